@@ -1,0 +1,112 @@
+// What the core needs of a CPU in a single instruction or two, and the C shapes that
+// cross a `@convention(c)` pointer. No libc: the header must read the same under
+// -ffreestanding on every target.
+#ifndef SWIFT_VMALLOC_CMACHINE_H
+#define SWIFT_VMALLOC_CMACHINE_H
+
+#define CMACHINE_INLINE static inline __attribute__((always_inline))
+
+/// A half-open range of virtual addresses, in bytes.
+struct cmachine_range {
+  unsigned long start;
+  unsigned long end;
+};
+
+/// Called from the `deinit` of a value that holds retired memory: a path that reaches it has
+/// lost frames. No kernel defines it, so such a path does not link; hosted builds report and abort.
+void cmachine_dropped_memory(void);
+
+#if defined(__linux__)
+
+extern _Thread_local unsigned int cmachine_current_cpu;
+extern _Thread_local unsigned int cmachine_interrupts_enabled;
+
+/// The CPU that a hosted thread plays; set by the simulated machine.
+CMACHINE_INLINE unsigned int cmachine_cpu_number(void) { return cmachine_current_cpu; }
+CMACHINE_INLINE void cmachine_set_cpu_number(unsigned int number) { cmachine_current_cpu = number; }
+CMACHINE_INLINE unsigned long cmachine_interrupts_disable(void) {
+  unsigned long enabled = cmachine_interrupts_enabled;
+  cmachine_interrupts_enabled = 0;
+  return enabled;
+}
+CMACHINE_INLINE void cmachine_interrupts_restore(unsigned long state) {
+  cmachine_interrupts_enabled = (unsigned int)state;
+}
+CMACHINE_INLINE _Bool cmachine_interrupts_are_enabled(void) {
+  return cmachine_interrupts_enabled != 0;
+}
+
+#elif defined(__x86_64__)
+
+/// The CPU number is the first word of the block at the GS base (Intel SDM vol. 3A, 3.4.4).
+CMACHINE_INLINE unsigned int cmachine_cpu_number(void) {
+  unsigned int number;
+  __asm__ volatile("movl %%gs:0, %0" : "=r"(number));
+  return number;
+}
+/// Clears RFLAGS.IF and returns what it was.
+CMACHINE_INLINE unsigned long cmachine_interrupts_disable(void) {
+  unsigned long flags;
+  __asm__ volatile("pushfq\n\tpopq %0\n\tcli" : "=r"(flags) : : "memory");
+  return flags & 0x200;
+}
+CMACHINE_INLINE void cmachine_interrupts_restore(unsigned long state) {
+  if (state) __asm__ volatile("sti" : : : "memory");
+}
+CMACHINE_INLINE _Bool cmachine_interrupts_are_enabled(void) {
+  unsigned long flags;
+  __asm__ volatile("pushfq\n\tpopq %0" : "=r"(flags));
+  return (flags & 0x200) != 0;
+}
+
+#elif defined(__aarch64__)
+
+/// The CPU number is the first word of the block at TPIDR_EL1 (Arm ARM, D19.2).
+CMACHINE_INLINE unsigned int cmachine_cpu_number(void) {
+  const unsigned int *block;
+  __asm__ volatile("mrs %0, tpidr_el1" : "=r"(block));
+  return *block;
+}
+/// Masks IRQ and FIQ in DAIF and returns what it was.
+CMACHINE_INLINE unsigned long cmachine_interrupts_disable(void) {
+  unsigned long daif;
+  __asm__ volatile("mrs %0, daif\n\tmsr daifset, #3" : "=r"(daif) : : "memory");
+  return daif;
+}
+CMACHINE_INLINE void cmachine_interrupts_restore(unsigned long state) {
+  __asm__ volatile("msr daif, %0" : : "r"(state) : "memory");
+}
+CMACHINE_INLINE _Bool cmachine_interrupts_are_enabled(void) {
+  unsigned long daif;
+  __asm__ volatile("mrs %0, daif" : "=r"(daif));
+  return (daif & 0x80) == 0;
+}
+
+#elif defined(__riscv)
+
+/// The CPU number is the first word of the block at `tp` (RISC-V psABI: thread pointer).
+CMACHINE_INLINE unsigned int cmachine_cpu_number(void) {
+  const unsigned int *block;
+  __asm__ volatile("mv %0, tp" : "=r"(block));
+  return *block;
+}
+/// Clears sstatus.SIE and returns what it was.
+CMACHINE_INLINE unsigned long cmachine_interrupts_disable(void) {
+  unsigned long status;
+  __asm__ volatile("csrrci %0, sstatus, 2" : "=r"(status) : : "memory");
+  return status & 2;
+}
+CMACHINE_INLINE void cmachine_interrupts_restore(unsigned long state) {
+  __asm__ volatile("csrs sstatus, %0" : : "r"(state) : "memory");
+}
+CMACHINE_INLINE _Bool cmachine_interrupts_are_enabled(void) {
+  unsigned long status;
+  __asm__ volatile("csrr %0, sstatus" : "=r"(status));
+  return (status & 2) != 0;
+}
+
+#else
+#error "no CPU number and interrupt state for this target"
+#endif
+
+#endif

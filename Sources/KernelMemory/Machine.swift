@@ -1,0 +1,67 @@
+public import CMachine
+
+// What this package asks of the hardware, and nothing else. What is frequent (the number of this
+// CPU, its interrupt state) is inline C, chosen by target (CMachine.h). What is rare is here: values
+// known at start, and actions as C function pointers with a context, so that one build of the core
+// serves a booted kernel and any number of simulated machines in one process.
+
+/// A machine, as the memory manager sees it.
+@safe
+public struct Machine {
+  /// Invalidates, on every CPU, all that the TLBs hold for `ranges`: leaf entries, global ones
+  /// included, and walk-cache entries; returns when every CPU has done so. `count` zero means everything.
+  /// Called with interrupts enabled or on a machine with one CPU.
+  public typealias Flush = @convention(c) (
+    _ context: UnsafeMutableRawPointer?, _ ranges: UnsafePointer<cmachine_range>?, _ count: Int
+  ) -> Void
+
+  /// Makes new entries for `range` visible to the table walkers of all CPUs.
+  public typealias AfterMap = @convention(c) (
+    _ context: UnsafeMutableRawPointer?, _ range: cmachine_range
+  ) -> Void
+
+  /// Reports a broken invariant and does not return.
+  public typealias Fatal = @convention(c) (
+    _ context: UnsafeMutableRawPointer?, _ message: UnsafePointer<CChar>
+  ) -> Void
+
+  /// Passed to every action.
+  public var context: UnsafeMutableRawPointer?
+  /// CPUs are numbered from zero to this, exclusive.
+  public var cpuCount: Int
+  /// The linear map after the switch to the manager's tables.
+  public var linearMap: LinearMap
+  /// A flush of more pages than this asks for everything instead.
+  public var fullFlushThreshold: PageCount
+  public var flush: Flush
+  /// Nil where the architecture needs nothing: x86-64 never caches an entry that is not present
+  /// (Intel SDM vol. 3A, 4.10.2.3).
+  public var afterMap: AfterMap?
+  public var fatal: Fatal
+
+  public init(
+    context: UnsafeMutableRawPointer?, cpuCount: Int, linearMap: LinearMap,
+    fullFlushThreshold: PageCount, flush: @escaping Flush, afterMap: AfterMap?, fatal: @escaping Fatal
+  ) {
+    unsafe self.context = context
+    self.cpuCount = cpuCount
+    self.linearMap = linearMap
+    self.fullFlushThreshold = fullFlushThreshold
+    unsafe self.flush = flush
+    unsafe self.afterMap = afterMap
+    unsafe self.fatal = fatal
+  }
+}
+
+extension Machine {
+  /// Stops the machine: an invariant of this package does not hold, and going on would lose memory.
+  @inline(never)
+  func fail(_ message: StaticString) -> Never {
+    message.withUTF8Buffer { utf8 in
+      unsafe utf8.withMemoryRebound(to: CChar.self) { characters in
+        if let start = characters.baseAddress { unsafe fatal(context, start) }
+      }
+    }
+    fatalError()
+  }
+}
