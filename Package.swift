@@ -7,6 +7,7 @@ let sources: [SwiftSetting] = [
   .treatAllWarnings(as: .error),
   .enableUpcomingFeature("ExistentialAny"),
   .enableUpcomingFeature("MemberImportVisibility"),
+  .enableExperimentalFeature("Lifetimes"),
 ]
 
 let tests: [SwiftSetting] = [
@@ -18,14 +19,27 @@ let package = Package(
   products: [
     .library(name: "KernelMemory", targets: ["KernelMemory"]),
     .library(name: "MachineSimulator", targets: ["MachineSimulator"]),
+    .library(name: "BareMetal", targets: ["BareMetal", "CBareMetal"]),
   ],
   targets: [
     .target(name: "CMachine"),
     .target(name: "KernelMemory", dependencies: ["CMachine"], swiftSettings: sources),
+    .target(name: "CBareMetal"),
+    .target(
+      name: "BareMetal", dependencies: ["KernelMemory", "CMachine", "CBareMetal"], swiftSettings: sources),
     .target(
       name: "MachineSimulator", dependencies: ["KernelMemory", "CMachine"], swiftSettings: sources),
     .testTarget(
       name: "KernelMemoryTests", dependencies: ["KernelMemory", "MachineSimulator"],
       swiftSettings: tests),
+    .testTarget(
+      name: "MachineSimulatorTests", dependencies: ["MachineSimulator", "KernelMemory", "CMachine"],
+      swiftSettings: tests),
   ]
 )
+
+// `make docs` alone asks for the documentation plugin, so that no dependent fetches it.
+if Context.environment["VMALLOC_DOCS"] != nil {
+  package.dependencies.append(
+    .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"))
+}

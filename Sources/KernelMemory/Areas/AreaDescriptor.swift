@@ -1,0 +1,75 @@
+internal import Synchronization
+
+/// What a descriptor describes.
+enum AreaState: UInt8 {
+  /// Nothing: on the pool's list.
+  case spare
+  /// A hole: pages that nobody has.
+  case hole
+  /// An area that is being made.
+  case reserved
+  /// An area that a caller holds.
+  case live
+  /// An area whose caller has freed it, and that a flush must precede.
+  case retired
+}
+
+/// A piece of an address range: an area with the guard behind it, or a hole between areas. The pieces of a range
+/// cover it without a gap and are linked in address order, so that a freed piece finds its neighbours at once.
+///
+/// One cache line. Descriptors are numbered from 1 and live in type-stable memory: a number that has grown old
+/// leads to a descriptor, whose state then says that it is no longer the same area.
+struct AreaDescriptor: ~Copyable {
+  /// `AreaState` in bits 0 to 7, the generation above: it grows each time the descriptor is taken from the pool.
+  private let stateWord: Atomic<UInt64>
+  /// The first page.
+  var first: UInt64
+  /// Pages, guards included.
+  var span: UInt64
+  /// Bytes as the caller asked.
+  var byteCount: UInt64
+  /// Neighbours in address order; zero for none.
+  var before: UInt32
+  var after: UInt32
+  /// Links of the list that the state implies: a bin of holes, a retired batch, the pool.
+  var next: UInt32
+  var previous: UInt32
+  var guardPages: UInt16
+  var tag: Tag
+  /// Which instance of `Areas` it belongs to.
+  var instance: UInt8
+  var protection: Protection
+  var cache: CacheType
+
+  @inline(__always)
+  var state: AreaState {
+    AreaState(rawValue: UInt8(truncatingIfNeeded: stateWord.load(ordering: .acquiring))) ?? .spare
+  }
+
+  var generation: UInt64 { stateWord.load(ordering: .relaxed) &>> 8 }
+
+  /// Starts another life of this descriptor.
+  borrowing func renew(as state: AreaState) {
+    stateWord.store((generation &+ 1) &<< 8 | UInt64(state.rawValue), ordering: .relaxed)
+  }
+
+  borrowing func setState(_ state: AreaState) {
+    stateWord.store(generation &<< 8 | UInt64(state.rawValue), ordering: .releasing)
+  }
+
+  /// Moves from one state to another; false where the descriptor is not in the first. Of two callers that
+  /// try the same move, one succeeds.
+  borrowing func move(from old: AreaState, to new: AreaState) -> Bool {
+    let life = generation &<< 8
+    return stateWord.compareExchange(
+      expected: life | UInt64(old.rawValue), desired: life | UInt64(new.rawValue),
+      ordering: .acquiringAndReleasing
+    ).exchanged
+  }
+
+  var end: UInt64 { first &+ span }
+  /// Pages without the guard.
+  var pageCount: UInt64 { span &- UInt64(guardPages) }
+  var pages: PageRange { PageRange(unchecked: PageNumber(first), count: PageCount(pageCount)) }
+  var spanRange: PageRange { PageRange(unchecked: PageNumber(first), count: PageCount(span)) }
+}

@@ -1,0 +1,163 @@
+internal import Synchronization
+
+// The index: from any address of a range to its area
+//
+// A tree beside the page tables, cut by the same bits of the page number, holds for each page the number of
+// the descriptor of the area that has it, guard pages included: four bytes, at the highest level at which one area
+// owns all that a slot covers. So a page's area is found in as many loads as the tree has levels,
+// whatever the number of areas, and a large area costs a few slots at its edges and one for each large piece between.
+//
+//     slot     0                   no area
+//              descriptor number   the area that owns all of it
+//              bit 31 + frame      a node of the level below
+//
+// A node is one frame of slots (4 KiB: 1024 of them, ten bits of the page number a level). Nodes count their slots
+// in their frame's metadata; an emptied one is kept for the next insertion, since a reader may still be in
+// it: it stays a node, all zero, and leads nobody astray. Readers take no lock; they check what they find
+// against the descriptor's bounds.
+@safe
+struct AreaIndex {
+  struct State {
+    /// The root node's frame.
+    var root: UInt32
+    /// Emptied and stocked nodes, a chain through the metadata.
+    var spare: UInt32 = 0
+    var spareCount = 0
+  }
+
+  private let frames: Frames
+  private let state: Stable<State>
+  private let base: UInt64
+  /// Levels of nodes, so that the root covers the range.
+  let levels: Int
+
+  typealias Slot = Stable<Atomic<UInt32>>
+  private static var nodeMark: UInt32 { 1 &<< 31 }
+
+  init(frames: Frames, state: Stable<State>, root: UInt32, range: PageRange) {
+    self.frames = frames
+    self.state = state
+    base = range.first.rawValue
+    let bits = 64 &- (range.count.rawValue &- 1).leadingZeroBitCount
+    let slotBits = Int(frames.table.linearMap.pageSize.shift) &- 2
+    levels = max(1, (bits &+ slotBits &- 1) / slotBits)
+    unsafe state.pointer.initialize(to: State(root: root))
+  }
+
+  /// log2 of the slots in a node.
+  private var slotBits: UInt64 { UInt64(frames.table.linearMap.pageSize.shift) &- 2 }
+
+  /// log2 of the pages that a slot of a node of `level` covers.
+  private func spanShift(_ level: Int) -> UInt64 { UInt64(truncatingIfNeeded: level) &* slotBits }
+
+  private func slot(_ node: UInt32, _ offset: UInt64, level: Int) -> Slot {
+    let index = Int(truncatingIfNeeded: offset &>> spanShift(level) & ((1 &<< slotBits) &- 1))
+    return frames.table.memory(of: node, as: Atomic<UInt32>.self)[index]
+  }
+
+  /// The descriptor number of the area that has `page`, or zero. The page lies in the range. O(levels), lock-free.
+  @inline(__always)
+  func area(at page: UInt64) -> UInt32 {
+    let offset = page &- base
+    var level = levels &- 1
+    var value = slot(state.value.root, offset, level: level).value.load(ordering: .acquiring)
+    while value & Self.nodeMark != 0 {
+      level &-= 1
+      value = slot(value & ~Self.nodeMark, offset, level: level).value.load(ordering: .acquiring)
+    }
+    return value
+  }
+
+  /// The area with the highest address that starts at or before `page`, or zero. O(levels × slots of a node).
+  func lastArea(notAfter page: UInt64) -> UInt32 {
+    lastArea(state.value.root, page &- base, level: levels &- 1)
+  }
+
+  private func lastArea(_ node: UInt32, _ offset: UInt64, level: Int) -> UInt32 {
+    let span = UInt64(1) &<< spanShift(level)
+    let nodeStart = offset & ~((span &<< slotBits) &- 1)
+    var at = offset
+    while true {
+      let value = slot(node, at, level: level).value.load(ordering: .acquiring)
+      if value & Self.nodeMark != 0 {
+        let found = lastArea(value & ~Self.nodeMark, at, level: level &- 1)
+        if found != 0 { return found }
+      } else if value != 0 {
+        return value
+      }
+      let slotStart = at & ~(span &- 1)
+      guard slotStart > nodeStart else { return 0 }
+      at = slotStart &- 1
+    }
+  }
+
+  // MARK: Editing
+
+  /// Makes sure that one insertion finds the nodes it needs: one a level at each of its two edges.
+  /// - Throws: `metadataExhausted`.
+  func stock(_ cpu: borrowing CPU) throws(MemoryError) {
+    while state.value.spareCount < 2 * (levels &- 1) {
+      guard let frame = frames.allocateMetadata(cpu) else { throw .metadataExhausted }
+      keep(frame)
+    }
+  }
+
+  /// Writes `area` for every page of `pages`, none of which has one. Cannot fail: nodes were stocked.
+  func insert(_ area: UInt32, _ pages: PageRange) {
+    set(area, pages.first.rawValue &- base, pages.end.rawValue &- base, state.value.root, level: levels &- 1)
+  }
+
+  /// Clears every page of `pages`, all of which `insert` wrote in one call.
+  func remove(_ pages: PageRange) {
+    set(0, pages.first.rawValue &- base, pages.end.rawValue &- base, state.value.root, level: levels &- 1)
+  }
+
+  /// Sets the slots of `start..<end` below `node`, which covers all of it.
+  private func set(_ value: UInt32, _ start: UInt64, _ end: UInt64, _ node: UInt32, level: Int) {
+    let span = UInt64(1) &<< spanShift(level)
+    var at = start
+    var balance = 0
+    while at < end {
+      let slot = slot(node, at, level: level)
+      let slotEnd = (at & ~(span &- 1)) &+ span
+      if at & (span &- 1) == 0 && slotEnd <= end {
+        slot.value.store(value, ordering: .releasing)
+        balance &+= value == 0 ? -1 : 1
+      } else {
+        balance &+= setBelow(slot, value, at, min(end, slotEnd), level: level &- 1)
+      }
+      at = slotEnd
+    }
+    let metadata = frames.table[node]
+    metadata.value.setState(metadata.value.state.adding(count: balance))
+  }
+
+  /// Sets part of what a slot covers, through a node that comes into being or goes as need be.
+  /// - Returns: the change in the slots that are taken: 1, 0 or -1.
+  private func setBelow(_ slot: Slot, _ value: UInt32, _ start: UInt64, _ end: UInt64, level: Int) -> Int {
+    let held = slot.value.load(ordering: .relaxed)
+    let child = held & Self.nodeMark != 0 ? held & ~Self.nodeMark : takeNode()
+    set(value, start, end, child, level: level)
+    if frames.table[child].value.state.count == 0 {
+      slot.value.store(0, ordering: .releasing)
+      keep(child)
+      return -1
+    }
+    guard held == 0 else { return 0 }
+    slot.value.store(child | Self.nodeMark, ordering: .releasing)
+    return 1
+  }
+
+  private func takeNode() -> UInt32 {
+    let node = state.value.spare
+    state.value.spare = frames.table[node].value.next
+    state.value.spareCount &-= 1
+    return node
+  }
+
+  private func keep(_ node: UInt32) {
+    frames.table[node].value.setLinks(next: state.value.spare)
+    state.value.spare = node
+    state.value.spareCount &+= 1
+  }
+}

@@ -1,0 +1,63 @@
+extension Areas {
+  /// Checks every invariant of this room while nothing runs, and names the first that does not hold.
+  /// O(pieces + pages of areas).
+  func validate() -> StaticString? {
+    var piece = state.value.firstPiece
+    var before: UInt32 = 0
+    var expected = range.first.rawValue
+    var live = 0
+    var holes = 0
+    while piece != 0 {
+      let descriptor = pool[piece]
+      guard descriptor.value.first == expected, descriptor.value.before == before else {
+        return "the pieces of a range are not linked in address order without a gap"
+      }
+      guard descriptor.value.span > 0 else { return "a piece of a range is empty" }
+      switch descriptor.value.state {
+      case .spare: return "a piece of a range is a spare descriptor"
+      case .hole:
+        if before != 0 && pool[before].value.state == .hole { return "two holes are neighbours" }
+        holes &+= 1
+      case .live: live &+= 1
+      case .reserved, .retired: break
+      }
+      if let problem = checkIndex(piece) { return problem }
+      expected = descriptor.value.end
+      before = piece
+      piece = descriptor.value.after
+    }
+    if expected != range.end.rawValue { return "the pieces do not cover their range" }
+    if live != state.value.live { return "the count of live areas is wrong" }
+    return holes == holesInBins() ? nil : "a hole is missing from the bins, or in the wrong one"
+  }
+
+  private func checkIndex(_ piece: UInt32) -> StaticString? {
+    let descriptor = pool[piece]
+    let owner = descriptor.value.state == .hole ? 0 : piece
+    // Every page of a small piece; of a large one the pages at its edges.
+    let span = descriptor.value.span
+    for offset in 0..<min(span, 64) {
+      if index.area(at: descriptor.value.first &+ offset) != owner
+        || index.area(at: descriptor.value.end &- 1 &- offset) != owner
+      {
+        return "the index disagrees with the pieces"
+      }
+    }
+    return nil
+  }
+
+  private func holesInBins() -> Int {
+    var count = 0
+    for bin in 0..<HoleBins.count {
+      var hole = state.value.bins.head(of: bin)
+      while hole != 0 {
+        guard pool[hole].value.state == .hole, HoleBins.bin(holding: pool[hole].value.span) == bin else {
+          return -1
+        }
+        count &+= 1
+        hole = pool[hole].value.next
+      }
+    }
+    return count
+  }
+}

@@ -1,0 +1,255 @@
+// Areas: which virtual ranges are taken
+//
+// One instance manages one range of addresses: the vmalloc range, the module range, a test's. It cuts its range
+// into pieces, areas and holes, that cover it without a gap. Everything that a request does is constant in the
+// number of areas:
+//
+//   reserve   a hole of the right size from the bins; cut the area out of it
+//   release   merge with the holes on either side, which the address-order links name
+//   find      the index, from any address to its area
+//
+// Invariants, checked by `validate()`:
+//   - the pieces, in link order, start where the one before ends, and cover the range;
+//   - no two holes are neighbours, and every hole is in the bin of its size;
+//   - the index names an area for exactly the pages that it and its guard have.
+
+/// Names an instance of `Areas` in its manager.
+@frozen
+public struct AreasID: Equatable, Hashable, Sendable {
+  let index: UInt8
+
+  init(index: UInt8) { self.index = index }
+}
+
+@safe
+struct Areas {
+  struct State {
+    let range: PageRange
+    let id: AreasID
+    var bins = HoleBins()
+    /// The piece with the lowest address.
+    var firstPiece: UInt32
+    var live = 0
+  }
+
+  /// What a caller asks of a range.
+  struct Request {
+    var pages: PageCount
+    var guardPages: UInt16
+    /// log2 of the alignment in pages.
+    var alignment: Int
+    var place: PageNumber?
+  }
+
+  let state: Stable<State>
+  let pool: DescriptorPool
+  let index: AreaIndex
+
+  /// A range that is all one hole.
+  init(
+    _ range: PageRange, id: AreasID, state: Stable<State>, index: AreaIndex, pool: DescriptorPool,
+    _ cpu: borrowing CPU
+  ) throws(MemoryError) {
+    self.state = state
+    self.pool = pool
+    self.index = index
+    try pool.stock(1, cpu)
+    let hole = pool.take(as: .hole)
+    pool[hole].value.place(range.first.rawValue, range.count.rawValue, before: 0, after: 0)
+    unsafe state.pointer.initialize(to: State(range: range, id: id, firstPiece: hole))
+    state.value.bins.insert(hole, pool)
+  }
+
+  var range: PageRange { state.value.range }
+}
+
+// MARK: - Reserving
+
+extension Areas {
+  /// Reserves a range of pages with its guard: O(1), unless only the last bins can still serve the request, or a
+  /// place is named.
+  /// - Returns: the number of a descriptor in state `reserved`; `publish` or `release` ends that.
+  /// - Throws: `rangeExhausted`, `placeTaken`, `metadataExhausted`, with nothing reserved.
+  func reserve(_ request: Request, _ cpu: borrowing CPU) throws(MemoryError) -> UInt32 {
+    guard let span = request.pages.adding(PageCount(UInt64(request.guardPages)))?.rawValue,
+      span < 1 &<< 52
+    else { throw .sizeOverflow }
+    // The area, and a hole in front of it where alignment or the place leaves one.
+    try pool.stock(2, cpu)
+    try index.stock(cpu)
+    let (hole, start) = try find(span, request)
+    let area = cut(span, at: start, outOf: hole)
+    pool[area].value.guardPages = request.guardPages
+    pool[area].value.instance = state.value.id.index
+    index.insert(area, pool[area].value.spanRange)
+    return area
+  }
+
+  private func find(_ span: UInt64, _ request: Request) throws(MemoryError) -> (hole: UInt32, start: UInt64) {
+    if let place = request.place {
+      guard let hole = hole(containing: place.rawValue), place.isAligned(toOrder: request.alignment),
+        place.rawValue &+ span <= pool[hole].value.end
+      else { throw .placeTaken(place.address(pool.pageSize)) }
+      return (hole, place.rawValue)
+    }
+    if let found = fit(span, alignment: request.alignment) { return found }
+    throw .rangeExhausted(largestHole: PageCount(largestHole))
+  }
+
+  /// A hole, and where in it an area of `span` pages can start.
+  private func fit(_ span: UInt64, alignment: Int) -> (hole: UInt32, start: UInt64)? {
+    let mask = (UInt64(1) &<< UInt64(truncatingIfNeeded: alignment)) &- 1
+    let (padded, overflow) = span.addingReportingOverflow(mask)
+    let enough = overflow ? HoleBins.count : HoleBins.bin(fitting: padded)
+    if let hole = state.value.bins.firstHole(from: enough) {
+      return (hole, (pool[hole].value.first &+ mask) & ~mask)
+    }
+    return search(span, mask, below: enough)
+  }
+
+  /// The fallback when the range is nearly full: the bins that hold some holes that fit and some that do not,
+  /// from the largest down. O(holes in them).
+  private func search(_ span: UInt64, _ mask: UInt64, below end: Int) -> (hole: UInt32, start: UInt64)? {
+    let lowest = HoleBins.bin(holding: span)
+    guard lowest < HoleBins.count else { return nil }
+    for bin in (lowest..<min(end &+ 1, HoleBins.count)).reversed() {
+      var hole = state.value.bins.head(of: bin)
+      while hole != 0 {
+        let start = (pool[hole].value.first &+ mask) & ~mask
+        if start &+ span <= pool[hole].value.end { return (hole, start) }
+        hole = pool[hole].value.next
+      }
+    }
+    return nil
+  }
+
+  private func hole(containing page: UInt64) -> UInt32? {
+    guard range.contains(PageNumber(page)) else { return nil }
+    let area = index.lastArea(notAfter: page)
+    let piece = area == 0 ? state.value.firstPiece : pool[area].value.end > page ? area : pool[area].value.after
+    return pool[piece].value.state == .hole ? piece : nil
+  }
+
+  /// Cuts `span` pages from `start` out of a hole; what is left on either side stays a hole.
+  private func cut(_ span: UInt64, at start: UInt64, outOf hole: UInt32) -> UInt32 {
+    state.value.bins.remove(hole, pool)
+    let old = pool[hole]
+    let lead = start &- old.value.first
+    let tail = old.value.end &- (start &+ span)
+    guard lead > 0 || tail > 0 else {
+      old.value.renew(as: .reserved)
+      return hole
+    }
+    let area = pool.take(as: .reserved)
+    if lead == 0 {
+      link(area, start, span, before: old.value.before, after: hole)
+      old.value.first = start &+ span
+      old.value.span = tail
+    } else {
+      let after = old.value.after
+      old.value.span = lead
+      link(area, start, span, before: hole, after: after)
+      if tail > 0 {
+        let rest = pool.take(as: .hole)
+        link(rest, start &+ span, tail, before: area, after: after)
+        state.value.bins.insert(rest, pool)
+      }
+    }
+    state.value.bins.insert(hole, pool)
+    return area
+  }
+
+  private func link(_ piece: UInt32, _ first: UInt64, _ span: UInt64, before: UInt32, after: UInt32) {
+    pool[piece].value.place(first, span, before: before, after: after)
+    if before != 0 { pool[before].value.after = piece } else { state.value.firstPiece = piece }
+    if after != 0 { pool[after].value.before = piece }
+  }
+}
+
+// MARK: - Publishing and releasing
+
+extension Areas {
+  /// Makes a reserved area visible to `area(containing:)` and to frees.
+  func publish(_ area: UInt32) {
+    state.value.live &+= 1
+    pool[area].value.setState(.live)
+  }
+
+  /// Gives an area's pages, guard included, back to the range. O(1).
+  func release(_ area: UInt32) {
+    let descriptor = pool[area]
+    index.remove(descriptor.value.spanRange)
+    descriptor.value.renew(as: .hole)
+    var hole = area
+    if let before = neighbour(descriptor.value.before) { hole = merge(before, hole) }
+    if let after = neighbour(pool[hole].value.after) { hole = merge(hole, after) }
+    state.value.bins.insert(hole, pool)
+  }
+
+  /// A neighbouring hole, taken out of its bin.
+  private func neighbour(_ piece: UInt32) -> UInt32? {
+    guard piece != 0, pool[piece].value.state == .hole else { return nil }
+    state.value.bins.remove(piece, pool)
+    return piece
+  }
+
+  /// Joins two neighbouring holes under the lower one's descriptor.
+  private func merge(_ lower: UInt32, _ upper: UInt32) -> UInt32 {
+    let after = pool[upper].value.after
+    pool[lower].value.span &+= pool[upper].value.span
+    pool[lower].value.after = after
+    if after != 0 { pool[after].value.before = lower }
+    pool.put(upper)
+    return lower
+  }
+
+  /// Marks a live area as retired: of all who try, one succeeds, and it alone goes on to free the area.
+  func retire(_ area: UInt32) -> Bool {
+    guard pool[area].value.move(from: .live, to: .retired) else { return false }
+    state.value.live &-= 1
+    return true
+  }
+}
+
+// MARK: - Asking
+
+extension Areas {
+  /// The number of the area that has `page`, its guard included, whatever its state; nil for a hole. O(1), lock-free.
+  @inline(__always)
+  func find(_ page: PageNumber) -> UInt32? {
+    guard range.contains(page) else { return nil }
+    let area = index.area(at: page.rawValue)
+    guard area != 0, pool[area].value.spanRange.contains(page) else { return nil }
+    return area
+  }
+
+  /// Every live area, in address order. O(pieces).
+  func forEachLive(_ body: (UInt32) -> Void) {
+    var piece = state.value.firstPiece
+    while piece != 0 {
+      if pool[piece].value.state == .live { body(piece) }
+      piece = pool[piece].value.after
+    }
+  }
+
+  /// The pages of the largest hole; zero where there is none. O(holes of the highest bin).
+  var largestHole: UInt64 {
+    guard let bin = state.value.bins.highestBin else { return 0 }
+    var largest: UInt64 = 0
+    var hole = state.value.bins.head(of: bin)
+    while hole != 0 {
+      largest = max(largest, pool[hole].value.span)
+      hole = pool[hole].value.next
+    }
+    return largest
+  }
+}
+
+extension AreaDescriptor {
+  fileprivate mutating func place(_ first: UInt64, _ span: UInt64, before: UInt32, after: UInt32) {
+    self.first = first
+    self.span = span
+    self.before = before
+    self.after = after
+  }
+}

@@ -1,0 +1,139 @@
+// From a firmware memory map to a manager
+//
+//   1. `init`: the boot code has mapped a fixed window. Early frames inside it hold the first tables: the root, and the
+//      linear map of all RAM, with the largest leaves that fit.
+//   2. `map`: the kernel adds what else must be there after the switch: its own image, low, with bit 63 clear.
+//   3. The kernel loads `root`, and from then on reaches RAM through the linear map.
+//   4. `start`: frame metadata, the rooms' records, and then the buddy lists, which adopt what the early
+//      frames hold as in use.
+
+/// Builds a manager out of the memory that a machine has.
+public struct Bootstrap: ~Copyable {
+  private var space: EarlySpace
+
+  /// Builds the tables of the linear map.
+  /// - Parameters:
+  ///   - window: how the boot code reaches RAM now: its base and how far it goes.
+  ///   - linearMap: how RAM is reached once `root` is loaded.
+  /// - Throws: `earlyMemoryExhausted`, `alreadyMapped`, `notCanonical`.
+  public init(
+    memoryMap: MemoryMap, window: LinearMap, linearMap: LinearMap, format: PageTableFormatChoice
+  ) throws(MemoryError) {
+    space = try EarlySpace(memoryMap, window: window, linearMap: linearMap, format)
+  }
+
+  /// The physical address of the root table, to load.
+  public var root: PhysicalAddress { space.root.address(space.linearMap.pageSize) }
+
+  /// Maps a run of pages to a run of frames, with the largest leaves that alignment allows.
+  /// - Throws: `alreadyMapped`, `notCanonical`, `earlyMemoryExhausted`, with nothing mapped.
+  public mutating func map(
+    _ pages: PageRange, to frame: FrameNumber, _ attributes: MappingAttributes
+  ) throws(MemoryError) {
+    try space.map(pages, to: frame, attributes)
+  }
+}
+
+// MARK: - Starting
+
+extension Bootstrap {
+  /// Starts the manager; `root` is loaded on this CPU.
+  /// - Parameter vmallocRange: the range of `vmalloc`.
+  /// - Throws: `earlyMemoryExhausted`, `metadataExhausted`, `tablesExhausted`, `notCanonical`, `areasUnavailable`.
+  public consuming func start(
+    on machine: Machine, vmallocRange: PageRange
+  ) throws(MemoryError) -> MemoryManager {
+    space.early.window = space.linearMap
+    let table = try makeFrameTable()
+    let count = machine.cpuCount
+    let cpus = CPUs(count: count, counters: try carve(count))
+    let tags = Tags(
+      cpus: cpus, names: try carve(Tags.capacity), used: try carve(1), charges: try carve(Tags.capacity * count))
+    let frames = Frames(
+      table: table, cpus: cpus, state: try carve(1), caches: try carve(count * ZoneKind.count))
+    let pool = DescriptorPool(frames: frames, state: try carve(1), root: try carvePage())
+    let areas = AreasTable(
+      pool: pool, frames: frames, instances: try carve(AreasTable.capacity), count: try carve(1),
+      states: try carve(AreasTable.capacity), indexStates: try carve(AreasTable.capacity))
+    let machines: Stable<Machine> = try carve(1)
+    unsafe machines.pointer.initialize(to: machine)
+    let reclaim = Reclaim(
+      machine: machines, frames: frames, areas: areas, cpuCount: count, state: try carve(1),
+      open: try carve(count))
+    let tables = PageTables(choice: space.choice, root: space.root, table: table)
+    let control: Stable<MemoryManager.Control> = try carve(1)
+    unsafe control.pointer.initialize(
+      to: MemoryManager.Control(
+        cpus: cpus, machine: machines, tags: tags, frames: frames, tables: tables, areas: areas,
+        reclaim: reclaim))
+
+    // From here on the early frames are closed.
+    handOver(to: frames)
+    tables.adoptAll()
+    let manager = MemoryManager(control)
+    _ = try manager.makeAreas(vmallocRange)
+    return manager
+  }
+
+  /// Metadata for every section that has frames to hand out.
+  private mutating func makeFrameTable() throws(MemoryError) -> FrameTable {
+    let shift = FrameTable.framesShift(space.linearMap.pageSize)
+    var sections: UInt64 = 0
+    var next = FrameNumber(0)
+    while let run = space.reachable(.allocatable, from: next) {
+      sections = (run.end.rawValue &- 1) &>> shift &+ 1
+      next = run.end
+    }
+    let table = FrameTable(
+      linearMap: space.linearMap, directory: try carve(Int(sections)), sectionCount: sections)
+    next = FrameNumber(0)
+    while let run = space.reachable(.allocatable, from: next) {
+      for section in run.first.rawValue &>> shift...(run.end.rawValue &- 1) &>> shift
+      where table.metadata(of: FrameNumber(section &<< shift)) == nil {
+        table.setSection(section, metadata: try carve(1 &<< Int(shift)))
+      }
+      next = run.end
+    }
+    return table
+  }
+
+  /// Gives the frames over to the allocator: those that were handed out early as used, the others as free.
+  private func handOver(to frames: Frames) {
+    let taken = space.early.taken
+    var next = FrameNumber(0)
+    while let run = space.reachable(.allocatable, from: next) {
+      if run.overlaps(taken) {
+        frames.adopt(FrameRange(from: run.first, upTo: taken.first))
+        frames.adopt(FrameRange(from: taken.end, upTo: run.end))
+      } else {
+        frames.adopt(run)
+      }
+      next = run.end
+    }
+    frames.adopt(inUse: taken)
+    frames.state.value.refused = refusedFrames()
+  }
+
+  private func refusedFrames() -> UInt64 {
+    var refused: UInt64 = 0
+    var next = FrameNumber(1)
+    while let run = space.memoryMap.nextRun(.allocatable, from: next, space.linearMap.pageSize) {
+      let kept = space.reachable(.allocatable, from: run.first)
+      let reached = kept.map { $0.first == run.first ? $0.count.rawValue : 0 } ?? 0
+      refused &+= run.count.rawValue &- reached
+      next = run.end
+    }
+    return refused
+  }
+
+  /// Cleared memory for `count` elements, for good.
+  private mutating func carve<Element: ~Copyable>(_ count: Int) throws(MemoryError) -> Stable<Element> {
+    let bytes = UInt64(count) &* UInt64(MemoryLayout<Element>.stride)
+    let frame = try space.early.allocate(PageCount(bytes: bytes, space.linearMap.pageSize))
+    return space.linearMap.memory(of: frame, as: Element.self)
+  }
+
+  private mutating func carvePage() throws(MemoryError) -> Stable<UInt32> {
+    space.linearMap.memory(of: try space.early.allocate(PageCount(1)), as: UInt32.self)
+  }
+}

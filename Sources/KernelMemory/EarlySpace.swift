@@ -1,0 +1,66 @@
+/// An address space that is being built before there is an allocator: a root, and tables from early frames, which have no metadata yet.
+struct EarlySpace {
+  let memoryMap: MemoryMap
+  let linearMap: LinearMap
+  let choice: PageTableFormatChoice
+  let root: FrameNumber
+  var early: EarlyFrames
+
+  /// Makes the root and maps all RAM that can be reached.
+  init(
+    _ memoryMap: MemoryMap, window: LinearMap, linearMap: LinearMap, _ choice: PageTableFormatChoice
+  ) throws(MemoryError) {
+    self.memoryMap = memoryMap
+    self.linearMap = linearMap
+    self.choice = choice
+    var early = try EarlyFrames(memoryMap, window: window)
+    root = try early.allocate(PageCount(1))
+    self.early = early
+    try mapLinearly()
+  }
+
+  mutating func map(
+    _ pages: PageRange, to frame: FrameNumber, _ attributes: MappingAttributes
+  ) throws(MemoryError) {
+    let tables = PageTables(choice: choice, root: root, table: FrameTable(emptyFor: early.window))
+    guard tables.isCanonical(pages) else { throw .notCanonical(pages.first.address(choice.pageSize)) }
+    let missing = try tables.tablesMissing(for: pages, frame: frame, checkingLeaves: true)
+    var source = EarlyTables(next: try early.allocate(PageCount(UInt64(missing))))
+    _ = tables.pin(pages, frame: frame, from: &source)
+    var leaves = LeafRun(frame)
+    _ = tables.write(pages, frame: frame, attributes, from: &leaves)
+  }
+
+  private mutating func mapLinearly() throws(MemoryError) {
+    var next = FrameNumber(0)
+    while let run = reachable(.mappable, from: next) {
+      let start = linearMap.virtualAddress(of: run.first.address(linearMap.pageSize))
+      guard let pages = PageRange(start.number(linearMap.pageSize), count: run.count) else {
+        throw .notCanonical(start)
+      }
+      try map(pages, to: run.first, MappingAttributes(.readWrite))
+      next = run.end
+    }
+  }
+
+  /// The next run of frames for `use` that the linear map reaches and whose numbers fit 31 bits.
+  func reachable(_ use: MemoryMap.Use, from frame: FrameNumber) -> FrameRange? {
+    let limit = min(linearMap.limit.number(linearMap.pageSize), FrameNumber(1 << 31))
+    // Frame zero is no frame: lists and the index use zero for none.
+    guard let run = memoryMap.nextRun(use, from: max(frame, FrameNumber(1)), linearMap.pageSize),
+      run.first < limit
+    else { return nil }
+    return FrameRange(from: run.first, upTo: min(run.end, limit))
+  }
+}
+
+/// Tables before there is an allocator: a run of cleared frames.
+private struct EarlyTables: TableSource {
+  var next: FrameNumber
+
+  mutating func takeTable() -> FrameNumber {
+    let frame = next
+    next = FrameNumber(frame.rawValue &+ 1)
+    return frame
+  }
+}

@@ -1,0 +1,65 @@
+internal import CMachine
+
+/// Frames that have left the free lists and must come back, or be mapped: a chain through their
+/// metadata, so that a list of any length needs no memory. It cannot be copied, and a path that drops
+/// one does not link: its `deinit` calls a symbol that no kernel defines.
+@frozen
+@usableFromInline
+struct FrameList: ~Copyable {
+  /// Zero for none.
+  @usableFromInline private(set) var head: UInt32
+  @usableFromInline private(set) var last: UInt32
+  @usableFromInline private(set) var count: Int
+
+  init() {
+    head = 0
+    last = 0
+    count = 0
+  }
+
+  /// - Precondition: `head` to `last` is a chain of `count` frames.
+  init(head: UInt32, last: UInt32, count: Int) {
+    self.head = head
+    self.last = last
+    self.count = count
+  }
+
+  /// Takes the chain out; whoever calls this answers for the frames.
+  consuming func unchained() -> (head: UInt32, last: UInt32, count: Int) {
+    let chain = (head: head, last: last, count: count)
+    discard self
+    return chain
+  }
+
+  deinit { cmachine_dropped_memory() }
+}
+
+extension FrameList {
+  /// Puts a frame in front. O(1).
+  @inline(__always)
+  mutating func push(_ frame: UInt32, _ table: FrameTable) {
+    table[frame].value.setLinks(next: head)
+    if count == 0 { last = frame }
+    head = frame
+    count &+= 1
+  }
+
+  /// Takes the first frame. O(1).
+  @inline(__always)
+  mutating func pop(_ table: FrameTable) -> UInt32? {
+    guard count != 0 else { return nil }
+    let frame = head
+    head = table[frame].value.next
+    count &-= 1
+    return frame
+  }
+
+  /// Puts another list in front of this one. O(1).
+  mutating func prepend(_ other: consuming FrameList, _ table: FrameTable) {
+    let chain = other.unchained()
+    guard chain.count != 0 else { return }
+    if count == 0 { last = chain.last } else { table[chain.last].value.setLinks(next: head) }
+    head = chain.head
+    count &+= chain.count
+  }
+}

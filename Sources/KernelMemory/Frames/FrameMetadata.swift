@@ -1,0 +1,108 @@
+internal import Synchronization
+
+// The metadata of a page frame
+//
+// Sixteen bytes a frame, in two words. The first says what the frame is: the second is a union that
+// this decides.
+//
+//     state   63       48 47       32 31    24 23    16 15     8 7      0
+//            | pins      | count     | spare  | zone   | order  | kind   |
+//
+//     link    as `free`:     next and previous block of the zone's list of this order
+//             as `idle`:     next frame of the list that it is on; the upper half is unused
+//             as `mapped`:   the area that maps it, and which of the area's pages: the reverse mapping
+//
+// Links are 32-bit frame numbers, zero for none: frame zero is never managed, and RAM whose frame
+// numbers take more than 31 bits is refused at start (and reported), since the index of areas keeps
+// frame numbers in 31 bits.
+//
+// Both words are atomics because CPUs read the state of frames that others own (a buddy's, a table's);
+// accesses are relaxed, which compiles to plain loads and stores that neither tear nor merge.
+
+/// What a frame is in use for. Zero, the value of fresh metadata, is a frame that is not ours.
+@frozen @usableFromInline
+enum FrameKind: UInt8 {
+  /// A hole, or memory that was in use at boot.
+  case unmanaged
+  /// Heads a block in a buddy list.
+  case free
+  /// Inside a block that a lower frame heads.
+  case tail
+  /// On a list: a CPU's cache, a reservation, a retired batch.
+  case idle
+  /// Heads a block that a caller holds.
+  case allocated
+  /// Mapped by one area.
+  case mapped
+  /// A page table.
+  case table
+  /// The package's own: metadata, descriptors, index nodes.
+  case metadata
+}
+
+@frozen @usableFromInline
+struct FrameState {
+  var rawValue: UInt64
+
+  init(rawValue: UInt64) { self.rawValue = rawValue }
+
+  init(_ kind: FrameKind, order: Int = 0, zone: Int) {
+    rawValue =
+      UInt64(kind.rawValue) | UInt64(truncatingIfNeeded: order) &<< 8
+      | UInt64(truncatingIfNeeded: zone) &<< 16
+  }
+
+  var kind: FrameKind { FrameKind(rawValue: UInt8(truncatingIfNeeded: rawValue)) ?? .unmanaged }
+  var order: Int { Int(UInt8(truncatingIfNeeded: rawValue &>> 8)) }
+  var zone: Int { Int(UInt8(truncatingIfNeeded: rawValue &>> 16)) }
+  /// Table: entries that are present. Index node: slots that are taken.
+  var count: Int { Int(UInt16(truncatingIfNeeded: rawValue &>> 32)) }
+  /// Table: mappings that are being made through it.
+  var pins: Int { Int(UInt16(truncatingIfNeeded: rawValue &>> 48)) }
+
+  /// The same frame as another kind, alone and with nothing counted.
+  func becoming(_ kind: FrameKind, order: Int = 0) -> FrameState {
+    FrameState(kind, order: order, zone: zone)
+  }
+
+  func adding(count: Int, pins: Int = 0) -> FrameState {
+    FrameState(
+      rawValue: rawValue &+ UInt64(bitPattern: Int64(count)) &<< 32
+        &+ UInt64(bitPattern: Int64(pins)) &<< 48)
+  }
+}
+
+@usableFromInline
+struct FrameMetadata: ~Copyable {
+  private let stateWord: Atomic<UInt64>
+  private let linkWord: Atomic<UInt64>
+
+  @inline(__always)
+  var state: FrameState {
+    FrameState(rawValue: stateWord.load(ordering: .relaxed))
+  }
+
+  @inline(__always)
+  borrowing func setState(_ state: FrameState) {
+    stateWord.store(state.rawValue, ordering: .relaxed)
+  }
+
+  /// The list's next frame; zero for none.
+  @inline(__always)
+  var next: UInt32 { UInt32(truncatingIfNeeded: linkWord.load(ordering: .relaxed)) }
+
+  /// The list's previous frame; zero for none.
+  @inline(__always)
+  var previous: UInt32 { UInt32(truncatingIfNeeded: linkWord.load(ordering: .relaxed) &>> 32) }
+
+  @inline(__always)
+  borrowing func setLinks(next: UInt32, previous: UInt32 = 0) {
+    linkWord.store(UInt64(next) | UInt64(previous) &<< 32, ordering: .relaxed)
+  }
+
+  /// The area that maps this frame, and which of its pages. Of a frame that is `mapped`.
+  var mapper: (area: UInt32, page: UInt32) { (next, previous) }
+
+  @inline(__always)
+  borrowing func setMapper(area: UInt32, page: UInt32) { setLinks(next: area, previous: page) }
+}

@@ -1,0 +1,86 @@
+extension Frames {
+  /// Checks every invariant of this room while nothing runs, and names the first that does not hold. O(frames).
+  func validate() -> StaticString? {
+    for index in 0..<ZoneKind.count {
+      let zone = state.value.zones[index]
+      var free: UInt64 = 0
+      for order in 0...Zone.maxOrder {
+        if let problem = checkList(zone.heads[order], order: order, zone: index, counting: &free) {
+          return problem
+        }
+        let isMarked = zone.nonEmptyOrders & (1 &<< UInt32(truncatingIfNeeded: order)) != 0
+        if (zone.heads[order] != 0) != isMarked { return "an order's mark disagrees with its list" }
+      }
+      if free != zone.free { return "a zone's free count disagrees with its lists" }
+      for cpu in 0..<cpus.count {
+        if let problem = checkCache(cache(cpu, index).value, zone: index) { return problem }
+      }
+    }
+    return checkOwners()
+  }
+
+  private func checkList(
+    _ head: UInt32, order: Int, zone: Int, counting free: inout UInt64
+  ) -> StaticString? {
+    var block = head
+    var previous: UInt32 = 0
+    while block != 0 {
+      let state = table[block].value.state
+      guard state.kind == .free, state.order == order, state.zone == zone else {
+        return "a block on a free list is not free there"
+      }
+      guard table[block].value.previous == previous else { return "a free list's back link is wrong" }
+      guard block.trailingZeroBitCount >= order else { return "a free block is not aligned" }
+      for offset in 1..<(UInt32(1) &<< UInt32(order)) where offset != 0 {
+        if table[block &+ offset].value.state.kind != .tail { return "a free block contains a frame in use" }
+      }
+      free &+= 1 &<< UInt64(order)
+      previous = block
+      block = table[block].value.next
+    }
+    return nil
+  }
+
+  private func checkCache(_ cache: FrameCache, zone: Int) -> StaticString? {
+    var frame = cache.head
+    for _ in 0..<cache.count {
+      guard frame != 0 else { return "a CPU's list is shorter than its count" }
+      let state = table[frame].value.state
+      guard state.kind == .idle, state.zone == zone else { return "a CPU's list holds a frame in use" }
+      frame = table[frame].value.next
+    }
+    return nil
+  }
+
+  /// Counts the frames by their own state, against the zones' sums.
+  private func checkOwners() -> StaticString? {
+    var owned = InlineArray<3, UInt64>(repeating: 0)
+    var idle = InlineArray<3, UInt64>(repeating: 0)
+    table.forEach { metadata in
+      let state = metadata.value.state
+      switch state.kind {
+      case .allocated: owned[state.zone] &+= 1 &<< UInt64(state.order)
+      case .mapped, .table, .metadata: owned[state.zone] &+= 1
+      case .idle: idle[state.zone] &+= 1
+      case .unmanaged, .free, .tail: break
+      }
+    }
+    for index in 0..<ZoneKind.count {
+      let usage = usage(of: ZoneKind.all[index])
+      if idle[index] != usage.cached.rawValue { return "an idle frame is on no CPU's list" }
+      if owned[index] != usage.used.rawValue { return "a zone's used frames disagree with their states" }
+    }
+    return nil
+  }
+}
+
+extension FrameTable {
+  /// Every frame that has metadata, holes of a section included. O(frames).
+  func forEach(_ body: (Stable<FrameMetadata>) -> Void) {
+    let shift = Self.framesShift(linearMap.pageSize)
+    for section in 0..<sectionCount {
+      guard let first = metadata(of: FrameNumber(section &<< shift)) else { continue }
+      for index in 0..<(1 &<< Int(shift)) { body(first[index]) }
+    }
+  }
+}

@@ -1,0 +1,309 @@
+// Frames: who owns which page frame
+//
+// Two layers. The zones keep free memory in buddy blocks: O(orders) a block, no fragmentation that
+// freeing does not undo. In front of them each CPU keeps a short list of single frames for each zone,
+// because nearly all requests are for single frames (a page of vmalloc never needs more): a request pops
+// from it, and only every `batch`th request goes to the zone.
+//
+// Invariants, checked by `validate()`:
+//   - every managed frame is in exactly one of: a free block, one CPU's list, somebody's hands;
+//   - only the first frame of a block has a state other than `tail`;
+//   - managed = free + cached + used, zone by zone.
+//
+// Who frees says which frame and which order; the metadata knows both, so a second free, a foreign
+// frame and a wrong order are refused before anything is written.
+
+/// One CPU's list of single frames of one zone.
+struct FrameCache {
+  var head: UInt32 = 0
+  var count = 0
+
+  /// Frames moved at once between a list and its zone: 64 spread the cost of an exchange (some 300
+  /// instructions) to a handful a frame.
+  static let batch = 64
+  /// Above this a list gives a batch back: a megabyte a CPU and zone, so that two CPUs that
+  /// alternate between allocating and freeing a few batches do not exchange at each turn.
+  static let high = 256
+}
+
+/// The page frames of a machine.
+@safe
+struct Frames {
+  struct State {
+    var zones = InlineArray<3, Zone>(repeating: Zone())
+    /// Frames of RAM that the linear map or the metadata cannot reach.
+    var refused: UInt64 = 0
+    /// Frames that hold the package's own descriptors and indexes.
+    var metadataFrames: UInt64 = 0
+  }
+
+  let table: FrameTable
+  let cpus: CPUs
+  let state: Stable<State>
+  private let caches: Stable<FrameCache>
+
+  init(table: FrameTable, cpus: CPUs, state: Stable<State>, caches: Stable<FrameCache>) {
+    self.table = table
+    self.cpus = cpus
+    self.state = state
+    self.caches = caches
+    unsafe state.pointer.initialize(to: State())
+    unsafe caches.pointer.initialize(repeating: FrameCache(), count: cpus.count * ZoneKind.count)
+  }
+
+  func cache(_ cpu: Int, _ zone: Int) -> Stable<FrameCache> { caches[cpu * ZoneKind.count + zone] }
+}
+
+// MARK: - One block
+
+extension Frames {
+  /// Allocates 2^`order` contiguous frames, aligned to their number, from `zone` or a lower one. O(orders).
+  /// - Throws: `framesExhausted`.
+  func allocate(order: Int, _ zone: ZoneKind, _ cpu: borrowing CPU) throws(MemoryError) -> FrameNumber {
+    guard let frame = take(order: order, zone, cpu) else {
+      throw .framesExhausted(got: .zero, of: PageCount(1 << UInt64(truncatingIfNeeded: max(order, 0))))
+    }
+    table[frame].value.setState(table[frame].value.state.becoming(.allocated, order: order))
+    return FrameNumber(UInt64(frame))
+  }
+
+  /// Frees what `allocate(order:_:_:)` returned. O(orders).
+  /// - Throws: `badFree`, with nothing changed, where `frame` does not head an allocated block of `order`.
+  func free(_ frame: FrameNumber, order: Int, _ cpu: borrowing CPU) throws(MemoryError) {
+    if let problem = problem(freeing: frame, order: order) { throw .badFree(problem) }
+    give(UInt32(frame.rawValue), order: order, cpu)
+  }
+
+  private func problem(freeing frame: FrameNumber, order: Int) -> BadFree? {
+    guard (0...Zone.maxOrder).contains(order), frame.isAligned(toOrder: order) else { return .unaligned }
+    guard let state = table.metadata(of: frame)?.value.state else { return .foreign }
+    return switch state.kind {
+    case .allocated: state.order == order ? nil : .wrongOrder
+    case .free, .idle: .alreadyFree
+    case .tail: .interior
+    case .unmanaged, .mapped, .table, .metadata: .foreign
+    }
+  }
+
+  /// A block whose first frame's state is `idle` or `free`: the caller names it.
+  private func take(order: Int, _ kind: ZoneKind, _ cpu: borrowing CPU) -> UInt32? {
+    guard (0...Zone.maxOrder).contains(order) else { return nil }
+    for zone in (0...Int(kind.rawValue)).reversed() {
+      if order == 0 {
+        if let frame = pop(zone, cpu) { return frame }
+      } else if let block = state.value.zones[zone].take(order: order, zone: zone, table) {
+        return block
+      }
+    }
+    return nil
+  }
+
+  private func give(_ frame: UInt32, order: Int, _ cpu: borrowing CPU) {
+    let zone = table[frame].value.state.zone
+    if order == 0 {
+      push(frame, zone, cpu)
+    } else {
+      state.value.zones[zone].put(frame, order: order, zone: zone, table)
+    }
+  }
+}
+
+// MARK: - Single frames through the CPU's list
+
+extension Frames {
+  private func pop(_ zone: Int, _ cpu: borrowing CPU) -> UInt32? {
+    let cache = cache(cpu.number, zone)
+    if cache.value.count == 0 { refill(cache, zone, cpu) }
+    guard cache.value.count != 0 else { return nil }
+    let frame = cache.value.head
+    cache.value.head = table[frame].value.next
+    cache.value.count &-= 1
+    return frame
+  }
+
+  private func push(_ frame: UInt32, _ zone: Int, _ cpu: borrowing CPU) {
+    let cache = cache(cpu.number, zone)
+    table[frame].value.setState(FrameState(.idle, zone: zone))
+    table[frame].value.setLinks(next: cache.value.head)
+    cache.value.head = frame
+    cache.value.count &+= 1
+    if cache.value.count > FrameCache.high { drain(cache, zone, downTo: cache.value.count &- FrameCache.batch, cpu) }
+  }
+
+  @inline(never)
+  private func refill(_ cache: Stable<FrameCache>, _ zone: Int, _ cpu: borrowing CPU) {
+    var list = FrameList()
+    takeSingles(FrameCache.batch, zone, into: &list)
+    let chain = list.unchained()
+    guard chain.count > 0 else { return }
+    cache.value = FrameCache(head: chain.head, count: chain.count)
+    cpu.count(.frameCacheRefills)
+  }
+
+  @inline(never)
+  private func drain(_ cache: Stable<FrameCache>, _ zone: Int, downTo count: Int, _ cpu: borrowing CPU) {
+    guard cache.value.count > count else { return }
+    cpu.count(.frameCacheDrains)
+    while cache.value.count > count {
+      let frame = cache.value.head
+      cache.value.head = table[frame].value.next
+      cache.value.count &-= 1
+      state.value.zones[zone].put(frame, order: 0, zone: zone, table)
+    }
+  }
+
+  /// Up to `count` single frames of a zone, from the largest blocks that are not too large: frames of one
+  /// block are neighbours, and one visit to the lists yields many.
+  private func takeSingles(_ count: Int, _ zone: Int, into list: inout FrameList) {
+    var missing = count
+    while missing > 0 {
+      var order = min(Zone.maxOrder, Int.bitWidth - 1 - missing.leadingZeroBitCount)
+      var block = state.value.zones[zone].take(order: order, zone: zone, table)
+      while block == nil && order > 0 {
+        order &-= 1
+        block = state.value.zones[zone].take(order: order, zone: zone, table)
+      }
+      guard let block else { return }
+      // Pushed from the last to the first, so that they come off in ascending order.
+      for offset in (0..<(UInt32(1) &<< UInt32(order))).reversed() {
+        table[block &+ offset].value.setState(FrameState(.idle, zone: zone))
+        list.push(block &+ offset, table)
+      }
+      missing &-= 1 &<< order
+    }
+  }
+
+  /// Gives this CPU's lists back to the zones, so that blocks merge. O(cached frames).
+  func drainCaches(_ cpu: borrowing CPU) {
+    for zone in 0..<ZoneKind.count { drain(cache(cpu.number, zone), zone, downTo: 0, cpu) }
+  }
+}
+
+// MARK: - Many single frames
+
+extension Frames {
+  /// Allocates `count` single frames, wherever they lie, from `zone` and lower ones. O(count).
+  /// - Throws: `framesExhausted` with how many there were, and none taken.
+  func allocate(count: Int, zone: ZoneKind, _ cpu: borrowing CPU) throws(MemoryError) -> FrameList {
+    var list = FrameList()
+    for zone in (0...Int(zone.rawValue)).reversed() where list.count < count {
+      takeCached(count &- list.count, zone, into: &list, cpu)
+      if list.count < count { takeSingles(count &- list.count, zone, into: &list) }
+    }
+    guard list.count == count else {
+      let got = PageCount(UInt64(list.count))
+      free(list, cpu)
+      throw .framesExhausted(got: got, of: PageCount(UInt64(count)))
+    }
+    return list
+  }
+
+  /// Frames from this CPU's list; fewer than a batch are worth a refill, more come from the zone directly.
+  private func takeCached(_ count: Int, _ zone: Int, into list: inout FrameList, _ cpu: borrowing CPU) {
+    let cache = cache(cpu.number, zone)
+    if cache.value.count == 0 && count < FrameCache.batch { refill(cache, zone, cpu) }
+    let taken = min(count, cache.value.count)
+    guard taken > 0 else { return }
+    let head = cache.value.head
+    var last = head
+    for _ in 1..<taken { last = table[last].value.next }
+    cache.value.head = table[last].value.next
+    cache.value.count &-= taken
+    list.prepend(FrameList(head: head, last: last, count: taken), table)
+  }
+
+  /// Frees every frame of a list. O(count).
+  func free(_ list: consuming FrameList, _ cpu: borrowing CPU) {
+    while let frame = list.pop(table) { push(frame, table[frame].value.state.zone, cpu) }
+    _ = list.unchained()
+  }
+
+  /// Hands a frame of a list out to a caller, who frees it by its number.
+  func handOut(from list: inout FrameList) -> FrameNumber? {
+    guard let frame = list.pop(table) else { return nil }
+    table[frame].value.setState(table[frame].value.state.becoming(.allocated))
+    return FrameNumber(UInt64(frame))
+  }
+}
+
+// MARK: - Usage
+
+extension Frames {
+  /// Usage of one zone, in frames. O(CPUs).
+  func usage(of kind: ZoneKind) -> ZoneUsage {
+    let index = Int(kind.rawValue)
+    var cached = 0
+    for cpu in 0..<cpus.count { cached &+= cache(cpu, index).value.count }
+    let zone = state.value.zones[index]
+    return ZoneUsage(
+      managed: PageCount(zone.managed), free: PageCount(zone.free), cached: PageCount(UInt64(cached)),
+      largestFreeOrder: zone.largestFreeOrder)
+  }
+
+  /// All frames that this package manages.
+  var managed: PageCount {
+    var sum: UInt64 = 0
+    for zone in 0..<ZoneKind.count { sum &+= state.value.zones[zone].managed }
+    return PageCount(sum)
+  }
+
+  /// Frames handed out, the package's own metadata included.
+  var used: PageCount {
+    PageCount(
+      usage(of: .dma).used.rawValue &+ usage(of: .dma32).used.rawValue &+ usage(of: .normal).used.rawValue)
+  }
+
+  /// Usable RAM that was refused at start: the linear map does not reach it, or its frame number takes more
+  /// than 31 bits.
+  var refused: PageCount { PageCount(state.value.refused) }
+
+  /// Frames that hold descriptors of areas and their index; they grow with the peak and stay.
+  var ownMetadata: PageCount { PageCount(state.value.metadataFrames) }
+}
+
+// MARK: - For the rooms below
+
+extension Frames {
+  /// A cleared frame for the package's own records, for good.
+  func allocateMetadata(_ cpu: borrowing CPU) -> UInt32? {
+    guard let frame = take(order: 0, .normal, cpu) else { return nil }
+    table[frame].value.setState(table[frame].value.state.becoming(.metadata))
+    table.zero(frame)
+    state.value.metadataFrames &+= 1
+    return frame
+  }
+
+  /// Hands frames over at start: splits the run into blocks by alignment and zone.
+  func adopt(_ run: FrameRange) {
+    var frame = run.first.rawValue
+    let end = run.end.rawValue
+    while frame < end {
+      let zone = zone(of: frame)
+      var order = min(Zone.maxOrder, frame.trailingZeroBitCount)
+      while frame &+ (1 &<< UInt64(order)) > end || self.zone(of: frame &+ (1 &<< UInt64(order)) &- 1) != zone {
+        order &-= 1
+      }
+      let size = UInt64(1) &<< UInt64(order)
+      for offset in 0..<size {
+        table[UInt32(frame &+ offset)].value.setState(FrameState(.tail, zone: zone))
+      }
+      state.value.zones[zone].managed &+= size
+      state.value.zones[zone].put(UInt32(frame), order: order, zone: zone, table)
+      frame &+= size
+    }
+  }
+
+  /// Takes over frames that were in use before there was a manager: they are counted as its own metadata, but
+  /// for the page tables among them, which are marked as such next.
+  func adopt(inUse run: FrameRange) {
+    for frame in run.first.rawValue..<run.end.rawValue {
+      let zone = zone(of: frame)
+      table[UInt32(frame)].value.setState(FrameState(.metadata, zone: zone))
+      state.value.zones[zone].managed &+= 1
+    }
+  }
+
+  private func zone(of frame: UInt64) -> Int {
+    Int(ZoneKind(of: FrameNumber(frame).address(table.linearMap.pageSize)).rawValue)
+  }
+}

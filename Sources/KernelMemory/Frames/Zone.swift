@@ -1,0 +1,112 @@
+/// The part of physical memory that a frame must come from.
+@frozen
+public enum ZoneKind: UInt8, Sendable {
+  /// Below 16 MiB: what the 24 address lines of ISA DMA reach.
+  case dma
+  /// Below 4 GiB: what a device with 32 address bits reaches.
+  case dma32
+  /// Anything.
+  case normal
+
+  static let count = 3
+  /// All zones, lowest first.
+  static var all: InlineArray<3, ZoneKind> { [.dma, .dma32, .normal] }
+
+  /// The zone of a physical address.
+  init(of address: PhysicalAddress) {
+    self = address.rawValue < 16 &<< 20 ? .dma : address.rawValue < 4 &<< 30 ? .dma32 : .normal
+  }
+}
+
+/// What one zone holds, in frames.
+public struct ZoneUsage: Equatable, Sendable {
+  /// Frames that this zone was given at start.
+  public let managed: PageCount
+  /// In the buddy lists.
+  public let free: PageCount
+  /// In the caches of the CPUs.
+  public let cached: PageCount
+  /// The order of the largest free block, or nil where no block is free.
+  public let largestFreeOrder: Int?
+
+  /// Handed out.
+  public var used: PageCount {
+    PageCount(managed.rawValue &- free.rawValue &- cached.rawValue)
+  }
+}
+
+/// A zone of one memory node: lists of free blocks by order.
+///
+/// A block of order n is 2ⁿ frames at a multiple of 2ⁿ; its buddy is the block that differs from it in
+/// that one bit of the frame number. Only the first frame of a block has a state other than `tail`, so a
+/// buddy is free as a whole exactly where its first frame says `free` with the same order and zone.
+struct Zone {
+  var heads = InlineArray<11, UInt32>(repeating: 0)
+  /// Bit n: the list of order n is not empty.
+  var nonEmptyOrders: UInt32 = 0
+  var free: UInt64 = 0
+  var managed: UInt64 = 0
+
+  /// 4 MiB with 4 KiB frames: twice the 2 MiB leaf, as on other kernels.
+  static let maxOrder = 10
+}
+
+extension Zone {
+  /// Takes a block of `order`, split from a larger one where need be. O(orders). Its first frame's state is
+  /// left to the caller.
+  mutating func take(order: Int, zone: Int, _ table: FrameTable) -> UInt32? {
+    let candidates = nonEmptyOrders &>> UInt32(truncatingIfNeeded: order)
+    guard candidates != 0 else { return nil }
+    var found = order &+ candidates.trailingZeroBitCount
+    let block = heads[found]
+    unlink(block, order: found, table)
+    while found > order {
+      found &-= 1
+      link(block &+ (1 &<< UInt32(truncatingIfNeeded: found)), order: found, zone: zone, table)
+    }
+    free &-= 1 &<< UInt64(truncatingIfNeeded: order)
+    return block
+  }
+
+  /// Gives a block back and merges it with its free buddies. O(orders).
+  mutating func put(_ frame: UInt32, order: Int, zone: Int, _ table: FrameTable) {
+    free &+= 1 &<< UInt64(truncatingIfNeeded: order)
+    var block = frame
+    var size = order
+    while size < Self.maxOrder {
+      let buddy = block ^ (1 &<< UInt32(truncatingIfNeeded: size))
+      let state = table[buddy].value.state
+      guard state.kind == .free, state.order == size, state.zone == zone else { break }
+      unlink(buddy, order: size, table)
+      table[max(block, buddy)].value.setState(FrameState(.tail, zone: zone))
+      block = min(block, buddy)
+      size &+= 1
+    }
+    link(block, order: size, zone: zone, table)
+  }
+
+  private mutating func link(_ block: UInt32, order: Int, zone: Int, _ table: FrameTable) {
+    let head = heads[order]
+    table[block].value.setState(FrameState(.free, order: order, zone: zone))
+    table[block].value.setLinks(next: head)
+    if head != 0 { table[head].value.setLinks(next: table[head].value.next, previous: block) }
+    heads[order] = block
+    nonEmptyOrders |= 1 &<< UInt32(truncatingIfNeeded: order)
+  }
+
+  private mutating func unlink(_ block: UInt32, order: Int, _ table: FrameTable) {
+    let next = table[block].value.next
+    let previous = table[block].value.previous
+    if next != 0 { table[next].value.setLinks(next: table[next].value.next, previous: previous) }
+    if previous != 0 {
+      table[previous].value.setLinks(next: next, previous: table[previous].value.previous)
+    } else {
+      heads[order] = next
+      if next == 0 { nonEmptyOrders &= ~(1 &<< UInt32(truncatingIfNeeded: order)) }
+    }
+  }
+
+  var largestFreeOrder: Int? {
+    nonEmptyOrders == 0 ? nil : 31 &- nonEmptyOrders.leadingZeroBitCount
+  }
+}

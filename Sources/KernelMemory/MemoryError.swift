@@ -1,0 +1,53 @@
+/// Why the memory manager refused. Every refusal leaves its state and its counters of use as they were.
+public enum MemoryError: Error, Equatable, Sendable {
+  /// Nothing was asked for.
+  case sizeIsZero
+  /// The size is negative, or wraps when it is multiplied or its guard pages are added.
+  case sizeOverflow
+  /// More pages than the machine has frames.
+  case sizeTooLarge(pages: PageCount, limit: PageCount)
+  /// Not a power of two, or wider than the address space.
+  case badAlignment(UInt64)
+  /// No hole of the range holds the pages, their guard and their alignment.
+  case rangeExhausted(largestHole: PageCount)
+  /// The place asked for is outside the range, unaligned, or not free.
+  case placeTaken(VirtualAddress)
+  /// Too few page frames, counting what purging and emptying the caches would give.
+  case framesExhausted(got: PageCount, of: PageCount)
+  /// Too few page frames for the page tables.
+  case tablesExhausted(got: PageCount, of: PageCount)
+  /// No page frame for the descriptors and the index of areas.
+  case metadataExhausted
+  /// The pages are not in the part of the address space that the page-table format can translate.
+  case notCanonical(VirtualAddress)
+  /// A page that was to be mapped is mapped.
+  case alreadyMapped(VirtualAddress)
+  /// Splitting a large leaf needs break-before-make here, and the leaf is in use.
+  case breakBeforeMake(VirtualAddress)
+  /// What was to be freed cannot be.
+  case badFree(BadFree)
+  /// The table of tags is full.
+  case tagsExhausted(limit: Int)
+  /// No further address range can be managed, or it overlaps one that is.
+  case areasUnavailable
+  /// The memory map has more entries than this package keeps.
+  case memoryMapFull(limit: Int)
+  /// The memory map has no usable run in the boot window that holds what must be built there.
+  case earlyMemoryExhausted(PageCount)
+}
+
+/// What is wrong with an address or a frame that was to be freed.
+public enum BadFree: Equatable, Sendable {
+  /// Inside a managed range, but not allocated: freed before, or never handed out.
+  case alreadyFree
+  /// Inside a live area, but not its first byte.
+  case interior
+  /// In the guard behind a live area.
+  case guardPage
+  /// Not memory of this allocator: another range, the linear map, a frame that is reserved or in other use.
+  case foreign
+  /// Not the first byte of a page, or a frame number that no block of this order has.
+  case unaligned
+  /// A block of frames that was allocated with another order.
+  case wrongOrder
+}

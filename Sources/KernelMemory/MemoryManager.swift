@@ -1,0 +1,170 @@
+// The façade: ties the rooms together
+//
+// A manager is one pointer to a control block in memory that it took from the map itself; copies are the
+// same manager, and many can exist in one process. Its methods are legal in any context but an NMI,
+// unless they say otherwise: they switch interrupts off where they touch what a CPU shares with itself.
+//
+// The rooms know those above them and no other. Where one is short of what a lower one holds (frames that
+// wait for a flush), it does not reach down: it fails, and `retrying` here is the one place that drains what is on its
+// way back and tries again.
+
+/// A machine's kernel memory: page frames, page tables, and the areas of its virtual ranges.
+@safe
+public struct MemoryManager {
+  let control: Stable<Control>
+
+  init(_ control: Stable<Control>) { self.control = control }
+
+  /// The rooms, each a handle to its own state.
+  struct Control {
+    let cpus: CPUs
+    let machine: Stable<Machine>
+    let tags: Tags
+    let frames: Frames
+    let tables: PageTables
+    let areas: AreasTable
+    let reclaim: Reclaim
+  }
+
+  var cpus: CPUs { control.value.cpus }
+  var frames: Frames { control.value.frames }
+  var tables: PageTables { control.value.tables }
+  var areas: AreasTable { control.value.areas }
+  var reclaim: Reclaim { control.value.reclaim }
+  var tags: Tags { control.value.tags }
+  var pageSize: PageSize { frames.table.linearMap.pageSize }
+}
+
+// MARK: - The one retry
+
+extension MemoryError {
+  /// Whether memory that is on its way back may help.
+  fileprivate var isShortage: Bool {
+    switch self {
+    case .framesExhausted, .tablesExhausted, .metadataExhausted, .rangeExhausted, .placeTaken: true
+    default: false
+    }
+  }
+}
+
+extension MemoryManager {
+  /// Tries `body`; if memory or addresses are short, completes all frees that are under way, empties the CPU's caches into the
+  /// zones, and tries once more.
+  func retrying<Result: ~Copyable>(
+    _ body: (borrowing CPU) throws(MemoryError) -> Result
+  ) throws(MemoryError) -> Result {
+    do {
+      return try cpus.with(body)
+    } catch {
+      guard error.isShortage else { throw failed(error) }
+    }
+    cpus.with { cpu in
+      reclaim.drain(cpu)
+      frames.drainCaches(cpu)
+    }
+    do {
+      return try cpus.with(body)
+    } catch {
+      throw failed(error)
+    }
+  }
+
+  /// Counts a failure.
+  func failed(_ error: MemoryError) -> MemoryError {
+    cpus.with { cpu in cpu.count(.allocationsFailed) }
+    return error
+  }
+}
+
+// MARK: - Page frames
+
+extension MemoryManager {
+  /// Allocates 2^`order` contiguous page frames, aligned to that number, from `zone` or a lower one. O(orders).
+  /// - Throws: `framesExhausted`.
+  public func allocateFrames(order: Int = 0, zone: ZoneKind = .normal) throws(MemoryError) -> FrameNumber {
+    try retrying { (cpu) throws(MemoryError) in try frames.allocate(order: order, zone, cpu) }
+  }
+
+  /// Allocates `count` single frames, wherever they lie, in one call, and passes each to `body`. Each is freed by its
+  /// number, with order 0. O(count).
+  /// - Throws: `framesExhausted` with how many there were, and none taken; `sizeOverflow` for a negative count.
+  public func allocateFrames(
+    count: Int, zone: ZoneKind = .normal, _ body: (FrameNumber) -> Void
+  ) throws(MemoryError) {
+    guard count >= 0 else { throw failed(.sizeOverflow) }
+    var list = try retrying { (cpu) throws(MemoryError) in
+      try frames.allocate(count: count, zone: zone, cpu)
+    }
+    while let frame = frames.handOut(from: &list) { body(frame) }
+    _ = list.unchained()
+  }
+
+  /// Frees what one of the functions above returned. O(orders).
+  /// - Throws: `badFree`, with nothing changed, where `frame` does not head an allocated block of `order`.
+  public func freeFrames(_ frame: FrameNumber, order: Int = 0) throws(MemoryError) {
+    try cpus.with { (cpu) throws(MemoryError) in
+      do throws(MemoryError) {
+        try frames.free(frame, order: order, cpu)
+      } catch {
+        cpu.count(.freesRefused)
+        throw error
+      }
+    }
+  }
+
+  /// The address of an allocated frame in the linear map.
+  public func linearAddress(of frame: FrameNumber) -> VirtualAddress {
+    frames.table.linearMap.virtualAddress(of: frame.address(pageSize))
+  }
+}
+
+// MARK: - Tags and ranges
+
+extension MemoryManager {
+  /// A tag to charge allocations to.
+  /// - Throws: `tagsExhausted`.
+  public func makeTag(named name: StaticString) throws(MemoryError) -> Tag {
+    let utf8 = unsafe UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
+    return unsafe try makeTag(copying: utf8)
+  }
+
+  /// A tag whose name is copied, and cut to 47 bytes.
+  /// - Throws: `tagsExhausted`.
+  public func makeTag(copying utf8: UnsafeBufferPointer<UInt8>) throws(MemoryError) -> Tag {
+    try cpus.with { (_) throws(MemoryError) in unsafe try tags.make(utf8) }
+  }
+
+  /// What a tag has been charged with. O(CPUs).
+  public func usage(of tag: Tag) -> TagUsage { tags.contains(tag) ? tags.usage(of: tag) : TagUsage() }
+
+  /// Starts managing another range of addresses. The tables directly below the root are made for all of
+  /// it at once, and stay.
+  /// - Throws: `areasUnavailable`, `notCanonical`, `tablesExhausted`, `metadataExhausted`.
+  public func makeAreas(_ range: PageRange) throws(MemoryError) -> AreasID {
+    guard tables.isCanonical(range) else {
+      throw failed(.notCanonical(range.first.address(pageSize)))
+    }
+    return try retrying { (cpu) throws(MemoryError) in
+      let id = try areas.add(range, cpu)
+      let missing = tables.tablesBelowRootMissing(for: range)
+      var source = try reserveTables(missing, cpu)
+      tables.makeTablesBelowRoot(for: range, from: &source)
+      source.end()
+      cpu.count(.tablesMade, missing)
+      return id
+    }
+  }
+
+  /// The range that `vmalloc` uses when it is not told otherwise: the one given at start.
+  public var vmallocAreas: AreasID { AreasID(index: 0) }
+
+  /// Frames for tables, cleared when they are taken.
+  func reserveTables(_ count: Int, _ cpu: borrowing CPU) throws(MemoryError) -> ReservedTables {
+    do {
+      return ReservedTables(try frames.allocate(count: count, zone: .normal, cpu), frames.table)
+    } catch {
+      guard case .framesExhausted(let got, let wanted) = error else { throw error }
+      throw .tablesExhausted(got: got, of: wanted)
+    }
+  }
+}

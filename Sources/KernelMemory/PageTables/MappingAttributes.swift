@@ -1,0 +1,53 @@
+/// What instructions may do with a page. Memory that is written and executed at once is never the
+/// result of combining flags: it has a name, and must be asked for by it.
+@frozen
+public enum Protection: UInt8, Sendable {
+  case readOnly, readWrite, readExecute
+  /// Refused by every allocation function that does not say this.
+  case writableExecutable
+
+  public var isWritable: Bool { self == .readWrite || self == .writableExecutable }
+  public var isExecutable: Bool { self == .readExecute || self == .writableExecutable }
+
+  /// Nil for writable and executable at once.
+  public init?(writable: Bool, executable: Bool) {
+    switch (writable, executable) {
+    case (false, false): self = .readOnly
+    case (true, false): self = .readWrite
+    case (false, true): self = .readExecute
+    case (true, true): return nil
+    }
+  }
+}
+
+/// How the caches treat a page's memory.
+@frozen
+public enum CacheType: UInt8, Sendable {
+  case writeBack, writeCombining
+  /// Uncached, unless a memory-type register says write-combining.
+  case uncachedMinus
+  case uncached
+  case writeThrough
+}
+
+/// All that a leaf says of its memory besides where it is.
+@frozen
+public struct MappingAttributes: Equatable, Sendable {
+  public var protection: Protection
+  public var cache: CacheType
+  /// Kept in the TLBs when the address space is switched, as kernel memory is.
+  public var isGlobal: Bool
+
+  public init(_ protection: Protection, cache: CacheType = .writeBack, isGlobal: Bool = true) {
+    self.protection = protection
+    self.cache = cache
+    self.isGlobal = isGlobal
+  }
+}
+
+/// A leaf: a run of pages that one entry maps to a run of frames.
+public struct MappedRange: Equatable, Sendable {
+  public let pages: PageRange
+  public let frame: FrameNumber
+  public let attributes: MappingAttributes
+}

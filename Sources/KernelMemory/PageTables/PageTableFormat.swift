@@ -1,0 +1,55 @@
+/// A page-table format: how one architecture writes down what an entry says.
+///
+/// A format turns (frame, level, attributes) into an entry and back. No bit of an entry is known
+/// anywhere else. Levels count from 0, the table whose entries map single pages, up to `levels - 1`, the
+/// root. To port the package, write one of these and add it to the list in `PageTables`; the tests
+/// in `PageTableFormatTests` run over every format.
+protocol PageTableFormat {
+  static var pageSize: PageSize { get }
+  /// log2 of the entries in a table.
+  static var indexBits: Int { get }
+  /// Whether a live leaf must be taken away, and flushed, before smaller ones may stand in its place
+  /// (Arm ARM, D8.16.1: break-before-make).
+  static var splitNeedsBreakBeforeMake: Bool { get }
+
+  /// Levels in use.
+  var levels: Int { get }
+  /// The highest level whose entries may be leaves on this CPU.
+  var largestLeafLevel: Int { get }
+
+  /// Whether the CPU translates through `entry`. An entry of zero is never present.
+  static func isPresent(_ entry: UInt64) -> Bool
+  /// Whether a present entry of a table of `level` maps memory, rather than naming a table.
+  static func isLeaf(_ entry: UInt64, level: Int) -> Bool
+  /// The first frame that a present entry names.
+  static func frame(of entry: UInt64, level: Int) -> FrameNumber
+  /// An entry that names a table; all permissions are left to the leaves.
+  static func table(_ frame: FrameNumber) -> UInt64
+  /// The bits of `attributes` in a leaf of `level`; computed once a call, not once an entry.
+  static func bits(_ attributes: MappingAttributes, level: Int) -> UInt64
+  /// A leaf; `frame` is aligned to its size.
+  static func leaf(_ frame: FrameNumber, bits: UInt64) -> UInt64
+  /// The attributes of a leaf.
+  static func attributes(of entry: UInt64, level: Int) -> MappingAttributes
+}
+
+extension PageTableFormat {
+  /// log2 of the pages that an entry of a table of `level` covers.
+  @inline(__always)
+  static func spanShift(_ level: Int) -> UInt64 { UInt64(truncatingIfNeeded: level &* indexBits) }
+
+  /// The pages that an entry of a table of `level` covers.
+  @inline(__always)
+  static func span(_ level: Int) -> UInt64 { 1 &<< spanShift(level) }
+
+  /// Whether all of `pages` lie in one half of the translatable address space: the bits above it
+  /// copy its highest bit.
+  func isCanonical(_ pages: PageRange) -> Bool {
+    let width = UInt64(levels * Self.indexBits)
+    let numberBits = 64 - UInt64(Self.pageSize.shift)
+    let halves = pages.first.rawValue &>> (width &- 1)
+    let upper = (UInt64(1) &<< (numberBits &- width &+ 1)) &- 1
+    guard halves == 0 || halves == upper else { return false }
+    return pages.isEmpty || (pages.end.rawValue &- 1) &>> (width &- 1) == halves
+  }
+}

@@ -1,0 +1,129 @@
+// Page tables: one root, one format, one walker
+//
+// The format is chosen once a call, by the switches below; the walker behind each case is compiled for that
+// format alone. This file is the list that a new format is added to.
+
+/// The format of a machine's page tables.
+public enum PageTableFormatChoice: Equatable, Sendable {
+  /// x86-64 with four levels; 1 GiB leaves where the CPU has them (CPUID.80000001H:EDX.Page1GB).
+  case x86_64FourLevel(hasGigabyteLeaves: Bool)
+
+  var pageSize: PageSize {
+    switch self {
+    case .x86_64FourLevel: X86_64Format.pageSize
+    }
+  }
+}
+
+/// The page tables below one root.
+@safe
+struct PageTables {
+  let choice: PageTableFormatChoice
+  let root: FrameNumber
+  let table: FrameTable
+
+  private func walker(hasGigabyteLeaves: Bool) -> Walker<X86_64Format> {
+    Walker(
+      format: X86_64Format(largestLeafLevel: hasGigabyteLeaves ? 2 : 1), root: root, table: table)
+  }
+
+  /// Whether all of `pages` can be translated.
+  func isCanonical(_ pages: PageRange) -> Bool {
+    switch choice {
+    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).format.isCanonical(pages)
+    }
+  }
+
+  func tablesMissing(
+    for pages: PageRange, frame: FrameNumber? = nil, checkingLeaves: Bool = false
+  ) throws(MemoryError) -> Int {
+    switch choice {
+    case .x86_64FourLevel(let large):
+      try walker(hasGigabyteLeaves: large).tablesMissing(
+        for: pages, frame: frame, checkingLeaves: checkingLeaves)
+    }
+  }
+
+  func pin(
+    _ pages: PageRange, frame: FrameNumber? = nil, from source: inout some TableSource & ~Copyable
+  ) -> Int {
+    switch choice {
+    case .x86_64FourLevel(let large):
+      walker(hasGigabyteLeaves: large).pin(pages, frame: frame, from: &source)
+    }
+  }
+
+  func write(
+    _ pages: PageRange, frame: FrameNumber? = nil, _ attributes: MappingAttributes,
+    from source: inout some LeafSource & ~Copyable
+  ) -> Int {
+    switch choice {
+    case .x86_64FourLevel(let large):
+      walker(hasGigabyteLeaves: large).write(pages, frame: frame, attributes, from: &source)
+    }
+  }
+
+  func clear(_ pages: PageRange, owned: Bool, prune: Bool) -> Detached {
+    switch choice {
+    case .x86_64FourLevel(let large):
+      walker(hasGigabyteLeaves: large).clear(pages, owned: owned, prune: prune)
+    }
+  }
+
+  func tablesToSplit(_ pages: PageRange) throws(MemoryError) -> Int {
+    switch choice {
+    case .x86_64FourLevel(let large): try walker(hasGigabyteLeaves: large).tablesToSplit(pages)
+    }
+  }
+
+  func split(_ pages: PageRange, from source: inout some TableSource & ~Copyable) -> Int {
+    switch choice {
+    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).split(pages, from: &source)
+    }
+  }
+
+  func query(_ page: PageNumber) -> MappedRange? {
+    switch choice {
+    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).query(page)
+    }
+  }
+
+  func visit(_ pages: PageRange, _ body: (MappedRange) -> Void) {
+    switch choice {
+    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).visit(pages, body)
+    }
+  }
+
+  func visitAll(_ body: (MappedRange) -> Void) {
+    switch choice {
+    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).visitAll(body)
+    }
+  }
+
+  /// Puts the tables directly below the root in place for `pages`; they stay for good.
+  func tablesBelowRootMissing(for pages: PageRange) -> Int {
+    switch choice {
+    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).tablesBelowRootMissing(for: pages)
+    }
+  }
+
+  func makeTablesBelowRoot(for pages: PageRange, from source: inout some TableSource & ~Copyable) {
+    switch choice {
+    case .x86_64FourLevel(let large):
+      walker(hasGigabyteLeaves: large).makeTablesBelowRoot(for: pages, from: &source)
+    }
+  }
+
+  /// Marks and counts every table that exists: those that the boot code's frames hold.
+  func adoptAll() {
+    switch choice {
+    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).adoptAll()
+    }
+  }
+
+  func validate() -> StaticString? {
+    switch choice {
+    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).validate()
+    }
+  }
+}

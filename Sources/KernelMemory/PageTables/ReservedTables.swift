@@ -1,0 +1,66 @@
+/// Frames that were reserved for page tables.
+struct ReservedTables: ~Copyable, TableSource {
+  private var list: FrameList
+  private let table: FrameTable
+
+  init(_ list: consuming FrameList, _ table: FrameTable) {
+    self.list = list
+    self.table = table
+  }
+
+  mutating func takeTable() -> FrameNumber {
+    guard let frame = list.pop(table) else { preconditionFailure("more tables were made than reserved") }
+    table.zero(frame)
+    return FrameNumber(UInt64(frame))
+  }
+
+  /// Ends a reservation that was used up.
+  consuming func end() {
+    precondition(list.count == 0, "tables were reserved and not used")
+    _ = list.unchained()
+  }
+}
+
+/// A run of frames, as the leaves of a mapping: neighbours in memory for neighbours in addresses.
+struct LeafRun: LeafSource {
+  private var next: FrameNumber
+
+  init(_ first: FrameNumber) { next = first }
+
+  @inline(__always)
+  mutating func nextLeaf(span: UInt64) -> FrameNumber {
+    let frame = next
+    next = FrameNumber(frame.rawValue &+ span)
+    return frame
+  }
+}
+
+/// The frames of a list, as the leaves of an area: each frame's metadata says which page of which area maps it.
+struct LeafList: ~Copyable, LeafSource {
+  private var list: FrameList
+  private let table: FrameTable
+  private let area: UInt32
+  private var page: UInt32 = 0
+
+  init(_ list: consuming FrameList, area: UInt32, _ table: FrameTable) {
+    self.list = list
+    self.area = area
+    self.table = table
+  }
+
+  @inline(__always)
+  mutating func nextLeaf(span: UInt64) -> FrameNumber {
+    guard let frame = list.pop(table) else { preconditionFailure("more pages were mapped than reserved") }
+    let metadata = table[frame]
+    metadata.value.setState(metadata.value.state.becoming(.mapped))
+    metadata.value.setMapper(area: area, page: page)
+    page &+= 1
+    return FrameNumber(UInt64(frame))
+  }
+
+  /// Ends a list that was used up.
+  consuming func end() {
+    precondition(list.count == 0, "frames were reserved and not mapped")
+    _ = list.unchained()
+  }
+}

@@ -1,0 +1,97 @@
+internal import Synchronization
+
+extension Walker {
+  /// Where a descent for a page ended: some entries of one table that a range covers.
+  struct Stop {
+    let table: FrameNumber
+    let level: Int
+    /// At level 0 all entries of the range in this table; above it, one: a large leaf, or nothing.
+    let entries: Int
+    /// The first page after them.
+    let next: PageNumber
+  }
+
+  /// The entries at `page`, as far as `end` goes.
+  @inline(__always)
+  func stop(at page: PageNumber, before end: PageNumber) -> Stop {
+    let (lowest, level) = descend(to: 0, for: page)
+    guard level == 0 else {
+      let span = Format.span(level)
+      return Stop(
+        table: lowest, level: level, entries: 1,
+        next: PageNumber((page.rawValue & ~(span &- 1)) &+ span))
+    }
+    let count = min(end.rawValue &- page.rawValue, entriesToTableEnd(page, level: 0))
+    return Stop(
+      table: lowest, level: 0, entries: Int(truncatingIfNeeded: count),
+      next: PageNumber(page.rawValue &+ count))
+  }
+
+  /// The entry that maps `page`, if one does.
+  func leaf(at page: PageNumber) -> (entry: Entry, level: Int)? {
+    let (lowest, level) = descend(to: 0, for: page)
+    let entry = entry(lowest, index(of: page, level: level))
+    return Format.isPresent(entry.value.load(ordering: .relaxed)) ? (entry, level) : nil
+  }
+
+  /// The leaf that maps `page`: all its pages, its first frame, its attributes. O(levels), lock-free.
+  func query(_ page: PageNumber) -> MappedRange? {
+    guard let leaf = leaf(at: page) else { return nil }
+    let value = leaf.entry.value.load(ordering: .relaxed)
+    guard Format.isPresent(value) else { return nil }
+    return mappedRange(value, page, level: leaf.level)
+  }
+
+  private func mappedRange(_ value: UInt64, _ page: PageNumber, level: Int) -> MappedRange {
+    let span = Format.span(level)
+    return MappedRange(
+      pages: PageRange(
+        unchecked: PageNumber(page.rawValue & ~(span &- 1)), count: PageCount(span)),
+      frame: Format.frame(of: value, level: level),
+      attributes: Format.attributes(of: value, level: level))
+  }
+
+  /// Every leaf that maps a page of `pages`, in address order. O(tables + pages at level 0).
+  func visit(_ pages: PageRange, _ body: (MappedRange) -> Void) {
+    var page = pages.first
+    while page < pages.end {
+      let stop = stop(at: page, before: pages.end)
+      let first = entry(stop.table, index(of: page, level: stop.level))
+      for step in 0..<stop.entries {
+        let value = first[step].value.load(ordering: .relaxed)
+        guard Format.isPresent(value) else { continue }
+        body(mappedRange(value, PageNumber(page.rawValue &+ UInt64(step)), level: stop.level))
+      }
+      page = stop.next
+    }
+  }
+
+  /// Every leaf of the address space: the lower half, then the upper.
+  func visitAll(_ body: (MappedRange) -> Void) {
+    let half = UInt64(1) &<< UInt64(format.levels * Format.indexBits - 1)
+    let end = UInt64(1) &<< (64 - UInt64(Format.pageSize.shift))
+    visit(PageRange(from: PageNumber(0), upTo: PageNumber(half)), body)
+    visit(PageRange(from: PageNumber(end - half), upTo: PageNumber(end)), body)
+  }
+
+  /// Calls `body` with every table and its level, the root first.
+  func forEachTable(_ body: (FrameNumber, Int) -> Void) { forEachTable(root, format.levels &- 1, body) }
+
+  private func forEachTable(_ frame: FrameNumber, _ level: Int, _ body: (FrameNumber, Int) -> Void) {
+    body(frame, level)
+    guard level > 0 else { return }
+    for index in 0..<Int(Format.span(1)) {
+      let value = entry(frame, index).value.load(ordering: .relaxed)
+      guard Format.isPresent(value), !Format.isLeaf(value, level: level) else { continue }
+      forEachTable(Format.frame(of: value, level: level), level &- 1, body)
+    }
+  }
+
+  /// The entries of a table that are present.
+  func presentEntries(_ frame: FrameNumber) -> Int {
+    var count = 0
+    for index in 0..<Int(Format.span(1))
+    where Format.isPresent(entry(frame, index).value.load(ordering: .relaxed)) { count &+= 1 }
+    return count
+  }
+}

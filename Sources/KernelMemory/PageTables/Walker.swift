@@ -1,0 +1,207 @@
+internal import Synchronization
+
+// The walker: the one piece of code that reads and writes page-table entries, for every format.
+//
+// A range is edited table by table, not page by page: `chunk` cuts it into the largest pieces that lie in
+// one table and whose leaves have one size, and each piece is one descent from the root and one loop.
+//
+//          level 2       level 1       level 0
+//     ┌────────────┬────────────┬────────────┬──────────┐
+//     │ index: 9   │ index: 9   │ index: 9   │ offset   │   a virtual address, below the root's index
+//     └────────────┴────────────┴────────────┴──────────┘
+//
+// Making a mapping has three steps, and only the first can fail, before anything is written:
+//   1. `tablesMissing` counts the tables that the mapping needs; the caller reserves that many frames;
+//   2. `pin` puts them in place and pins the lowest table of each chunk, so that a neighbour's unmap cannot
+//      prune it in between;
+//   3. `write` fills in the leaves, and unpins.
+// Unmapping clears leaves into a `Detached` value. A table counts its present entries in its frame's metadata;
+// at zero, with no pin, it is detached as well. The tables directly below the root are never pruned.
+//
+// Every entry is loaded and stored as a relaxed atomic: a plain loop of clears becomes a memset, which may
+// tear an entry while the MMU reads it.
+
+/// Where page-table frames come from when one must be put in place.
+protocol TableSource: ~Copyable {
+  /// The next cleared frame. The caller reserved as many as it takes.
+  mutating func takeTable() -> FrameNumber
+}
+
+/// What a mapping's leaves point to.
+protocol LeafSource: ~Copyable {
+  /// The first frame of the next leaf of `span` pages.
+  mutating func nextLeaf(span: UInt64) -> FrameNumber
+}
+
+@safe
+struct Walker<Format: PageTableFormat> {
+  let format: Format
+  let root: FrameNumber
+  let table: FrameTable
+
+  typealias Entry = Stable<Atomic<UInt64>>
+
+  /// A piece of a range whose leaves have one size and lie in one table.
+  struct Chunk {
+    let level: Int
+    /// Leaves, of `Format.span(level)` pages each.
+    let leaves: UInt64
+    var pages: UInt64 { leaves &<< Format.spanShift(level) }
+  }
+
+  // MARK: Descending
+
+  @inline(__always)
+  func index(of page: PageNumber, level: Int) -> Int {
+    Int(page.rawValue &>> Format.spanShift(level) & (Format.span(1) &- 1))
+  }
+
+  @inline(__always)
+  func entry(_ frame: FrameNumber, _ index: Int) -> Entry {
+    table.linearMap.memory(of: frame, as: Atomic<UInt64>.self)[index]
+  }
+
+  /// The lowest existing table on the way to `page`, at or above `level`.
+  @inline(__always)
+  func descend(to level: Int, for page: PageNumber) -> (table: FrameNumber, level: Int) {
+    var frame = root
+    var at = format.levels &- 1
+    while at > level {
+      let value = entry(frame, index(of: page, level: at)).value.load(ordering: .relaxed)
+      guard Format.isPresent(value), !Format.isLeaf(value, level: at) else { break }
+      frame = Format.frame(of: value, level: at)
+      at &-= 1
+    }
+    return (frame, at)
+  }
+
+  /// The entries from `page` to the end of its table of `level`.
+  @inline(__always)
+  func entriesToTableEnd(_ page: PageNumber, level: Int) -> UInt64 {
+    Format.span(1) &- UInt64(truncatingIfNeeded: index(of: page, level: level))
+  }
+
+  /// The first piece of a mapping of `count` pages from `page` on: to the frames from `frame` on, or, with
+  /// nil, to single frames wherever they lie.
+  func chunk(_ page: PageNumber, _ count: UInt64, frame: FrameNumber?) -> Chunk {
+    var level = 0
+    if let frame {
+      let alignment = page.rawValue | frame.rawValue
+      while level < format.largestLeafLevel, alignment & (Format.span(level &+ 1) &- 1) == 0,
+        count >= Format.span(level &+ 1)
+      { level &+= 1 }
+    }
+    return Chunk(
+      level: level, leaves: min(count &>> Format.spanShift(level), entriesToTableEnd(page, level: level)))
+  }
+
+  // MARK: Mapping
+
+  /// Step 1: the tables that a mapping needs and that do not exist. Changes nothing. O(tables of the range).
+  /// - Throws: `alreadyMapped`, where a large leaf stands in the way, or, with `checkingLeaves`, any leaf.
+  func tablesMissing(
+    for pages: PageRange, frame: FrameNumber?, checkingLeaves: Bool
+  ) throws(MemoryError) -> Int {
+    var missing = 0
+    var offset: UInt64 = 0
+    while offset < pages.count.rawValue {
+      let page = PageNumber(pages.first.rawValue &+ offset)
+      let chunk = chunk(
+        page, pages.count.rawValue &- offset, frame: frame.map { FrameNumber($0.rawValue &+ offset) })
+      let (lowest, existing) = descend(to: chunk.level, for: page)
+      if existing > chunk.level {
+        try check(lowest, page, level: existing, leaves: 1)
+        // A table is shared with the pieces before this one unless its first page, or the range's, is here.
+        for level in chunk.level..<existing
+        where offset == 0 || page.rawValue & (Format.span(level &+ 1) &- 1) == 0 { missing &+= 1 }
+      } else if checkingLeaves {
+        try check(lowest, page, level: existing, leaves: chunk.leaves)
+      }
+      offset &+= chunk.pages
+    }
+    return missing
+  }
+
+  /// Refuses entries that are present.
+  private func check(
+    _ frame: FrameNumber, _ page: PageNumber, level: Int, leaves: UInt64
+  ) throws(MemoryError) {
+    let first = index(of: page, level: level)
+    for step in 0..<Int(leaves)
+    where Format.isPresent(entry(frame, first &+ step).value.load(ordering: .relaxed)) {
+      let taken = PageNumber(page.rawValue &+ UInt64(step) &<< Format.spanShift(level))
+      throw .alreadyMapped(taken.address(Format.pageSize))
+    }
+  }
+
+  /// Step 2: puts the missing tables in place and pins the lowest table of each piece. Cannot fail.
+  /// - Returns: the tables put in place.
+  func pin(
+    _ pages: PageRange, frame: FrameNumber?, from source: inout some TableSource & ~Copyable
+  ) -> Int {
+    var made = 0
+    var offset: UInt64 = 0
+    while offset < pages.count.rawValue {
+      let page = PageNumber(pages.first.rawValue &+ offset)
+      let chunk = chunk(
+        page, pages.count.rawValue &- offset, frame: frame.map { FrameNumber($0.rawValue &+ offset) })
+      var (lowest, level) = descend(to: chunk.level, for: page)
+      while level > chunk.level {
+        let new = source.takeTable()
+        adopt(new)
+        entry(lowest, index(of: page, level: level)).value.store(Format.table(new), ordering: .releasing)
+        adjust(lowest, count: 1)
+        made &+= 1
+        lowest = new
+        level &-= 1
+      }
+      adjust(lowest, count: 0, pins: 1)
+      offset &+= chunk.pages
+    }
+    return made
+  }
+
+  /// Step 3: fills in the leaves and unpins. Cannot fail: `pin` was called with the same range and frame.
+  /// - Returns: the entries written.
+  @inline(__always)
+  func write(
+    _ pages: PageRange, frame: FrameNumber?, _ attributes: MappingAttributes,
+    from source: inout some LeafSource & ~Copyable
+  ) -> Int {
+    var written = 0
+    var offset: UInt64 = 0
+    while offset < pages.count.rawValue {
+      let page = PageNumber(pages.first.rawValue &+ offset)
+      let chunk = chunk(
+        page, pages.count.rawValue &- offset, frame: frame.map { FrameNumber($0.rawValue &+ offset) })
+      let (lowest, _) = descend(to: chunk.level, for: page)
+      let bits = Format.bits(attributes, level: chunk.level)
+      let span = Format.span(chunk.level)
+      let first = entry(lowest, index(of: page, level: chunk.level))
+      let leaves = Int(truncatingIfNeeded: chunk.leaves)
+      for step in 0..<leaves {
+        let leaf = Format.leaf(source.nextLeaf(span: span), bits: bits)
+        first[step].value.store(leaf, ordering: .relaxed)
+      }
+      adjust(lowest, count: leaves, pins: -1)
+      written &+= leaves
+      offset &+= chunk.pages
+    }
+    return written
+  }
+
+  // MARK: A table's metadata
+
+  /// Counts entries and pins of a table. The boot code's tables are counted when their metadata exists.
+  @inline(__always)
+  func adjust(_ frame: FrameNumber, count: Int, pins: Int = 0) {
+    guard let metadata = table.metadata(of: frame) else { return }
+    metadata.value.setState(metadata.value.state.adding(count: count, pins: pins))
+  }
+
+  /// Marks a frame as a table with no entries.
+  func adopt(_ frame: FrameNumber) {
+    guard let metadata = table.metadata(of: frame) else { return }
+    metadata.value.setState(metadata.value.state.becoming(.table))
+  }
+}

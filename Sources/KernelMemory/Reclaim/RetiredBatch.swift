@@ -1,0 +1,47 @@
+internal import CMachine
+
+/// Areas that were freed and whose pages must stay out of use until a flush: a chain through their
+/// descriptors. Like a list of frames it cannot be dropped.
+@frozen
+@usableFromInline
+struct AreaList: ~Copyable {
+  private var head: UInt32 = 0
+  private(set) var count = 0
+
+  mutating func push(_ area: UInt32, _ pool: DescriptorPool) {
+    pool[area].value.next = head
+    head = area
+    count &+= 1
+  }
+
+  mutating func pop(_ pool: DescriptorPool) -> UInt32? {
+    guard count != 0 else { return nil }
+    let area = head
+    head = pool[area].value.next
+    count &-= 1
+    return area
+  }
+
+  /// Ends a list that is empty.
+  consuming func end() {
+    precondition(count == 0)
+    discard self
+  }
+
+  deinit { cmachine_dropped_memory() }
+}
+
+/// What has been freed but may still be translated: frames, page tables, and address ranges. Nothing but
+/// `Reclaim.complete` takes anything out, and that wants the token of a flush that began after
+/// the last of it went in. It needs no memory: its lists run through the frames' metadata and
+/// the areas' descriptors. Borrowed frames never enter it.
+struct RetiredBatch: ~Copyable {
+  var frames = FrameList()
+  var tables = FrameList()
+  var areas = AreaList()
+  var ranges = FlushRanges()
+  /// The flush that had begun when the last entry was cleared.
+  var generation: UInt64 = 0
+
+  var isEmpty: Bool { frames.count == 0 && tables.count == 0 && areas.count == 0 && ranges.pages == 0 }
+}

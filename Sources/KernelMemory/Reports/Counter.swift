@@ -1,0 +1,62 @@
+internal import Synchronization
+
+/// What the package counts. Monotonic: a difference of two snapshots is what happened in between.
+public enum Counter: Int, Sendable {
+  /// Page-table entries made present, and made absent.
+  case entriesWritten, entriesCleared
+  /// Page tables put into use, and given back.
+  case tablesMade, tablesReturned
+  /// Large leaves replaced by a table of smaller ones.
+  case leavesSplit
+  /// Flushes asked of the machine: one page, some ranges, everything.
+  case flushesOfPage, flushesOfRanges, flushesOfAll
+  /// Areas handed out and taken back, and the pages in them, guards not counted.
+  case areasAllocated, areasFreed, pagesAllocated, pagesFreed
+  /// Exchanges between a CPU's cache of frames and the buddy lists.
+  case frameCacheRefills, frameCacheDrains
+  /// Allocations that failed, and frees that were refused.
+  case allocationsFailed, freesRefused
+
+  static let count = Counter.freesRefused.rawValue + 1
+}
+
+/// One snapshot of every counter.
+public struct Counters: Equatable, Sendable {
+  fileprivate var values = InlineArray<32, UInt64>(repeating: 0)
+
+  public init() {}
+
+  public subscript(_ counter: Counter) -> UInt64 { values[counter.rawValue] }
+
+  /// What happened since `earlier`.
+  public func since(_ earlier: Counters) -> Counters {
+    var difference = Counters()
+    for index in 0..<Counter.count {
+      difference.values[index] = values[index] &- earlier.values[index]
+    }
+    return difference
+  }
+
+  public static func == (left: Counters, right: Counters) -> Bool {
+    for index in 0..<Counter.count where left.values[index] != right.values[index] { return false }
+    return true
+  }
+
+  fileprivate mutating func add(_ amount: UInt64, at index: Int) { values[index] &+= amount }
+}
+
+/// One CPU's counters. Written by that CPU alone, with interrupts off; read by any.
+struct CounterBlock: ~Copyable {
+  private var values: InlineArray<32, Atomic<UInt64>>
+
+  @inline(__always)
+  borrowing func add(_ amount: UInt64, to counter: Counter) {
+    values[counter.rawValue].bump(amount)
+  }
+
+  borrowing func add(to sum: inout Counters) {
+    for index in 0..<Counter.count {
+      sum.add(values[index].load(ordering: .relaxed), at: index)
+    }
+  }
+}

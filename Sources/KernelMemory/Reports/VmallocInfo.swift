@@ -1,0 +1,74 @@
+extension MemoryManager {
+  /// Writes one line for each live area, in address order, in the text format of Linux's `/proc/vmallocinfo`: the range and
+  /// the size with the guard, who asked (the tag's name), the pages, and the pages on each memory node. O(areas + holes).
+  public func writeVmallocInfo(to sink: inout some TextSink) {
+    forEachArea { area in writeVmallocInfo(of: area, to: &sink) }
+  }
+
+  /// Writes the line of one area.
+  public func writeVmallocInfo(of area: Area, to sink: inout some TextSink) {
+    let end = area.guardRange.end.address(pageSize)
+    sink.write("0x")
+    sink.write(hex: area.address.rawValue, width: 16)
+    sink.write("-0x")
+    sink.write(hex: end.rawValue, width: 16)
+    sink.write(" ")
+    sink.write(decimal: end.rawValue &- area.address.rawValue, width: 7)
+    sink.write(" ")
+    writeName(of: area.tag, to: &sink)
+    sink.write(" pages=")
+    sink.write(decimal: area.pages.count.rawValue)
+    sink.write(" vmalloc N0=")
+    sink.write(decimal: area.pages.count.rawValue)
+    sink.newline()
+  }
+
+  /// Writes a tag's name.
+  public func writeName(of tag: Tag, to sink: inout some TextSink) {
+    if tags.contains(tag) { tags.writeName(of: tag, to: &sink) }
+  }
+
+  /// Every counter, summed over the CPUs. O(CPUs).
+  public var counters: Counters { cpus.snapshot }
+
+  /// What one zone of page frames holds.
+  public func usage(of zone: ZoneKind) -> ZoneUsage { frames.usage(of: zone) }
+
+  /// Frames handed out, the package's own metadata included.
+  public var usedFrames: PageCount { frames.used }
+
+  /// Usable RAM that was refused at start: the linear map does not reach it, or its frame numbers take more than 31 bits.
+  public var refusedFrames: PageCount { frames.refused }
+
+  /// Checks every invariant of every room while nothing else runs, and names the first that does not hold.
+  /// O(frames + tables + areas): for tests, and for a kernel that suspects itself.
+  public func validate() -> StaticString? {
+    if let problem = frames.validate() { return problem }
+    if let problem = tables.validate() { return problem }
+    var problem: StaticString?
+    areas.forEach { instance in
+      if problem == nil { problem = instance.validate() }
+    }
+    return problem ?? validateMappings()
+  }
+
+  /// Each page of each live area is mapped to a frame whose metadata names that page of that area, and no guard is mapped.
+  private func validateMappings() -> StaticString? {
+    var problem: StaticString?
+    forEachArea { area in
+      let number = areas[area.areas].find(area.pages.first) ?? 0
+      var page: UInt64 = 0
+      tables.visit(area.pages) { leaf in
+        let metadata = frames.table.metadata(of: leaf.frame)
+        if metadata?.value.state.kind != .mapped { problem = "an area's frame is not marked as mapped" }
+        if let mapper = metadata?.value.mapper, mapper.area != number || UInt64(mapper.page) != page {
+          problem = "a frame's metadata names another page or area than maps it"
+        }
+        page &+= 1
+      }
+      if page != area.pages.count.rawValue { problem = "a page of an area is not mapped" }
+      tables.visit(area.guardRange) { _ in problem = "a guard page is mapped" }
+    }
+    return problem
+  }
+}

@@ -1,0 +1,121 @@
+// Tags: who asked
+//
+// Every allocation is charged to a tag: a driver, a subsystem, a caller. A tag is a small number; its name is kept
+// here, cut to 47 bytes. What it holds is counted by each CPU for itself, as totals that only grow: what is
+// live is allocated less freed, over all CPUs, so that a free on another CPU than the allocation's needs
+// no shared write.
+
+internal import Synchronization
+
+/// Who an allocation is charged to.
+@frozen
+public struct Tag: Equatable, Hashable, Sendable {
+  public let index: UInt16
+
+  init(index: UInt16) { self.index = index }
+
+  /// Whoever does not say: there from the start, named "-".
+  public static var untagged: Tag { Tag(index: 0) }
+}
+
+/// What one tag has been charged with; pages do not include guards.
+public struct TagUsage: Equatable, Sendable {
+  public var areasAllocated: UInt64 = 0
+  public var areasFreed: UInt64 = 0
+  public var pagesAllocated: UInt64 = 0
+  public var pagesFreed: UInt64 = 0
+
+  public var liveAreas: UInt64 { areasAllocated &- areasFreed }
+  public var livePages: UInt64 { pagesAllocated &- pagesFreed }
+}
+
+@safe
+struct Tags {
+  static let capacity = 256
+  static let nameCapacity = 47
+
+  struct Name {
+    var bytes = InlineArray<47, UInt8>(repeating: 0)
+    var count: UInt8 = 0
+  }
+
+  /// One CPU's charges to one tag; written by that CPU alone.
+  struct Charges: ~Copyable {
+    let areasAllocated: Atomic<UInt64>
+    let areasFreed: Atomic<UInt64>
+    let pagesAllocated: Atomic<UInt64>
+    let pagesFreed: Atomic<UInt64>
+  }
+
+  let cpus: CPUs
+  private let names: Stable<Name>
+  private let used: Stable<Int>
+  private let charges: Stable<Charges>
+
+  /// `charges` is cleared memory for `capacity` records a CPU.
+  init(cpus: CPUs, names: Stable<Name>, used: Stable<Int>, charges: Stable<Charges>) {
+    self.cpus = cpus
+    self.names = names
+    self.used = used
+    self.charges = charges
+    unsafe names.pointer.initialize(repeating: Name(), count: Self.capacity)
+    var name = Name()
+    name.bytes[0] = UInt8(ascii: "-")
+    name.count = 1
+    names.value = name
+    used.value = 1
+  }
+
+  var count: Int { used.value }
+
+  /// Adds a tag. Names need not differ.
+  func make(_ utf8: UnsafeBufferPointer<UInt8>) throws(MemoryError) -> Tag {
+    guard used.value < Self.capacity else { throw .tagsExhausted(limit: Self.capacity) }
+    var name = Name()
+    name.count = UInt8(min(utf8.count, Self.nameCapacity))
+    for index in 0..<Int(name.count) { unsafe name.bytes[index] = utf8[index] }
+    names[used.value].value = name
+    used.value &+= 1
+    return Tag(index: UInt16(used.value &- 1))
+  }
+
+  func contains(_ tag: Tag) -> Bool { Int(tag.index) < used.value }
+
+  func writeName(of tag: Tag, to sink: inout some TextSink) {
+    let name = names[Int(tag.index)]
+    for index in 0..<Int(name.value.count) { sink.write(name.value.bytes[index]) }
+  }
+
+  func charge(_ tag: Tag, areas: Int, pages: UInt64, _ cpu: borrowing CPU) {
+    let mine = charges[cpu.number * Self.capacity + Int(tag.index)]
+    mine.value.areasAllocated.bump(UInt64(areas))
+    mine.value.pagesAllocated.bump(pages)
+  }
+
+  func uncharge(_ tag: Tag, areas: Int, pages: UInt64, _ cpu: borrowing CPU) {
+    let mine = charges[cpu.number * Self.capacity + Int(tag.index)]
+    mine.value.areasFreed.bump(UInt64(areas))
+    mine.value.pagesFreed.bump(pages)
+  }
+
+  /// The sum over all CPUs. O(CPUs).
+  func usage(of tag: Tag) -> TagUsage {
+    var sum = TagUsage()
+    for cpu in 0..<cpus.count {
+      let charge = charges[cpu * Self.capacity + Int(tag.index)]
+      sum.areasAllocated &+= charge.value.areasAllocated.load(ordering: .relaxed)
+      sum.areasFreed &+= charge.value.areasFreed.load(ordering: .relaxed)
+      sum.pagesAllocated &+= charge.value.pagesAllocated.load(ordering: .relaxed)
+      sum.pagesFreed &+= charge.value.pagesFreed.load(ordering: .relaxed)
+    }
+    return sum
+  }
+}
+
+extension Atomic where Value == UInt64 {
+  /// Adds to a counter that only the calling CPU writes.
+  @inline(__always)
+  borrowing func bump(_ amount: UInt64) {
+    store(load(ordering: .relaxed) &+ amount, ordering: .relaxed)
+  }
+}

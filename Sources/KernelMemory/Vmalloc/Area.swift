@@ -1,0 +1,19 @@
+/// What is known of a live area.
+public struct Area: Equatable, Sendable {
+  /// Its first byte.
+  public let address: VirtualAddress
+  /// Its pages, without the guard behind them.
+  public let pages: PageRange
+  public let guardPages: PageCount
+  /// The bytes that were asked for.
+  public let byteCount: UInt64
+  public let protection: Protection
+  public let cache: CacheType
+  /// Who is charged.
+  public let tag: Tag
+  /// The range that it lies in.
+  public let areas: AreasID
+
+  /// The guard: addresses behind the pages that fault when touched.
+  public var guardRange: PageRange { PageRange(unchecked: pages.end, count: guardPages) }
+}

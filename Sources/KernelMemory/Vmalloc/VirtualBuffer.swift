@@ -1,0 +1,66 @@
+/// Memory from `vmalloc` that frees itself: it cannot be copied, so it cannot be freed twice, and when its owner goes
+/// it goes. Freeing in a `deinit` is legal in any context, because a free allocates nothing and never waits.
+@frozen @safe
+public struct VirtualBuffer: ~Copyable {
+  private let manager: MemoryManager
+  private let start: UnsafeMutableRawPointer
+  /// The bytes that were asked for.
+  public let byteCount: Int
+
+  /// Allocates as `vmalloc` does.
+  public init(
+    byteCount: Int, from manager: MemoryManager, _ options: VmallocOptions = VmallocOptions()
+  ) throws(MemoryError) {
+    unsafe start = try manager.vmalloc(byteCount, options)
+    self.manager = manager
+    self.byteCount = byteCount
+  }
+
+  /// Allocates as `vzalloc` does.
+  public init(
+    zeroedByteCount byteCount: Int, from manager: MemoryManager, _ options: VmallocOptions = VmallocOptions()
+  ) throws(MemoryError) {
+    unsafe start = try manager.vzalloc(byteCount, options)
+    self.manager = manager
+    self.byteCount = byteCount
+  }
+
+  deinit { release() }
+
+  /// Frees the memory now.
+  /// - Throws: `badFree` where somebody has freed it by its address meanwhile.
+  public consuming func vfree() throws(MemoryError) {
+    let (manager, start) = unsafe (manager, start)
+    discard self
+    unsafe try manager.vfree(start)
+  }
+
+  /// Gives up ownership: the caller frees the memory by its address.
+  public consuming func leak() -> UnsafeMutableRawPointer {
+    let start = unsafe start
+    discard self
+    return unsafe start
+  }
+
+  private func release() {
+    // The only reason to fail is that the memory was freed by its address, which the manager has counted.
+    do { unsafe try manager.vfree(start) } catch {}
+  }
+
+  public var address: VirtualAddress { unsafe VirtualAddress(start) }
+
+  /// The bytes, for as long as the buffer is borrowed.
+  public var bytes: RawSpan {
+    @_lifetime(borrow self)
+    get { unsafe _overrideLifetime(RawSpan(_unsafeStart: start, byteCount: byteCount), borrowing: self) }
+  }
+
+  /// The bytes, to write to, for as long as the buffer is held exclusively.
+  public var mutableBytes: MutableRawSpan {
+    @_lifetime(&self)
+    mutating get {
+      unsafe _overrideLifetime(
+        MutableRawSpan(_unsafeStart: start, byteCount: byteCount), mutating: &self)
+    }
+  }
+}
