@@ -21,8 +21,10 @@ protocol PageTableFormat {
   static func isPresent(_ entry: UInt64) -> Bool
   /// Whether a present entry of a table of `level` maps memory, rather than naming a table.
   static func isLeaf(_ entry: UInt64, level: Int) -> Bool
-  /// The first frame that a present entry names.
-  static func frame(of entry: UInt64, level: Int) -> FrameNumber
+  /// The table that a present entry names.
+  static func nextTable(_ entry: UInt64) -> FrameNumber
+  /// The first frame of a leaf of a table of `level`.
+  static func frame(ofLeaf entry: UInt64, level: Int) -> FrameNumber
   /// An entry that names a table; all permissions are left to the leaves.
   static func table(_ frame: FrameNumber) -> UInt64
   /// The bits of `attributes` in a leaf of `level`; computed once a call, not once an entry.

@@ -47,7 +47,7 @@ extension Walker {
     return MappedRange(
       pages: PageRange(
         unchecked: PageNumber(page.rawValue & ~(span &- 1)), count: PageCount(span)),
-      frame: Format.frame(of: value, level: level),
+      frame: Format.frame(ofLeaf: value, level: level),
       attributes: Format.attributes(of: value, level: level))
   }
 
@@ -83,7 +83,7 @@ extension Walker {
     for index in 0..<Int(Format.span(1)) {
       let value = entry(frame, index).value.load(ordering: .relaxed)
       guard Format.isPresent(value), !Format.isLeaf(value, level: level) else { continue }
-      forEachTable(Format.frame(of: value, level: level), level &- 1, body)
+      forEachTable(Format.nextTable(value), level &- 1, body)
     }
   }
 

@@ -40,7 +40,7 @@ extension Walker {
       first[step].value.store(0, ordering: .relaxed)
       cleared &+= 1
       guard owned else { continue }
-      let frame = UInt32(truncatingIfNeeded: Format.frame(of: value, level: stop.level).rawValue)
+      let frame = UInt32(truncatingIfNeeded: Format.frame(ofLeaf: value, level: stop.level).rawValue)
       let metadata = table[frame]
       metadata.value.setState(metadata.value.state.becoming(.idle))
       detached.frames.push(frame, table)
@@ -116,7 +116,7 @@ extension Walker {
       let new = source.takeTable()
       adopt(new)
       let value = leaf.entry.value.load(ordering: .relaxed)
-      let frame = Format.frame(of: value, level: leaf.level)
+      let frame = Format.frame(ofLeaf: value, level: leaf.level)
       let bits = Format.bits(Format.attributes(of: value, level: leaf.level), level: leaf.level &- 1)
       let span = Format.span(leaf.level &- 1)
       for index in 0..<Format.span(1) {

@@ -69,7 +69,7 @@ struct Walker<Format: PageTableFormat> {
     while at > level {
       let value = entry(frame, index(of: page, level: at)).value.load(ordering: .relaxed)
       guard Format.isPresent(value), !Format.isLeaf(value, level: at) else { break }
-      frame = Format.frame(of: value, level: at)
+      frame = Format.nextTable(value)
       at &-= 1
     }
     return (frame, at)

@@ -33,7 +33,10 @@ struct X86_64Format: PageTableFormat {
   static func isLeaf(_ entry: UInt64, level: Int) -> Bool { level == 0 || entry & pageSizeMark != 0 }
 
   @inline(__always)
-  static func frame(of entry: UInt64, level: Int) -> FrameNumber {
+  static func nextTable(_ entry: UInt64) -> FrameNumber { FrameNumber((entry & addressMask) &>> 12) }
+
+  @inline(__always)
+  static func frame(ofLeaf entry: UInt64, level: Int) -> FrameNumber {
     FrameNumber((entry & addressMask) &>> 12 & ~(span(level) &- 1))
   }
 
