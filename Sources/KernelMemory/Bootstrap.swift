@@ -1,8 +1,9 @@
 // From a firmware memory map to a manager
 //
-//   1. `init`: the boot code has mapped a fixed window. Early frames inside it hold the first tables: the root, and the
-//      linear map of all RAM, with the largest leaves that fit.
-//   2. `map`: the kernel adds what else must be there after the switch: its own image, low, with bit 63 clear.
+//   1. `init`: the boot code has mapped a fixed window. Early frames inside it hold the first tables:
+//      the root, and the linear map of all RAM, with the largest leaves that fit.
+//   2. `map`: the kernel adds what else must be there after the switch: its own image, low, with bit 63
+//      clear.
 //   3. The kernel loads `root`, and from then on reaches RAM through the linear map.
 //   4. `start`: frame metadata, the rooms' records, and then the buddy lists, which adopt what the early
 //      frames hold as in use.
@@ -39,7 +40,8 @@ public struct Bootstrap: ~Copyable {
 extension Bootstrap {
   /// Starts the manager; `root` is loaded on this CPU.
   /// - Parameter vmallocRange: the range of `vmalloc`.
-  /// - Throws: `earlyMemoryExhausted`, `metadataExhausted`, `tablesExhausted`, `notCanonical`, `areasUnavailable`.
+  /// - Throws: `earlyMemoryExhausted`, `metadataExhausted`, `tablesExhausted`, `notCanonical`,
+  ///   `areasUnavailable`.
   public consuming func start(
     on machine: Machine, vmallocRange: PageRange
   ) throws(MemoryError) -> MemoryManager {
@@ -48,7 +50,8 @@ extension Bootstrap {
     let count = machine.cpuCount
     let cpus = CPUs(count: count, counters: try carve(count))
     let tags = Tags(
-      cpus: cpus, names: try carve(Tags.capacity), used: try carve(1), charges: try carve(Tags.capacity * count))
+      cpus: cpus, names: try carve(Tags.capacity), used: try carve(1),
+      charges: try carve(Tags.capacity * count))
     let frames = Frames(
       table: table, cpus: cpus, state: try carve(1), caches: try carve(count * ZoneKind.count))
     let pool = DescriptorPool(frames: frames, state: try carve(1), root: try carvePage())

@@ -1,4 +1,5 @@
-/// An address space that is being built before there is an allocator: a root, and tables from early frames, which have no metadata yet.
+/// An address space that is being built before there is an allocator: a root, and tables from early
+/// frames, which have no metadata yet.
 struct EarlySpace {
   let memoryMap: MemoryMap
   let linearMap: LinearMap

@@ -11,19 +11,22 @@ public struct Machine {
   /// Invalidates, on every CPU, all that the TLBs hold for `ranges`: leaf entries, global ones
   /// included, and walk-cache entries; returns when every CPU has done so. `count` zero means everything.
   /// Called with interrupts enabled or on a machine with one CPU.
-  public typealias Flush = @convention(c) (
-    _ context: UnsafeMutableRawPointer?, _ ranges: UnsafePointer<cmachine_range>?, _ count: Int
-  ) -> Void
+  public typealias Flush =
+    @convention(c) (
+      _ context: UnsafeMutableRawPointer?, _ ranges: UnsafePointer<cmachine_range>?, _ count: Int
+    ) -> Void
 
   /// Makes new entries for `range` visible to the table walkers of all CPUs.
-  public typealias AfterMap = @convention(c) (
-    _ context: UnsafeMutableRawPointer?, _ range: cmachine_range
-  ) -> Void
+  public typealias AfterMap =
+    @convention(c) (
+      _ context: UnsafeMutableRawPointer?, _ range: cmachine_range
+    ) -> Void
 
   /// Reports a broken invariant and does not return.
-  public typealias Fatal = @convention(c) (
-    _ context: UnsafeMutableRawPointer?, _ message: UnsafePointer<CChar>
-  ) -> Void
+  public typealias Fatal =
+    @convention(c) (
+      _ context: UnsafeMutableRawPointer?, _ message: UnsafePointer<CChar>
+    ) -> Void
 
   /// Passed to every action.
   public var context: UnsafeMutableRawPointer?

@@ -1,10 +1,11 @@
 internal import CMachine
 
-// Mappings that a kernel makes by hand: its image, a device's registers, a window. Their frames are borrowed:
-// unmapping frees none. Ranges that an instance of `Areas` manages are refused.
+// Mappings that a kernel makes by hand: its image, a device's registers, a window. Their frames are
+// borrowed: unmapping frees none. Ranges that an instance of `Areas` manages are refused.
 
 extension MemoryManager {
-  /// Maps a run of pages to a run of frames, with the largest leaves that alignment allows. O(tables + leaves).
+  /// Maps a run of pages to a run of frames, with the largest leaves that alignment allows. O(tables +
+  /// leaves).
   /// - Throws: `alreadyMapped`, `placeTaken` inside a managed range, `notCanonical`, `tablesExhausted`, with
   ///   nothing mapped.
   public func map(
@@ -22,9 +23,10 @@ extension MemoryManager {
     announce(pages)
   }
 
-  /// Unmaps a run of pages; what is not mapped is passed over. A large leaf that sticks out is split first. When this returns, no
-  /// CPU translates through the pages. O(tables + pages).
-  /// - Throws: `placeTaken` inside a managed range, `breakBeforeMake`, `tablesExhausted`, with nothing unmapped.
+  /// Unmaps a run of pages; what is not mapped is passed over. A large leaf that sticks out is split
+  /// first. When this returns, no CPU translates through the pages. O(tables + pages).
+  /// - Throws: `placeTaken` inside a managed range, `breakBeforeMake`, `tablesExhausted`, with nothing
+  ///   unmapped.
   public func unmap(_ pages: PageRange) throws(MemoryError) {
     try checkUnmanaged(pages)
     try retrying { (cpu) throws(MemoryError) in

@@ -35,7 +35,8 @@ extension MemoryManager {
     var run = FrameRange(from: FrameNumber(0), upTo: FrameNumber(0))
     tables.visit(area.pages) { leaf in
       if !run.isEmpty && leaf.frame == run.end {
-        run = FrameRange(unchecked: run.first, count: PageCount(run.count.rawValue &+ leaf.pages.count.rawValue))
+        run = FrameRange(
+          unchecked: run.first, count: PageCount(run.count.rawValue &+ leaf.pages.count.rawValue))
       } else {
         if !run.isEmpty { body(run) }
         run = FrameRange(unchecked: leaf.frame, count: leaf.pages.count)

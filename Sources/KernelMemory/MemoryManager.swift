@@ -4,9 +4,9 @@
 // same manager, and many can exist in one process. Its methods are legal in any context but an NMI,
 // unless they say otherwise: they switch interrupts off where they touch what a CPU shares with itself.
 //
-// The rooms know those above them and no other. Where one is short of what a lower one holds (frames that
-// wait for a flush), it does not reach down: it fails, and `retrying` here is the one place that drains what is on its
-// way back and tries again.
+// The rooms know those above them and no other. Where one is short of what a lower one holds (frames
+// that wait for a flush), it does not reach down: it fails, and `retrying` here is the one place that
+// drains what is on its way back and tries again.
 
 /// A machine's kernel memory: page frames, page tables, and the areas of its virtual ranges.
 @safe
@@ -48,8 +48,8 @@ extension MemoryError {
 }
 
 extension MemoryManager {
-  /// Tries `body`; if memory or addresses are short, completes all frees that are under way, empties the CPU's caches into the
-  /// zones, and tries once more.
+  /// Tries `body`; if memory or addresses are short, completes all frees that are under way, empties
+  /// the CPU's caches into the zones, and tries once more.
   func retrying<Result: ~Copyable>(
     _ body: (borrowing CPU) throws(MemoryError) -> Result
   ) throws(MemoryError) -> Result {
@@ -79,15 +79,17 @@ extension MemoryManager {
 // MARK: - Page frames
 
 extension MemoryManager {
-  /// Allocates 2^`order` contiguous page frames, aligned to that number, from `zone` or a lower one. O(orders).
+  /// Allocates 2^`order` contiguous page frames, aligned to that number, from `zone` or a lower one.
+  /// O(orders).
   /// - Throws: `framesExhausted`.
   public func allocateFrames(order: Int = 0, zone: ZoneKind = .normal) throws(MemoryError) -> FrameNumber {
     try retrying { (cpu) throws(MemoryError) in try frames.allocate(order: order, zone, cpu) }
   }
 
-  /// Allocates `count` single frames, wherever they lie, in one call, and passes each to `body`. Each is freed by its
-  /// number, with order 0. O(count).
-  /// - Throws: `framesExhausted` with how many there were, and none taken; `sizeOverflow` for a negative count.
+  /// Allocates `count` single frames, wherever they lie, in one call, and passes each to `body`. Each
+  /// is freed by its number, with order 0. O(count).
+  /// - Throws: `framesExhausted` with how many there were, and none taken; `sizeOverflow` for a negative
+  ///   count.
   public func allocateFrames(
     count: Int, zone: ZoneKind = .normal, _ body: (FrameNumber) -> Void
   ) throws(MemoryError) {

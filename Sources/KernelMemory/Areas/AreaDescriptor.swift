@@ -14,13 +14,15 @@ enum AreaState: UInt8 {
   case retired
 }
 
-/// A piece of an address range: an area with the guard behind it, or a hole between areas. The pieces of a range
-/// cover it without a gap and are linked in address order, so that a freed piece finds its neighbours at once.
+/// A piece of an address range: an area with the guard behind it, or a hole between areas. The pieces
+/// of a range cover it without a gap and are linked in address order, so that a freed piece finds its
+/// neighbours at once.
 ///
-/// One cache line. Descriptors are numbered from 1 and live in type-stable memory: a number that has grown old
-/// leads to a descriptor, whose state then says that it is no longer the same area.
+/// One cache line. Descriptors are numbered from 1 and live in type-stable memory: a number that has
+/// grown old leads to a descriptor, whose state then says that it is no longer the same area.
 struct AreaDescriptor: ~Copyable {
-  /// `AreaState` in bits 0 to 7, the generation above: it grows each time the descriptor is taken from the pool.
+  /// `AreaState` in bits 0 to 7, the generation above: it grows each time the descriptor is taken from
+  /// the pool.
   private let stateWord: Atomic<UInt64>
   /// The first page.
   var first: UInt64

@@ -2,19 +2,20 @@ internal import Synchronization
 
 // The index: from any address of a range to its area
 //
-// A tree beside the page tables, cut by the same bits of the page number, holds for each page the number of
-// the descriptor of the area that has it, guard pages included: four bytes, at the highest level at which one area
-// owns all that a slot covers. So a page's area is found in as many loads as the tree has levels,
-// whatever the number of areas, and a large area costs a few slots at its edges and one for each large piece between.
+// A tree beside the page tables, cut by the same bits of the page number, holds for each page the
+// number of the descriptor of the area that has it, guard pages included: four bytes, at the highest
+// level at which one area owns all that a slot covers. So a page's area is found in as many loads as
+// the tree has levels, whatever the number of areas, and a large area costs a few slots at its edges
+// and one for each large piece between.
 //
 //     slot     0                   no area
 //              descriptor number   the area that owns all of it
 //              bit 31 + frame      a node of the level below
 //
-// A node is one frame of slots (4 KiB: 1024 of them, ten bits of the page number a level). Nodes count their slots
-// in their frame's metadata; an emptied one is kept for the next insertion, since a reader may still be in
-// it: it stays a node, all zero, and leads nobody astray. Readers take no lock; they check what they find
-// against the descriptor's bounds.
+// A node is one frame of slots (4 KiB: 1024 of them, ten bits of the page number a level). Nodes count
+// their slots in their frame's metadata; an emptied one is kept for the next insertion, since a reader
+// may still be in it: it stays a node, all zero, and leads nobody astray. Readers take no lock; they
+// check what they find against the descriptor's bounds.
 @safe
 struct AreaIndex {
   struct State {
@@ -55,7 +56,8 @@ struct AreaIndex {
     return frames.table.memory(of: node, as: Atomic<UInt32>.self)[index]
   }
 
-  /// The descriptor number of the area that has `page`, or zero. The page lies in the range. O(levels), lock-free.
+  /// The descriptor number of the area that has `page`, or zero. The page lies in the range. O(levels),
+  /// lock-free.
   @inline(__always)
   func area(at page: UInt64) -> UInt32 {
     let offset = page &- base
@@ -68,7 +70,8 @@ struct AreaIndex {
     return value
   }
 
-  /// The area with the highest address that starts at or before `page`, or zero. O(levels × slots of a node).
+  /// The area with the highest address that starts at or before `page`, or zero. O(levels × slots of a
+  /// node).
   func lastArea(notAfter page: UInt64) -> UInt32 {
     lastArea(state.value.root, page &- base, level: levels &- 1)
   }

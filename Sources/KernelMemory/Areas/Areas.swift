@@ -1,8 +1,8 @@
 // Areas: which virtual ranges are taken
 //
-// One instance manages one range of addresses: the vmalloc range, the module range, a test's. It cuts its range
-// into pieces, areas and holes, that cover it without a gap. Everything that a request does is constant in the
-// number of areas:
+// One instance manages one range of addresses: the vmalloc range, the module range, a test's. It cuts
+// its range into pieces, areas and holes, that cover it without a gap. Everything that a request does
+// is constant in the number of areas:
 //
 //   reserve   a hole of the right size from the bins; cut the area out of it
 //   release   merge with the holes on either side, which the address-order links name
@@ -66,8 +66,8 @@ struct Areas {
 // MARK: - Reserving
 
 extension Areas {
-  /// Reserves a range of pages with its guard: O(1), unless only the last bins can still serve the request, or a
-  /// place is named.
+  /// Reserves a range of pages with its guard: O(1), unless only the last bins can still serve the
+  /// request, or a place is named.
   /// - Returns: the number of a descriptor in state `reserved`; `publish` or `release` ends that.
   /// - Throws: `rangeExhausted`, `placeTaken`, `metadataExhausted`, with nothing reserved.
   func reserve(_ request: Request, _ cpu: borrowing CPU) throws(MemoryError) -> UInt32 {
@@ -107,8 +107,8 @@ extension Areas {
     return search(span, mask, below: enough)
   }
 
-  /// The fallback when the range is nearly full: the bins that hold some holes that fit and some that do not,
-  /// from the largest down. O(holes in them).
+  /// The fallback when the range is nearly full: the bins that hold some holes that fit and some that
+  /// do not, from the largest down. O(holes in them).
   private func search(_ span: UInt64, _ mask: UInt64, below end: Int) -> (hole: UInt32, start: UInt64)? {
     let lowest = HoleBins.bin(holding: span)
     guard lowest < HoleBins.count else { return nil }
@@ -126,7 +126,8 @@ extension Areas {
   private func hole(containing page: UInt64) -> UInt32? {
     guard range.contains(PageNumber(page)) else { return nil }
     let area = index.lastArea(notAfter: page)
-    let piece = area == 0 ? state.value.firstPiece : pool[area].value.end > page ? area : pool[area].value.after
+    let piece =
+      area == 0 ? state.value.firstPiece : pool[area].value.end > page ? area : pool[area].value.after
     return pool[piece].value.state == .hole ? piece : nil
   }
 
@@ -214,7 +215,8 @@ extension Areas {
 // MARK: - Asking
 
 extension Areas {
-  /// The number of the area that has `page`, its guard included, whatever its state; nil for a hole. O(1), lock-free.
+  /// The number of the area that has `page`, its guard included, whatever its state; nil for a hole.
+  /// O(1), lock-free.
   @inline(__always)
   func find(_ page: PageNumber) -> UInt32? {
     guard range.contains(page) else { return nil }

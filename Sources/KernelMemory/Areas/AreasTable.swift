@@ -30,7 +30,8 @@ struct AreasTable {
   func contains(_ id: AreasID) -> Bool { Int(id.index) < count.value }
 
   /// Starts managing a range.
-  /// - Throws: `areasUnavailable` where it is empty, overlaps another, or is one too many; `metadataExhausted`.
+  /// - Throws: `areasUnavailable` where it is empty, overlaps another, or is one too many;
+  ///   `metadataExhausted`.
   func add(_ range: PageRange, _ cpu: borrowing CPU) throws(MemoryError) -> AreasID {
     let number = count.value
     guard number < Self.capacity, !range.isEmpty, !overlaps(range) else { throw .areasUnavailable }

@@ -1,6 +1,6 @@
-/// The memory of all descriptors: frames of them, found through a directory of two levels, so that a number of 32
-/// bits leads to its descriptor by two loads. It grows by a frame at a time and never shrinks:
-/// descriptors are type-stable.
+/// The memory of all descriptors: frames of them, found through a directory of two levels, so that a
+/// number of 32 bits leads to its descriptor by two loads. It grows by a frame at a time and never
+/// shrinks: descriptors are type-stable.
 ///
 ///     number    | root index    | directory index | index in the frame |      4 KiB: 1024 · 1024 · 64
 @safe

@@ -1,14 +1,15 @@
 // Finding a hole of the right size in constant time
 //
 // Holes are kept in bins by size. A bin's lower bound is a number with three bits of mantissa below its
-// leading one (sizes below eight have a bin each), as in two-level segregated fit (Masmano et al., ECRTS 2004):
+// leading one (sizes below eight have a bin each), as in two-level segregated fit (Masmano et al.,
+// ECRTS 2004):
 //
 //     size    1 2 … 7 | 8 9 … 15 | 16 18 20 … 30 | 32 36 … 60 | 64 …       lower bounds, in pages
 //     bin     1 2 … 7 | 8 9 … 15 | 16 17 18 … 23 | 24 25 … 31 | 32 …
 //
-// A request is rounded up to a bin's lower bound, so every hole of that bin and of all above it fits: the first
-// non-empty one is found by two bit scans. Rounding passes over holes that would fit, less than 12.5 %
-// larger than they need be; when the bins above are empty, those are searched one by one.
+// A request is rounded up to a bin's lower bound, so every hole of that bin and of all above it fits:
+// the first non-empty one is found by two bit scans. Rounding passes over holes that would fit, less
+// than 12.5 % larger than they need be; when the bins above are empty, those are searched one by one.
 
 /// The holes of one range, by size.
 struct HoleBins {

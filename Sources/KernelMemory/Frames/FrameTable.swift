@@ -1,5 +1,6 @@
-/// The metadata of all frames, in sections of 128 MiB of physical memory: banks, holes and memory that is
-/// added later cost nothing where there is no RAM. A directory leads from a section's number to its metadata.
+/// The metadata of all frames, in sections of 128 MiB of physical memory: banks, holes and memory that
+/// is added later cost nothing where there is no RAM. A directory leads from a section's number to its
+/// metadata.
 @safe
 struct FrameTable {
   /// 128 MiB, a common multiple of the blocks that firmware and memory modules come in, and of the

@@ -1,5 +1,6 @@
 extension Frames {
-  /// Checks every invariant of this room while nothing runs, and names the first that does not hold. O(frames).
+  /// Checks every invariant of this room while nothing runs, and names the first that does not hold.
+  /// O(frames).
   func validate() -> StaticString? {
     for index in 0..<ZoneKind.count {
       let zone = state.value.zones[index]

@@ -127,7 +127,9 @@ extension Frames {
     table[frame].value.setLinks(next: cache.value.head)
     cache.value.head = frame
     cache.value.count &+= 1
-    if cache.value.count > FrameCache.high { drain(cache, zone, downTo: cache.value.count &- FrameCache.batch, cpu) }
+    if cache.value.count > FrameCache.high {
+      drain(cache, zone, downTo: cache.value.count &- FrameCache.batch, cpu)
+    }
   }
 
   @inline(never)
@@ -280,7 +282,8 @@ extension Frames {
     while frame < end {
       let zone = zone(of: frame)
       var order = min(Zone.maxOrder, frame.trailingZeroBitCount)
-      while frame &+ (1 &<< UInt64(order)) > end || self.zone(of: frame &+ (1 &<< UInt64(order)) &- 1) != zone {
+      while frame &+ (1 &<< UInt64(order)) > end || self.zone(of: frame &+ (1 &<< UInt64(order)) &- 1) != zone
+      {
         order &-= 1
       }
       let size = UInt64(1) &<< UInt64(order)
@@ -293,8 +296,8 @@ extension Frames {
     }
   }
 
-  /// Takes over frames that were in use before there was a manager: they are counted as its own metadata, but
-  /// for the page tables among them, which are marked as such next.
+  /// Takes over frames that were in use before there was a manager: they are counted as its own
+  /// metadata, but for the page tables among them, which are marked as such next.
   func adopt(inUse run: FrameRange) {
     for frame in run.first.rawValue..<run.end.rawValue {
       let zone = zone(of: frame)

@@ -16,7 +16,8 @@ public struct MemoryMap: Sendable {
   public enum Kind: UInt8, Sendable {
     /// RAM that nobody uses.
     case usable
-    /// RAM that is in use at boot (the kernel image, an initial RAM disk): part of the linear map, never handed out.
+    /// RAM that is in use at boot (the kernel image, an initial RAM disk): part of the linear map,
+    /// never handed out.
     case kept
     /// Not to be touched: neither mapped nor handed out.
     case reserved
@@ -29,7 +30,8 @@ public struct MemoryMap: Sendable {
     var end: UInt64 = 0
   }
 
-  /// As many entries as the largest firmware maps seen in practice have (the x86 boot protocol's own limit is 128).
+  /// As many entries as the largest firmware maps seen in practice have (the x86 boot protocol's own
+  /// limit is 128).
   public static let capacity = 128
 
   private var entries = InlineArray<128, Entry>(repeating: Entry())
@@ -37,8 +39,8 @@ public struct MemoryMap: Sendable {
 
   public init() {}
 
-  /// Adds what the firmware says of `byteCount` bytes from `start`. Entries may come in any order and overlap;
-  /// empty ones are ignored, and one that runs past the top of the address space ends there.
+  /// Adds what the firmware says of `byteCount` bytes from `start`. Entries may come in any order and
+  /// overlap; empty ones are ignored, and one that runs past the top of the address space ends there.
   /// - Throws: `memoryMapFull`.
   public mutating func add(
     _ kind: Kind, at start: PhysicalAddress, byteCount: UInt64

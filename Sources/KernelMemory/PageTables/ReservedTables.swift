@@ -35,7 +35,8 @@ struct LeafRun: LeafSource {
   }
 }
 
-/// The frames of a list, as the leaves of an area: each frame's metadata says which page of which area maps it.
+/// The frames of a list, as the leaves of an area: each frame's metadata says which page of which area
+/// maps it.
 struct LeafList: ~Copyable, LeafSource {
   private var list: FrameList
   private let table: FrameTable

@@ -38,8 +38,8 @@ extension Walker {
     }
   }
 
-  /// Checks, while nothing runs, that tables are marked as such, count their entries, and hold no pins; and that
-  /// none but those directly below the root is empty. O(tables).
+  /// Checks, while nothing runs, that tables are marked as such, count their entries, and hold no pins;
+  /// and that none but those directly below the root is empty. O(tables).
   func validate() -> StaticString? {
     var problem: StaticString?
     forEachTable { frame, level in

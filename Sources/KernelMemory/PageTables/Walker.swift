@@ -15,8 +15,9 @@ internal import Synchronization
 //   2. `pin` puts them in place and pins the lowest table of each chunk, so that a neighbour's unmap cannot
 //      prune it in between;
 //   3. `write` fills in the leaves, and unpins.
-// Unmapping clears leaves into a `Detached` value. A table counts its present entries in its frame's metadata;
-// at zero, with no pin, it is detached as well. The tables directly below the root are never pruned.
+// Unmapping clears leaves into a `Detached` value. A table counts its present entries in its frame's
+// metadata; at zero, with no pin, it is detached as well. The tables directly below the root are never
+// pruned.
 //
 // Every entry is loaded and stored as a relaxed atomic: a plain loop of clears becomes a memset, which may
 // tear an entry while the MMU reads it.
@@ -97,7 +98,8 @@ struct Walker<Format: PageTableFormat> {
 
   // MARK: Mapping
 
-  /// Step 1: the tables that a mapping needs and that do not exist. Changes nothing. O(tables of the range).
+  /// Step 1: the tables that a mapping needs and that do not exist. Changes nothing. O(tables of the
+  /// range).
   /// - Throws: `alreadyMapped`, where a large leaf stands in the way, or, with `checkingLeaves`, any leaf.
   func tablesMissing(
     for pages: PageRange, frame: FrameNumber?, checkingLeaves: Bool

@@ -2,11 +2,12 @@ internal import Synchronization
 
 // Reclaim: what is on its way back
 //
-// A freed area passes three stages: its entries are cleared; a flush makes every CPU forget them; its frames, tables and
-// addresses are free. The order is a matter of types. What the page tables give up, and the address
-// range, go into this CPU's open `RetiredBatch`. A batch gives up its contents only to `complete`, which
-// consumes a `FlushToken`, and only `flush` makes one, after the machine has said that all CPUs are done. The token
-// carries the number of its flush: it completes a batch only if that flush began after the batch was last added to.
+// A freed area passes three stages: its entries are cleared; a flush makes every CPU forget them; its
+// frames, tables and addresses are free. The order is a matter of types. What the page tables give up,
+// and the address range, go into this CPU's open `RetiredBatch`. A batch gives up its contents only to
+// `complete`, which consumes a `FlushToken`, and only `flush` makes one, after the machine has said
+// that all CPUs are done. The token carries the number of its flush: it completes a batch only if that
+// flush began after the batch was last added to.
 //
 // In strict mode the batch is taken, flushed and completed at each free.
 

@@ -1,6 +1,7 @@
 extension MemoryManager {
-  /// Writes one line for each live area, in address order, in the text format of Linux's `/proc/vmallocinfo`: the range and
-  /// the size with the guard, who asked (the tag's name), the pages, and the pages on each memory node. O(areas + holes).
+  /// Writes one line for each live area, in address order, in the text format of Linux's
+  /// `/proc/vmallocinfo`: the range and the size with the guard, who asked (the tag's name), the pages,
+  /// and the pages on each memory node. O(areas + holes).
   public func writeVmallocInfo(to sink: inout some TextSink) {
     forEachArea { area in writeVmallocInfo(of: area, to: &sink) }
   }
@@ -37,7 +38,8 @@ extension MemoryManager {
   /// Frames handed out, the package's own metadata included.
   public var usedFrames: PageCount { frames.used }
 
-  /// Usable RAM that was refused at start: the linear map does not reach it, or its frame numbers take more than 31 bits.
+  /// Usable RAM that was refused at start: the linear map does not reach it, or its frame numbers take
+  /// more than 31 bits.
   public var refusedFrames: PageCount { frames.refused }
 
   /// Checks every invariant of every room while nothing else runs, and names the first that does not hold.
@@ -52,7 +54,8 @@ extension MemoryManager {
     return problem ?? validateMappings()
   }
 
-  /// Each page of each live area is mapped to a frame whose metadata names that page of that area, and no guard is mapped.
+  /// Each page of each live area is mapped to a frame whose metadata names that page of that area, and
+  /// no guard is mapped.
   private func validateMappings() -> StaticString? {
     var problem: StaticString?
     forEachArea { area in

@@ -1,24 +1,24 @@
 // The family that users call
 //
-//     vmalloc                                            vfree
-//       1 check size, alignment, tag, range                1 address → descriptor; one compare-and-swap live → retired
-//       2 reserve a range with its guard                     decides all wrong and all second frees
-//       3 reserve frames and table frames                  2 clear the entries: `Detached`
-//       4 pin tables, write entries: cannot fail           3 retire what was detached, and the range
-//       5 publish the descriptor                           4 a completed flush frees all of it
+//     vmalloc                                          vfree
+//       1 check size, alignment, tag, range              1 address → descriptor; one compare-and-swap
+//       2 reserve a range with its guard                   live → retired decides wrong and second frees
+//       3 reserve frames and table frames                2 clear the entries: `Detached`
+//       4 pin tables, write entries: cannot fail         3 retire what was detached, and the range
+//       5 publish the descriptor                         4 a completed flush frees all of it
 //
 // Steps 2 and 3 of vmalloc can fail, and undo what they did; nothing after them can.
 
 extension MemoryManager {
-  /// Allocates `byteCount` bytes, rounded up to pages, contiguous in virtual addresses, from page frames wherever they
-  /// lie. The contents are unspecified.
+  /// Allocates `byteCount` bytes, rounded up to pages, contiguous in virtual addresses, from page
+  /// frames wherever they lie. The contents are unspecified.
   ///
   /// O(pages), whatever the number of areas. Legal in any context but an NMI.
   /// - Parameter byteCount: the size in bytes; zero and negative sizes are refused.
   /// - Returns: the address of the first byte; page-aligned at least.
   /// - Throws: `sizeIsZero`, `sizeOverflow`, `sizeTooLarge`, `badAlignment`, `rangeExhausted`, `placeTaken`,
-  ///   `framesExhausted`, `tablesExhausted`, `metadataExhausted`; `areasUnavailable` or `tagsExhausted` for options that name a
-  ///   range or a tag that does not exist. After any of them nothing has changed.
+  ///   `framesExhausted`, `tablesExhausted`, `metadataExhausted`; `areasUnavailable` or `tagsExhausted` for
+  ///   options that name a range or a tag that does not exist. After any of them nothing has changed.
   public func vmalloc(
     _ byteCount: Int, _ options: VmallocOptions = VmallocOptions()
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
@@ -50,7 +50,8 @@ extension MemoryManager {
   }
 
   /// Frees what `vmalloc` returned; nil is ignored. Allocates nothing and never waits for another CPU.
-  /// - Throws: `badFree`, with nothing changed: `alreadyFree`, `interior`, `guardPage`, `foreign`, `unaligned`.
+  /// - Throws: `badFree`, with nothing changed: `alreadyFree`, `interior`, `guardPage`, `foreign`,
+  ///   `unaligned`.
   public func vfree(_ pointer: UnsafeMutableRawPointer?) throws(MemoryError) {
     guard let pointer = unsafe pointer else { return }
     let address = unsafe VirtualAddress(pointer)
@@ -153,7 +154,8 @@ extension MemoryManager {
 // MARK: - Unmaking
 
 extension MemoryManager {
-  /// The one place that decides whether a free is right. Of several callers with the same address, one succeeds.
+  /// The one place that decides whether a free is right. Of several callers with the same address, one
+  /// succeeds.
   private func retire(_ address: VirtualAddress) throws(MemoryError) -> UInt32 {
     let page = address.number(pageSize)
     guard let instance = areas.instance(containing: page) else { throw .badFree(.foreign) }

@@ -1,5 +1,6 @@
-/// Memory from `vmalloc` that frees itself: it cannot be copied, so it cannot be freed twice, and when its owner goes
-/// it goes. Freeing in a `deinit` is legal in any context, because a free allocates nothing and never waits.
+/// Memory from `vmalloc` that frees itself: it cannot be copied, so it cannot be freed twice, and when
+/// its owner goes it goes. Freeing in a `deinit` is legal in any context, because a free allocates
+/// nothing and never waits.
 @frozen @safe
 public struct VirtualBuffer: ~Copyable {
   private let manager: MemoryManager

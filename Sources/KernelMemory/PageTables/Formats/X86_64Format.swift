@@ -3,8 +3,8 @@
 ///      63  62   52 51          M          12 11  9 8 7 6 5 4   3   2   1   0
 ///     |XD|ignored|0| address of frame or table |ign.|G|S|D|A|PCD|PWT|U/S|R/W|P|
 ///
-/// S, bit 7, is the leaf mark PS in tables of level 1 and 2, and the attribute bit PAT in tables of level 0;
-/// in a large leaf PAT is bit 12.
+/// S, bit 7, is the leaf mark PS in tables of level 1 and 2, and the attribute bit PAT in tables of
+/// level 0; in a large leaf PAT is bit 12.
 struct X86_64Format: PageTableFormat {
   static var pageSize: PageSize { .size4K }
   static var indexBits: Int { 9 }
