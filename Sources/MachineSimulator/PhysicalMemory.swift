@@ -1,0 +1,106 @@
+// The memory bus of a simulated machine: RAM at some physical addresses, nothing at the others.
+//
+// The physical address space up to the end of RAM is one reservation of the process, without swap
+// space behind it (MAP_NORESERVE), so that a machine of any size costs what is touched. Pages of it that
+// hold no RAM are inaccessible, which catches code that strays into a hole through the linear map; the
+// simulated CPUs ask the list of regions, to the byte.
+
+internal import Glibc
+internal import KernelMemory
+internal import Synchronization
+
+@safe
+final class PhysicalMemory {
+  /// By address; no two overlap or meet.
+  let regions: [RAMRegion]
+  /// The process address of physical address zero.
+  let base: VirtualAddress
+  /// The first physical address that the reservation does not reach.
+  let limit: PhysicalAddress
+  let physicalAddressBits: Int
+  var isFrameFree: ((FrameNumber) -> Bool)?
+
+  private let reservation: Reservation
+
+  init(_ ram: [RAMRegion], physicalAddressBits: Int) throws(SimulatedMachineError) {
+    self.physicalAddressBits = physicalAddressBits
+    regions = try Self.sorted(ram, below: 1 &<< UInt64(physicalAddressBits))
+    guard let end = regions.last?.end else { throw .noRAM }
+    limit = PhysicalAddress((end + PageSize.size4K.offsetMask) & ~PageSize.size4K.offsetMask)
+    reservation = try Reservation(byteCount: limit.rawValue)
+    base = unsafe VirtualAddress(reservation.start)
+    for region in regions { try reservation.open(region) }
+  }
+
+  /// In order; regions that meet become one, so that an access may lie across the seam.
+  private static func sorted(
+    _ ram: [RAMRegion], below top: UInt64
+  ) throws(SimulatedMachineError) -> [RAMRegion] {
+    var regions: [RAMRegion] = []
+    for region in ram.sorted(by: { $0.start < $1.start }) {
+      guard region.byteCount > 0, let end = region.end, end <= top else { throw .badRegion(region) }
+      guard let previous = regions.last, let previousEnd = previous.end else {
+        regions.append(region)
+        continue
+      }
+      guard region.start.rawValue >= previousEnd else { throw .overlappingRegion(region) }
+      if region.start.rawValue == previousEnd {
+        regions[regions.count - 1].byteCount += region.byteCount
+      } else {
+        regions.append(region)
+      }
+    }
+    return regions
+  }
+}
+
+extension PhysicalMemory {
+  /// Where the process has `byteCount` bytes of RAM that lie within one page frame. O(regions).
+  /// - Throws: the fault `busError` or `freedFrame`, for `request` and `level`.
+  func pointer(
+    to address: UInt64, byteCount: Int, for request: Request, level: Int
+  ) throws(Fault) -> UnsafeMutableRawPointer {
+    guard isRAM(address, byteCount: UInt64(byteCount)) else {
+      throw request.fault(.busError, level: level, at: address)
+    }
+    if let isFrameFree, isFrameFree(PhysicalAddress(address).number(.size4K)) {
+      throw request.fault(.freedFrame, level: level, at: address)
+    }
+    return unsafe reservation.start + Int(address)
+  }
+
+  private func isRAM(_ address: UInt64, byteCount: UInt64) -> Bool {
+    for region in regions where address >= region.start.rawValue {
+      let offset = address &- region.start.rawValue
+      if offset < region.byteCount && byteCount <= region.byteCount &- offset { return true }
+    }
+    return false
+  }
+}
+
+extension PhysicalMemory {
+  /// Reads a table entry, in one access.
+  func entry(at address: UInt64, for request: Request, level: Int) throws(Fault) -> PagingEntry {
+    let pointer = try unsafe pointer(to: address, byteCount: 8, for: request, level: level)
+    let entry = unsafe pointer.assumingMemoryBound(to: Atomic<UInt64>.self)
+    return PagingEntry(bits: unsafe entry.pointee.load(ordering: .relaxed))
+  }
+
+  /// Sets `flags`, accessed or dirty, in a table entry that was read as `expected`; leaves it alone where
+  /// more than these flags has changed since. One locked access, as SDM 4.8 demands.
+  func set(
+    _ flags: UInt64, inEntryAt address: UInt64, expecting expected: PagingEntry,
+    for request: Request, level: Int
+  ) throws(Fault) {
+    let pointer = try unsafe pointer(to: address, byteCount: 8, for: request, level: level)
+    let entry = unsafe pointer.assumingMemoryBound(to: Atomic<UInt64>.self)
+    let sticky = PagingEntry.accessedFlag | PagingEntry.dirtyFlag
+    var current = unsafe entry.pointee.load(ordering: .relaxed)
+    while (current ^ expected.bits) & ~sticky == 0 && current & flags != flags {
+      let result = unsafe entry.pointee.compareExchange(
+        expected: current, desired: current | flags, ordering: .relaxed)
+      if result.exchanged { return }
+      current = result.original
+    }
+  }
+}

@@ -1,0 +1,149 @@
+// One CPU of a simulated machine, in supervisor mode with CR0.WP, CR4.PGE and IA32_EFER.NXE 1 and
+// CR4.PCIDE, CR4.SMEP and CR4.SMAP 0.
+//
+// An access asks the TLB first, and believes it whatever the tables say by now. A miss walks, from the
+// deepest cached table if there is one. The dirty flag is set by the first write that this CPU knows of:
+// where it wrote through a cached translation whose entry has changed since, the entry stays alone and
+// the write goes ahead. (Some processors read the tables again then, and fault; the manual does
+// not promise it, so no manager may lean on it.)
+
+internal import CMachine
+internal import KernelMemory
+
+final class SimulatedCPU {
+  private(set) var root: UInt64?
+  private(set) var counters = MachineCounters()
+  private var caches = TranslationCaches()
+  private let walker: PageWalker
+  private let setsDirty: Bool
+
+  init(walker: PageWalker, setsDirty: Bool) {
+    self.walker = walker
+    self.setsDirty = setsDirty
+  }
+
+  /// Where the process has `byteCount` bytes that lie within one 4 KiB page, for one access.
+  func pointer(for request: Request, byteCount: Int) throws(Fault) -> UnsafeMutableRawPointer {
+    do {
+      var request = request
+      let leaf = try translate(&request)
+      return try unsafe walker.memory.pointer(
+        to: leaf.physicalAddress(of: request.address), byteCount: byteCount, for: request, level: 0)
+    } catch {
+      take(error)
+      throw error
+    }
+  }
+
+  /// What the tables in RAM say at this moment. Changes neither caches, nor tables, nor counters.
+  func walkWithoutCaches(_ request: Request) throws(Fault) -> Leaf {
+    let walker = PageWalker(memory: walker.memory, setsAccessed: false)
+    var position = try start(request)
+    while true {
+      switch try walker.step(from: position, request) {
+      case .table(let next): position = next
+      case .page(let leaf): return leaf
+      }
+    }
+  }
+}
+
+extension SimulatedCPU {
+  private func translate(_ request: inout Request) throws(Fault) -> Leaf {
+    let position = try start(request)
+    if let leaf = caches.leaf(for: request.address) {
+      counters.tlbHits += 1
+      request.usedCache = true
+      return try use(leaf, for: request, isCached: true)
+    }
+    counters.tlbMisses += 1
+    let leaf = try walk(from: position, &request)
+    return try use(leaf, for: request, isCached: false)
+  }
+
+  /// The root, for an address that can be translated at all.
+  private func start(_ request: Request) throws(Fault) -> PageWalker.Position {
+    let upper = request.address >> 47
+    guard upper == 0 || upper == 0x1_ffff else {
+      throw request.fault(.notCanonical, level: 0, at: nil)
+    }
+    guard let root else { throw request.fault(.noRoot, level: 0, at: nil) }
+    return PageWalker.Position(table: root, level: 4, rights: .all)
+  }
+
+  private func walk(from root: PageWalker.Position, _ request: inout Request) throws(Fault) -> Leaf {
+    counters.walks += 1
+    var position = root
+    if let cached = caches.position(for: request.address) {
+      position = cached
+      request.usedCache = true
+    }
+    while true {
+      switch try walker.step(from: position, request) {
+      case .table(let next):
+        caches.insert(next, for: request.address)
+        position = next
+      case .page(let leaf): return leaf
+      }
+    }
+  }
+
+  /// Checks the permissions of a leaf, sets its dirty flag, and keeps it.
+  private func use(_ leaf: Leaf, for request: Request, isCached: Bool) throws(Fault) -> Leaf {
+    let level = Int(leaf.level)
+    switch request.access {
+    case .read: break
+    case .write where !leaf.rights.contains(.write):
+      throw request.fault(.writeToReadOnly, level: level, at: leaf.entryAddress)
+    case .execute where !leaf.rights.contains(.execute):
+      throw request.fault(.executeOfNoExecute, level: level, at: leaf.entryAddress)
+    case .write, .execute: break
+    }
+    let becomesDirty = request.access == .write && !leaf.isDirty
+    if isCached && !becomesDirty { return leaf }
+    var leaf = leaf
+    if becomesDirty {
+      if setsDirty {
+        try walker.memory.set(
+          PagingEntry.dirtyFlag, inEntryAt: leaf.entryAddress, expecting: leaf.entry, for: request,
+          level: level)
+      }
+      leaf.isDirty = true
+    }
+    caches.insert(leaf, for: request.address)
+    return leaf
+  }
+
+  private func take(_ fault: Fault) {
+    counters.count(fault.cause)
+    if fault.cause.isPageFault { caches.dropAfterFault(at: fault.address.rawValue) }
+  }
+}
+
+extension SimulatedCPU {
+  func loadRoot(_ root: UInt64) {
+    self.root = root
+    caches.dropAfterRootLoad()
+  }
+
+  /// INVLPG for every page that holds a byte from `start` to `last`, both included.
+  func invalidate(from start: UInt64, through last: UInt64) {
+    let shift = pageShift(level: 1)
+    counters.pageInvalidations += (last >> shift) - (start >> shift) + 1
+    caches.invalidate(from: start, through: last)
+  }
+
+  func flush(_ ranges: UnsafeBufferPointer<cmachine_range>) {
+    counters.rangeFlushes += 1
+    for index in ranges.indices {
+      let range = unsafe ranges[index]
+      if range.start == range.end { continue }
+      invalidate(from: UInt64(range.start), through: UInt64(range.end &- 1))
+    }
+  }
+
+  func flushAll() {
+    counters.fullFlushes += 1
+    caches.removeAll()
+  }
+}

@@ -1,0 +1,130 @@
+// SimulatedMachine
+//
+// A machine inside a process: physical memory, CPUs with an MMU each, and a TLB that forgets nothing.
+// The memory manager runs on it unchanged. It reaches RAM through a linear map, here an address range
+// of the process; the memory that it hands out exists only for the simulated CPUs, which reach it with
+// `load`, `store` and `fetch`, through the page tables in RAM.
+//
+//     PhysicalMemory        RAM with holes, in one reservation of the process
+//     PagingEntry           the bits of a page-table entry, from the architecture manual
+//     PageWalker            one step from a table to the next, or to a page
+//     TranslationCaches     what one CPU has kept: leaves, and the tables on the way to them
+//     SimulatedCPU          puts these together: permissions, dirty flags, faults
+//
+// The point of it is adversity. Real hardware evicts, prefetches and races, so that a missing flush
+// shows once in a million boots; here every translation stays until it is invalidated, and is used
+// until then, as far as the architecture allows. An access that ends in a frame which the manager has
+// freed is a fault of its own (`isFrameFree`). Nothing is shared with the manager's walker or formats:
+// the two meet only in the architecture manual, and each is a test of the other.
+//
+// Citations are to the Intel SDM, volume 3A, by the section and table numbers of chapter 4, "Paging",
+// its number in the editions up to 2023.
+
+internal import CMachine
+internal import Glibc
+public import KernelMemory
+
+/// A machine with x86-64 4-level paging, simulated in this process.
+///
+/// Not thread-safe: one thread uses a machine at a time.
+@safe
+public final class SimulatedMachine {
+  let memory: PhysicalMemory
+  let cpus: [SimulatedCPU]
+  private let fullFlushThreshold: PageCount
+
+  /// Where the process sees the RAM. The base is aligned to 1 GiB, so that leaves of any size can map
+  /// the linear map onto physical memory. A hole is not accessible: touching it kills the process.
+  public let linearMap: LinearMap
+
+  /// Makes a machine whose RAM reads as zero. Memory is committed as it is touched, so that its size costs
+  /// nothing.
+  /// - Parameters:
+  ///   - ram: where the RAM is, in any order; every other physical address is a hole.
+  ///   - cpuCount: how many CPUs, each with its own caches.
+  ///   - physicalAddressBits: MAXPHYADDR, 36 to 52; address bits above it are reserved in table entries.
+  ///   - setsAccessedAndDirty: whether the CPUs set the accessed and dirty flags in table entries, as
+  ///     hardware does; without it tables keep exactly what was written to them.
+  ///   - fullFlushThreshold: above how many pages `machine` asks to be flushed whole.
+  /// - Throws: `SimulatedMachineError`.
+  public init(
+    ram: [RAMRegion], cpuCount: Int = 1, physicalAddressBits: Int = 46,
+    setsAccessedAndDirty: Bool = true, fullFlushThreshold: PageCount = PageCount(64)
+  ) throws(SimulatedMachineError) {
+    guard (36...52).contains(physicalAddressBits) else {
+      throw .physicalAddressBits(physicalAddressBits)
+    }
+    guard cpuCount > 0 else { throw .cpuCount(cpuCount) }
+    let memory = try PhysicalMemory(ram, physicalAddressBits: physicalAddressBits)
+    let walker = PageWalker(memory: memory, setsAccessed: setsAccessedAndDirty)
+    self.memory = memory
+    self.fullFlushThreshold = fullFlushThreshold
+    cpus = (0..<cpuCount).map { _ in SimulatedCPU(walker: walker, setsDirty: setsAccessedAndDirty) }
+    linearMap = LinearMap(base: memory.base, limit: memory.limit, pageSize: .size4K)
+  }
+
+  /// The machine as the memory manager sees it. The value does not keep the simulated machine alive.
+  public var machine: Machine {
+    unsafe Machine(
+      context: Unmanaged.passUnretained(self).toOpaque(), cpuCount: cpus.count, linearMap: linearMap,
+      fullFlushThreshold: fullFlushThreshold,
+      flush: { context, ranges, count in
+        guard let context = unsafe context else { stop("flush: no context") }
+        unsafe Unmanaged<SimulatedMachine>.fromOpaque(context).takeUnretainedValue()
+          .flush(UnsafeBufferPointer(start: count == 0 ? nil : ranges, count: count))
+      },
+      afterMap: nil,
+      fatal: { _, message in stop(unsafe String(cString: message)) })
+  }
+
+  /// What firmware would report: all RAM, as usable.
+  public var memoryMap: MemoryMap {
+    get throws(MemoryError) {
+      var map = MemoryMap()
+      for region in memory.regions {
+        try map.add(.usable, at: region.start, byteCount: region.byteCount)
+      }
+      return map
+    }
+  }
+
+  /// Says which page frames are free. Set, it is asked on every access and for every table that a walk
+  /// reads; an access that reaches a free frame fails with `Fault.Cause.freedFrame` and does nothing.
+  /// It may read RAM through the linear map, but not through a CPU of this machine.
+  public var isFrameFree: ((FrameNumber) -> Bool)? {
+    get { memory.isFrameFree }
+    set { memory.isFrameFree = newValue }
+  }
+
+  /// What has happened since the start, summed over the CPUs. O(CPUs).
+  public var counters: MachineCounters {
+    var sum = MachineCounters()
+    for cpu in cpus { sum.add(cpu.counters) }
+    return sum
+  }
+}
+
+/// Why a machine was not made, or a root not loaded.
+public enum SimulatedMachineError: Error, Equatable, Sendable {
+  /// No region holds a byte.
+  case noRAM
+  /// The region is empty, or ends above the highest physical address.
+  case badRegion(RAMRegion)
+  /// The region shares bytes with another one.
+  case overlappingRegion(RAMRegion)
+  /// Not 36 to 52.
+  case physicalAddressBits(Int)
+  /// Not at least one.
+  case cpuCount(Int)
+  /// The process has no room for the address range; the value is `errno`.
+  case reservationFailed(errno: Int32)
+  /// The address of a root table is not that of a page frame, or has bits above the highest physical address.
+  case badRoot(PhysicalAddress)
+}
+
+/// Ends the process: the code under test broke its contract with the machine.
+func stop(_ message: String) -> Never {
+  let line = "SimulatedMachine: " + message + "\n"
+  _ = unsafe line.withCString { unsafe write(STDERR_FILENO, $0, strlen($0)) }
+  abort()
+}
