@@ -39,12 +39,13 @@ public struct Bootstrap: ~Copyable {
 
 extension Bootstrap {
   /// Starts the manager; `root` is loaded on this CPU.
-  /// - Parameter vmallocRange: the range of `vmalloc`.
-  /// - Throws: `earlyMemoryExhausted`, `metadataExhausted`, `tablesExhausted`, `notCanonical`,
+  /// - Parameter vmallocRange: the range of `vmalloc`; nil for the format's usual one.
+  /// - Throws: `cpuCountUnsupported`, `earlyMemoryExhausted`, `metadataExhausted`, `tablesExhausted`, `notCanonical`,
   ///   `areasUnavailable`.
   public consuming func start(
-    on machine: Machine, vmallocRange: PageRange
+    on machine: Machine, vmallocRange: PageRange? = nil
   ) throws(MemoryError) -> MemoryManager {
+    guard machine.cpuCount == 1 else { throw .cpuCountUnsupported(machine.cpuCount) }
     space.early.window = space.linearMap
     let table = try makeFrameTable()
     let count = machine.cpuCount
@@ -74,7 +75,7 @@ extension Bootstrap {
     handOver(to: frames)
     tables.adoptAll()
     let manager = MemoryManager(control)
-    _ = try manager.makeAreas(vmallocRange)
+    _ = try manager.makeAreas(vmallocRange ?? space.choice.usualVmallocRange)
     return manager
   }
 

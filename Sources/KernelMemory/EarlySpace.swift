@@ -4,6 +4,8 @@ struct EarlySpace {
   let memoryMap: MemoryMap
   let linearMap: LinearMap
   let choice: PageTableFormatChoice
+  /// The first frame that the linear map does not reach, or whose number takes more than 31 bits.
+  let limit: FrameNumber
   let root: FrameNumber
   var early: EarlyFrames
 
@@ -14,7 +16,8 @@ struct EarlySpace {
     self.memoryMap = memoryMap
     self.linearMap = linearMap
     self.choice = choice
-    var early = try EarlyFrames(memoryMap, window: window)
+    limit = min(linearMap.limit.number(linearMap.pageSize), FrameNumber(1 << 31))
+    var early = try EarlyFrames(memoryMap, window: window, limit: limit)
     root = try early.allocate(PageCount(1))
     self.early = early
     try mapLinearly()
@@ -46,7 +49,6 @@ struct EarlySpace {
 
   /// The next run of frames for `use` that the linear map reaches and whose numbers fit 31 bits.
   func reachable(_ use: MemoryMap.Use, from frame: FrameNumber) -> FrameRange? {
-    let limit = min(linearMap.limit.number(linearMap.pageSize), FrameNumber(1 << 31))
     // Frame zero is no frame: lists and the index use zero for none.
     guard let run = memoryMap.nextRun(use, from: max(frame, FrameNumber(1)), linearMap.pageSize),
       run.first < limit

@@ -30,6 +30,8 @@ public enum MemoryError: Error, Equatable, Sendable {
   case tagsExhausted(limit: Int)
   /// No further address range can be managed, or it overlaps one that is.
   case areasUnavailable
+  /// This version serves machines with one CPU.
+  case cpuCountUnsupported(Int)
   /// The memory map has more entries than this package keeps.
   case memoryMapFull(limit: Int)
   /// The memory map has no usable run in the boot window that holds what must be built there.

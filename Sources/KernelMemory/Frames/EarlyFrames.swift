@@ -1,15 +1,15 @@
-/// Frames before there is an allocator: the first part of the largest usable run inside the window that
-/// the boot code mapped, handed out upward and never taken back. What it has handed out is one run, which
-/// `Frames` then leaves out; the page tables in it are adopted.
+/// Frames before there is an allocator: the upper part of the largest usable run inside the window that
+/// the boot code mapped, handed out downward, since memory at low addresses is the scarcest, and never
+/// taken back. What it has handed out is one run, which `Frames` then takes over as in use.
 struct EarlyFrames {
   /// The run that frames come from.
   let run: FrameRange
   var window: LinearMap
   private(set) var used = PageCount.zero
 
-  /// - Throws: `earlyMemoryExhausted` where no usable run reaches into the window.
-  init(_ map: borrowing MemoryMap, window: LinearMap) throws(MemoryError) {
-    let reach = window.limit.number(window.pageSize)
+  /// - Throws: `earlyMemoryExhausted` where no usable frame lies in the window and below `limit`.
+  init(_ map: borrowing MemoryMap, window: LinearMap, limit: FrameNumber) throws(MemoryError) {
+    let reach = min(limit, window.limit.number(window.pageSize))
     var largest = FrameRange(from: FrameNumber(0), upTo: FrameNumber(0))
     // Frame zero is no frame: links and the index use zero for none.
     var next = FrameNumber(1)
@@ -28,12 +28,15 @@ struct EarlyFrames {
     guard count.rawValue <= run.count.rawValue &- used.rawValue else {
       throw .earlyMemoryExhausted(count)
     }
-    let first = FrameNumber(run.first.rawValue &+ used.rawValue)
     used = PageCount(used.rawValue &+ count.rawValue)
-    for offset in 0..<count.rawValue { window.zero(FrameNumber(first.rawValue &+ offset)) }
-    return first
+    for offset in 0..<count.rawValue {
+      window.zero(FrameNumber(taken.first.rawValue &+ offset))
+    }
+    return taken.first
   }
 
   /// What was handed out.
-  var taken: FrameRange { FrameRange(unchecked: run.first, count: used) }
+  var taken: FrameRange {
+    FrameRange(unchecked: FrameNumber(run.end.rawValue &- used.rawValue), count: used)
+  }
 }

@@ -8,6 +8,15 @@ public enum PageTableFormatChoice: Equatable, Sendable {
   /// x86-64 with four levels; 1 GiB leaves where the CPU has them (CPUID.80000001H:EDX.Page1GB).
   case x86_64FourLevel(hasGigabyteLeaves: Bool)
 
+  /// Where kernels put vmalloc when nothing else is said. x86-64: 32 TiB from ffffc90000000000, behind
+  /// the linear map, as Linux's memory layout has it (Documentation/arch/x86/x86_64/mm.rst).
+  public var usualVmallocRange: PageRange {
+    switch self {
+    case .x86_64FourLevel:
+      PageRange(unchecked: PageNumber(0xffff_c900_0000_0000 &>> 12), count: PageCount(1 &<< 33))
+    }
+  }
+
   var pageSize: PageSize {
     switch self {
     case .x86_64FourLevel: X86_64Format.pageSize

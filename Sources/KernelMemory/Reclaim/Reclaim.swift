@@ -57,14 +57,11 @@ struct Reclaim {
 
   /// Flushes and completes this CPU's open batch.
   func drain(_ cpu: borrowing CPU) {
+    guard !open[cpu.number].value.isEmpty else { return }
     var batch = RetiredBatch()
     swap(&batch, &open[cpu.number].value)
-    if batch.isEmpty {
-      complete(batch, FlushToken(generation: .max), cpu)
-    } else {
-      let token = flush(batch.ranges, cpu)
-      complete(batch, token, cpu)
-    }
+    let token = flush(batch.ranges, cpu)
+    complete(batch, token, cpu)
   }
 
   /// Makes every CPU forget what it knows of `ranges`.
