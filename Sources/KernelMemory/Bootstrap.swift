@@ -51,14 +51,14 @@ extension Bootstrap {
     let count = machine.cpuCount
     let cpus = CPUs(count: count, counters: try carve(count))
     let tags = Tags(
-      cpus: cpus, names: try carve(Tags.capacity), used: try carve(1),
+      cpus: cpus, state: try carve(1), names: try carve(Tags.capacity),
       charges: try carve(Tags.capacity * count))
     let frames = Frames(
       table: table, cpus: cpus, state: try carve(1), caches: try carve(count * ZoneKind.count))
     let pool = DescriptorPool(frames: frames, state: try carve(1), root: try carvePage())
     let areas = AreasTable(
-      pool: pool, frames: frames, instances: try carve(AreasTable.capacity), count: try carve(1),
-      states: try carve(AreasTable.capacity), indexStates: try carve(AreasTable.capacity))
+      pool: pool, frames: frames, state: try carve(1), areas: try carve(AreasTable.capacity),
+      indexes: try carve(AreasTable.capacity))
     let machines: Stable<Machine> = try carve(1)
     unsafe machines.pointer.initialize(to: machine)
     let reclaim = Reclaim(

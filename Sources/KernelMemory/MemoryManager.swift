@@ -32,7 +32,7 @@ public struct MemoryManager {
   var areas: AreasTable { control.value.areas }
   var reclaim: Reclaim { control.value.reclaim }
   var tags: Tags { control.value.tags }
-  var pageSize: PageSize { frames.table.linearMap.pageSize }
+  var pageSize: PageSize { frames.table.pageSize }
 }
 
 // MARK: - The one retry
@@ -116,7 +116,7 @@ extension MemoryManager {
 
   /// The address of an allocated frame in the linear map.
   public func linearAddress(of frame: FrameNumber) -> VirtualAddress {
-    frames.table.linearMap.virtualAddress(of: frame.address(pageSize))
+    frames.table.address(of: frame)
   }
 }
 

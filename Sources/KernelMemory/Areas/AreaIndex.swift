@@ -19,41 +19,47 @@ internal import Synchronization
 @safe
 struct AreaIndex {
   struct State {
+    let frames: Frames
+    let table: FrameTable
+    /// The first page of the range.
+    let base: UInt64
+    /// Levels of nodes, so that the root covers the range.
+    let levels: Int
     /// The root node's frame.
-    var root: UInt32
+    let root: UInt32
     /// Emptied and stocked nodes, a chain through the metadata.
     var spare: UInt32 = 0
     var spareCount = 0
   }
 
-  private let frames: Frames
   private let state: Stable<State>
-  private let base: UInt64
-  /// Levels of nodes, so that the root covers the range.
-  let levels: Int
 
   typealias Slot = Stable<Atomic<UInt32>>
   private static var nodeMark: UInt32 { 1 &<< 31 }
 
   init(frames: Frames, state: Stable<State>, root: UInt32, range: PageRange) {
-    self.frames = frames
     self.state = state
-    base = range.first.rawValue
     let bits = 64 &- (range.count.rawValue &- 1).leadingZeroBitCount
-    let slotBits = Int(frames.table.linearMap.pageSize.shift) &- 2
-    levels = max(1, (bits &+ slotBits &- 1) / slotBits)
-    unsafe state.pointer.initialize(to: State(root: root))
+    let slotBits = Int(frames.table.pageSize.shift) &- 2
+    let levels = max(1, (bits &+ slotBits &- 1) / slotBits)
+    unsafe state.pointer.initialize(
+      to: State(
+        frames: frames, table: frames.table, base: range.first.rawValue, levels: levels, root: root))
   }
 
+  var levels: Int { state.value.levels }
+  private var base: UInt64 { state.value.base }
+  private var table: FrameTable { state.value.table }
+
   /// log2 of the slots in a node.
-  private var slotBits: UInt64 { UInt64(frames.table.linearMap.pageSize.shift) &- 2 }
+  private var slotBits: UInt64 { UInt64(table.pageSize.shift) &- 2 }
 
   /// log2 of the pages that a slot of a node of `level` covers.
   private func spanShift(_ level: Int) -> UInt64 { UInt64(truncatingIfNeeded: level) &* slotBits }
 
   private func slot(_ node: UInt32, _ offset: UInt64, level: Int) -> Slot {
     let index = Int(truncatingIfNeeded: offset &>> spanShift(level) & ((1 &<< slotBits) &- 1))
-    return frames.table.memory(of: node, as: Atomic<UInt32>.self)[index]
+    return table.memory(of: node, as: Atomic<UInt32>.self)[index]
   }
 
   /// The descriptor number of the area that has `page`, or zero. The page lies in the range. O(levels),
@@ -100,7 +106,7 @@ struct AreaIndex {
   /// - Throws: `metadataExhausted`.
   func stock(_ cpu: borrowing CPU) throws(MemoryError) {
     while state.value.spareCount < 2 * (levels &- 1) {
-      guard let frame = frames.allocateMetadata(cpu) else { throw .metadataExhausted }
+      guard let frame = state.value.frames.allocateMetadata(cpu) else { throw .metadataExhausted }
       keep(frame)
     }
   }
@@ -131,7 +137,7 @@ struct AreaIndex {
       }
       at = slotEnd
     }
-    let metadata = frames.table[node]
+    let metadata = table[node]
     metadata.value.setState(metadata.value.state.adding(count: balance))
   }
 
@@ -141,7 +147,7 @@ struct AreaIndex {
     let held = slot.value.load(ordering: .relaxed)
     let child = held & Self.nodeMark != 0 ? held & ~Self.nodeMark : takeNode()
     set(value, start, end, child, level: level)
-    if frames.table[child].value.state.count == 0 {
+    if table[child].value.state.count == 0 {
       slot.value.store(0, ordering: .releasing)
       keep(child)
       return -1
@@ -153,13 +159,13 @@ struct AreaIndex {
 
   private func takeNode() -> UInt32 {
     let node = state.value.spare
-    state.value.spare = frames.table[node].value.next
+    state.value.spare = table[node].value.next
     state.value.spareCount &-= 1
     return node
   }
 
   private func keep(_ node: UInt32) {
-    frames.table[node].value.setLinks(next: state.value.spare)
+    table[node].value.setLinks(next: state.value.spare)
     state.value.spare = node
     state.value.spareCount &+= 1
   }

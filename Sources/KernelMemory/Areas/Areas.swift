@@ -24,6 +24,8 @@ public struct AreasID: Equatable, Hashable, Sendable {
 @safe
 struct Areas {
   struct State {
+    let pool: DescriptorPool
+    let index: AreaIndex
     let range: PageRange
     let id: AreasID
     var bins = HoleBins()
@@ -42,25 +44,21 @@ struct Areas {
   }
 
   let state: Stable<State>
-  let pool: DescriptorPool
-  let index: AreaIndex
 
-  /// A range that is all one hole.
-  init(
-    _ range: PageRange, id: AreasID, state: Stable<State>, index: AreaIndex, pool: DescriptorPool,
-    _ cpu: borrowing CPU
-  ) throws(MemoryError) {
-    self.state = state
-    self.pool = pool
-    self.index = index
-    try pool.stock(1, cpu)
+  init(_ state: Stable<State>) { self.state = state }
+
+  /// Starts with a range that is all one hole; its descriptor was stocked.
+  func start(_ range: PageRange, id: AreasID, index: AreaIndex, pool: DescriptorPool) {
     let hole = pool.take(as: .hole)
     pool[hole].value.place(range.first.rawValue, range.count.rawValue, before: 0, after: 0)
-    unsafe state.pointer.initialize(to: State(range: range, id: id, firstPiece: hole))
+    unsafe state.pointer.initialize(
+      to: State(pool: pool, index: index, range: range, id: id, firstPiece: hole))
     state.value.bins.insert(hole, pool)
   }
 
   var range: PageRange { state.value.range }
+  var pool: DescriptorPool { state.value.pool }
+  var index: AreaIndex { state.value.index }
 }
 
 // MARK: - Reserving

@@ -6,6 +6,10 @@
 @safe
 struct DescriptorPool {
   struct State {
+    let frames: Frames
+    let table: FrameTable
+    /// One frame of frame numbers of directories.
+    let root: Stable<UInt32>
     /// The first spare descriptor; zero for none.
     var spare: UInt32 = 0
     var spareCount = 0
@@ -13,19 +17,15 @@ struct DescriptorPool {
     var capacity: UInt32 = 0
   }
 
-  private let frames: Frames
   private let state: Stable<State>
-  /// One frame of frame numbers of directories.
-  private let root: Stable<UInt32>
 
   init(frames: Frames, state: Stable<State>, root: Stable<UInt32>) {
-    self.frames = frames
     self.state = state
-    self.root = root
-    unsafe state.pointer.initialize(to: State())
+    unsafe state.pointer.initialize(to: State(frames: frames, table: frames.table, root: root))
   }
 
-  var pageSize: PageSize { frames.table.linearMap.pageSize }
+  private var table: FrameTable { state.value.table }
+  var pageSize: PageSize { table.pageSize }
 
   /// log2 of the descriptors in a frame.
   private var frameShift: UInt32 { UInt32(pageSize.shift) &- 6 }
@@ -35,12 +35,12 @@ struct DescriptorPool {
   @inline(__always)
   subscript(number: UInt32) -> Stable<AreaDescriptor> {
     let frameIndex = number &>> frameShift
-    let directory = root[Int(frameIndex &>> directoryShift)].value
+    let directory = state.value.root[Int(frameIndex &>> directoryShift)].value
     let slot = Int(frameIndex & ((1 &<< directoryShift) &- 1))
-    let frame = frames.table.memory(of: directory, as: UInt32.self)[slot].value
+    let frame = table.memory(of: directory, as: UInt32.self)[slot].value
     let index = UInt(number & ((1 &<< frameShift) &- 1))
     // Each on a cache line of its own, whatever its stride.
-    return Stable(bitPattern: frames.table.memory(of: frame, as: AreaDescriptor.self).address &+ index &<< 6)
+    return Stable(bitPattern: table.memory(of: frame, as: AreaDescriptor.self).address &+ index &<< 6)
   }
 
   /// Makes sure that `count` descriptors can be taken.
@@ -51,15 +51,15 @@ struct DescriptorPool {
 
   private func grow(_ cpu: borrowing CPU) throws(MemoryError) {
     let frameIndex = state.value.capacity &>> frameShift
-    let directorySlot = root[Int(frameIndex &>> directoryShift)]
+    let directorySlot = state.value.root[Int(frameIndex &>> directoryShift)]
     guard frameIndex &>> directoryShift < 1 &<< directoryShift else { throw .metadataExhausted }
     if directorySlot.value == 0 {
-      guard let directory = frames.allocateMetadata(cpu) else { throw .metadataExhausted }
+      guard let directory = state.value.frames.allocateMetadata(cpu) else { throw .metadataExhausted }
       directorySlot.value = directory
     }
-    guard let frame = frames.allocateMetadata(cpu) else { throw .metadataExhausted }
+    guard let frame = state.value.frames.allocateMetadata(cpu) else { throw .metadataExhausted }
     let slot = Int(frameIndex & ((1 &<< directoryShift) &- 1))
-    frames.table.memory(of: directorySlot.value, as: UInt32.self)[slot].value = frame
+    table.memory(of: directorySlot.value, as: UInt32.self)[slot].value = frame
     let first = state.value.capacity
     state.value.capacity = first &+ 1 &<< frameShift
     for number in (max(first, 1)..<state.value.capacity).reversed() { put(number) }

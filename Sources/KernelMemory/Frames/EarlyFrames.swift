@@ -29,9 +29,8 @@ struct EarlyFrames {
       throw .earlyMemoryExhausted(count)
     }
     used = PageCount(used.rawValue &+ count.rawValue)
-    for offset in 0..<count.rawValue {
-      window.zero(FrameNumber(taken.first.rawValue &+ offset))
-    }
+    let table = FrameTable(emptyFor: window)
+    for offset in 0..<count.rawValue { table.zero(FrameNumber(taken.first.rawValue &+ offset)) }
     return taken.first
   }
 

@@ -7,7 +7,9 @@ struct FrameTable {
   /// largest buddy block of every page size, so that a block and its buddy share a section.
   static let sectionShift = 27
 
-  let linearMap: LinearMap
+  /// The linear map's address of physical address zero.
+  private let base: VirtualAddress
+  let pageSize: PageSize
   private let directory: Stable<UInt>
   let sectionCount: UInt64
 
@@ -17,7 +19,8 @@ struct FrameTable {
   }
 
   init(linearMap: LinearMap, directory: Stable<UInt>, sectionCount: UInt64) {
-    self.linearMap = linearMap
+    base = linearMap.base
+    pageSize = linearMap.pageSize
     self.directory = directory
     self.sectionCount = sectionCount
   }
@@ -33,7 +36,7 @@ struct FrameTable {
   /// The metadata of `frame`, or nil where there is no managed RAM near it. O(1).
   @inline(__always)
   func metadata(of frame: FrameNumber) -> Stable<FrameMetadata>? {
-    let shift = Self.framesShift(linearMap.pageSize)
+    let shift = Self.framesShift(pageSize)
     let section = frame.rawValue &>> shift
     guard section < sectionCount else { return nil }
     let base = directory[Int(section)].value
@@ -45,23 +48,29 @@ struct FrameTable {
   /// The metadata of a frame that is on one of this package's lists, tables or indexes.
   @inline(__always)
   subscript(frame: UInt32) -> Stable<FrameMetadata> {
-    let shift = Self.framesShift(linearMap.pageSize)
+    let shift = Self.framesShift(pageSize)
     let base = directory[Int(UInt64(frame) &>> shift)].value
     let index = UInt64(frame) & ((1 &<< shift) &- 1)
     return Stable<FrameMetadata>(bitPattern: base)[Int(index)]
   }
 
-  /// The first word of a frame, as memory of `Element`s.
+  /// The address of a frame in the linear map.
   @inline(__always)
-  func memory<Element: ~Copyable>(of frame: UInt32, as type: Element.Type) -> Stable<Element> {
-    linearMap.memory(of: FrameNumber(UInt64(frame)), as: type)
+  func address(of frame: FrameNumber) -> VirtualAddress {
+    VirtualAddress(base.rawValue &+ frame.address(pageSize).rawValue)
   }
 
-  /// Clears a frame.
-  func zero(_ frame: UInt32) { linearMap.zero(FrameNumber(UInt64(frame))) }
-}
+  /// The memory of a frame, as an array of `Element`s; whoever asks owns the frame.
+  @inline(__always)
+  func memory<Element: ~Copyable>(of frame: FrameNumber, as type: Element.Type) -> Stable<Element> {
+    Stable(at: address(of: frame))
+  }
 
-extension LinearMap {
+  @inline(__always)
+  func memory<Element: ~Copyable>(of frame: UInt32, as type: Element.Type) -> Stable<Element> {
+    memory(of: FrameNumber(UInt64(frame)), as: type)
+  }
+
   /// Clears a frame.
   func zero(_ frame: FrameNumber) {
     let words = Int(pageSize.bytes) / MemoryLayout<UInt64>.size

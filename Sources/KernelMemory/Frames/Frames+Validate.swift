@@ -78,7 +78,7 @@ extension Frames {
 extension FrameTable {
   /// Every frame that has metadata, holes of a section included. O(frames).
   func forEach(_ body: (Stable<FrameMetadata>) -> Void) {
-    let shift = Self.framesShift(linearMap.pageSize)
+    let shift = Self.framesShift(pageSize)
     for section in 0..<sectionCount {
       guard let first = metadata(of: FrameNumber(section &<< shift)) else { continue }
       for index in 0..<(1 &<< Int(shift)) { body(first[index]) }

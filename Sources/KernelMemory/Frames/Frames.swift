@@ -30,6 +30,9 @@ struct FrameCache {
 @safe
 struct Frames {
   struct State {
+    let table: FrameTable
+    let cpus: CPUs
+    let caches: Stable<FrameCache>
     var zones = InlineArray<3, Zone>(repeating: Zone())
     /// Frames of RAM that the linear map or the metadata cannot reach.
     var refused: UInt64 = 0
@@ -37,21 +40,20 @@ struct Frames {
     var metadataFrames: UInt64 = 0
   }
 
-  let table: FrameTable
-  let cpus: CPUs
   let state: Stable<State>
-  private let caches: Stable<FrameCache>
 
   init(table: FrameTable, cpus: CPUs, state: Stable<State>, caches: Stable<FrameCache>) {
-    self.table = table
-    self.cpus = cpus
     self.state = state
-    self.caches = caches
-    unsafe state.pointer.initialize(to: State())
+    unsafe state.pointer.initialize(to: State(table: table, cpus: cpus, caches: caches))
     unsafe caches.pointer.initialize(repeating: FrameCache(), count: cpus.count * ZoneKind.count)
   }
 
-  func cache(_ cpu: Int, _ zone: Int) -> Stable<FrameCache> { caches[cpu * ZoneKind.count + zone] }
+  var table: FrameTable { state.value.table }
+  var cpus: CPUs { state.value.cpus }
+
+  func cache(_ cpu: Int, _ zone: Int) -> Stable<FrameCache> {
+    state.value.caches[cpu &* ZoneKind.count &+ zone]
+  }
 }
 
 // MARK: - One block
@@ -270,7 +272,7 @@ extension Frames {
   func allocateMetadata(_ cpu: borrowing CPU) -> UInt32? {
     guard let frame = take(order: 0, .normal, cpu) else { return nil }
     table[frame].value.setState(table[frame].value.state.becoming(.metadata))
-    table.zero(frame)
+    table.zero(FrameNumber(UInt64(frame)))
     state.value.metadataFrames &+= 1
     return frame
   }
@@ -307,6 +309,6 @@ extension Frames {
   }
 
   private func zone(of frame: UInt64) -> Int {
-    Int(ZoneKind(of: FrameNumber(frame).address(table.linearMap.pageSize)).rawValue)
+    Int(ZoneKind(of: FrameNumber(frame).address(table.pageSize)).rawValue)
   }
 }

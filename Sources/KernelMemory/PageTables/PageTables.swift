@@ -31,6 +31,7 @@ struct PageTables {
   let root: FrameNumber
   let table: FrameTable
 
+  @inline(__always)
   private func walker(hasGigabyteLeaves: Bool) -> Walker<X86_64Format> {
     Walker(
       format: X86_64Format(largestLeafLevel: hasGigabyteLeaves ? 2 : 1), root: root, table: table)

@@ -10,8 +10,9 @@ struct ReservedTables: ~Copyable, TableSource {
 
   mutating func takeTable() -> FrameNumber {
     guard let frame = list.pop(table) else { preconditionFailure("more tables were made than reserved") }
-    table.zero(frame)
-    return FrameNumber(UInt64(frame))
+    let number = FrameNumber(UInt64(frame))
+    table.zero(number)
+    return number
   }
 
   /// Ends a reservation that was used up.

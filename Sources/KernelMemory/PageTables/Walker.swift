@@ -59,7 +59,7 @@ struct Walker<Format: PageTableFormat> {
 
   @inline(__always)
   func entry(_ frame: FrameNumber, _ index: Int) -> Entry {
-    table.linearMap.memory(of: frame, as: Atomic<UInt64>.self)[index]
+    table.memory(of: frame, as: Atomic<UInt64>.self)[index]
   }
 
   /// The lowest existing table on the way to `page`, at or above `level`.

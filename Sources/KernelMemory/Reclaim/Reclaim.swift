@@ -19,47 +19,48 @@ struct FlushToken: ~Copyable {
 @safe
 struct Reclaim {
   struct State: ~Copyable {
+    let machine: Stable<Machine>
+    let frames: Frames
+    let areas: AreasTable
+    /// One open batch a CPU.
+    let open: Stable<RetiredBatch>
     /// Flushes that have begun.
-    let generation: Atomic<UInt64>
+    let generation = Atomic<UInt64>(0)
   }
 
-  let machine: Stable<Machine>
-  let frames: Frames
-  let areas: AreasTable
   private let state: Stable<State>
-  /// One open batch a CPU.
-  private let open: Stable<RetiredBatch>
+  private var machine: Stable<Machine> { state.value.machine }
+  private var frames: Frames { state.value.frames }
+  private var areas: AreasTable { state.value.areas }
 
   init(
     machine: Stable<Machine>, frames: Frames, areas: AreasTable, cpuCount: Int, state: Stable<State>,
     open: Stable<RetiredBatch>
   ) {
-    self.machine = machine
-    self.frames = frames
-    self.areas = areas
     self.state = state
-    self.open = open
-    state.value.generation.store(0, ordering: .relaxed)
+    unsafe state.pointer.initialize(
+      to: State(machine: machine, frames: frames, areas: areas, open: open))
     for cpu in 0..<cpuCount { unsafe open[cpu].pointer.initialize(to: RetiredBatch()) }
   }
 
   /// Adds what an unmap of `pages` has detached, and the area that had them, if one did, to this CPU's
   /// open batch. Never waits, allocates nothing. O(1).
   func retire(_ detached: consuming Detached, _ pages: PageRange, area: UInt32?, _ cpu: borrowing CPU) {
-    let batch = open[cpu.number]
+    let batch = state.value.open[cpu.number]
     batch.value.frames.prepend(detached.frames, frames.table)
     batch.value.tables.prepend(detached.tables, frames.table)
     if let area { batch.value.areas.push(area, areas.pool) }
     batch.value.ranges.add(
-      pages, frames.table.linearMap.pageSize, threshold: machine.value.fullFlushThreshold)
+      pages, frames.table.pageSize, threshold: machine.value.fullFlushThreshold)
     batch.value.generation = state.value.generation.load(ordering: .acquiring)
   }
 
   /// Flushes and completes this CPU's open batch.
   func drain(_ cpu: borrowing CPU) {
-    guard !open[cpu.number].value.isEmpty else { return }
+    let open = state.value.open[cpu.number]
+    guard !open.value.isEmpty else { return }
     var batch = RetiredBatch()
-    swap(&batch, &open[cpu.number].value)
+    swap(&batch, &open.value)
     let token = flush(batch.ranges, cpu)
     complete(batch, token, cpu)
   }

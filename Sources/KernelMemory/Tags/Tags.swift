@@ -47,62 +47,67 @@ struct Tags {
     let pagesFreed: Atomic<UInt64>
   }
 
-  let cpus: CPUs
-  private let names: Stable<Name>
-  private let used: Stable<Int>
-  private let charges: Stable<Charges>
+  struct State {
+    let cpus: CPUs
+    let names: Stable<Name>
+    let charges: Stable<Charges>
+    var count = 1
+  }
+
+  private let state: Stable<State>
 
   /// `charges` is cleared memory for `capacity` records a CPU.
-  init(cpus: CPUs, names: Stable<Name>, used: Stable<Int>, charges: Stable<Charges>) {
-    self.cpus = cpus
-    self.names = names
-    self.used = used
-    self.charges = charges
+  init(cpus: CPUs, state: Stable<State>, names: Stable<Name>, charges: Stable<Charges>) {
+    self.state = state
+    unsafe state.pointer.initialize(to: State(cpus: cpus, names: names, charges: charges))
     unsafe names.pointer.initialize(repeating: Name(), count: Self.capacity)
     var name = Name()
     name.bytes[0] = UInt8(ascii: "-")
     name.count = 1
     names.value = name
-    used.value = 1
   }
 
-  var count: Int { used.value }
+  var count: Int { state.value.count }
 
   /// Adds a tag. Names need not differ.
   func make(_ utf8: UnsafeBufferPointer<UInt8>) throws(MemoryError) -> Tag {
-    guard used.value < Self.capacity else { throw .tagsExhausted(limit: Self.capacity) }
+    guard count < Self.capacity else { throw .tagsExhausted(limit: Self.capacity) }
     var name = Name()
     name.count = UInt8(min(utf8.count, Self.nameCapacity))
     for index in 0..<Int(name.count) { unsafe name.bytes[index] = utf8[index] }
-    names[used.value].value = name
-    used.value &+= 1
-    return Tag(index: UInt16(used.value &- 1))
+    state.value.names[count].value = name
+    state.value.count &+= 1
+    return Tag(index: UInt16(count &- 1))
   }
 
-  func contains(_ tag: Tag) -> Bool { Int(tag.index) < used.value }
+  func contains(_ tag: Tag) -> Bool { Int(tag.index) < count }
 
   func writeName(of tag: Tag, to sink: inout some TextSink) {
-    let name = names[Int(tag.index)]
+    let name = state.value.names[Int(tag.index)]
     for index in 0..<Int(name.value.count) { sink.write(name.value.bytes[index]) }
   }
 
   func charge(_ tag: Tag, areas: Int, pages: UInt64, _ cpu: borrowing CPU) {
-    let mine = charges[cpu.number * Self.capacity + Int(tag.index)]
+    let mine = charges(of: tag, cpu.number)
     mine.value.areasAllocated.bump(UInt64(areas))
     mine.value.pagesAllocated.bump(pages)
   }
 
   func uncharge(_ tag: Tag, areas: Int, pages: UInt64, _ cpu: borrowing CPU) {
-    let mine = charges[cpu.number * Self.capacity + Int(tag.index)]
+    let mine = charges(of: tag, cpu.number)
     mine.value.areasFreed.bump(UInt64(areas))
     mine.value.pagesFreed.bump(pages)
+  }
+
+  private func charges(of tag: Tag, _ cpu: Int) -> Stable<Charges> {
+    state.value.charges[cpu &* Self.capacity &+ Int(tag.index)]
   }
 
   /// The sum over all CPUs. O(CPUs).
   func usage(of tag: Tag) -> TagUsage {
     var sum = TagUsage()
-    for cpu in 0..<cpus.count {
-      let charge = charges[cpu * Self.capacity + Int(tag.index)]
+    for cpu in 0..<state.value.cpus.count {
+      let charge = charges(of: tag, cpu)
       sum.areasAllocated &+= charge.value.areasAllocated.load(ordering: .relaxed)
       sum.areasFreed &+= charge.value.areasFreed.load(ordering: .relaxed)
       sum.pagesAllocated &+= charge.value.pagesAllocated.load(ordering: .relaxed)

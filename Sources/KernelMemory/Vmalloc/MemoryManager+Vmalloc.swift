@@ -43,7 +43,7 @@ extension MemoryManager {
     // Nobody else has the address yet, so this needs no protection, and runs with interrupts as they are.
     tables.visit(areas.pool[area].value.pages) { leaf in
       for offset in 0..<leaf.pages.count.rawValue {
-        frames.table.linearMap.zero(FrameNumber(leaf.frame.rawValue &+ offset))
+        frames.table.zero(FrameNumber(leaf.frame.rawValue &+ offset))
       }
     }
     return unsafe pointer(to: area)
