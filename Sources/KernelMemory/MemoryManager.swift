@@ -141,15 +141,22 @@ extension MemoryManager {
 
   /// Starts managing another range of addresses. The tables directly below the root are made for all of
   /// it at once, and stay.
-  /// - Throws: `areasUnavailable`, `notCanonical`, `tablesExhausted`, `metadataExhausted`.
+  /// - Throws: `areasUnavailable`, `notCanonical`, `tablesExhausted`, `metadataExhausted`, with nothing
+  ///   changed.
   public func makeAreas(_ range: PageRange) throws(MemoryError) -> AreasID {
     guard tables.isCanonical(range) else {
       throw failed(.notCanonical(range.first.address(pageSize)))
     }
     return try retrying { (cpu) throws(MemoryError) in
-      let id = try areas.add(range, cpu)
       let missing = tables.tablesBelowRootMissing(for: range)
       var source = try reserveTables(missing, cpu)
+      let id: AreasID
+      do throws(MemoryError) {
+        id = try areas.add(range, cpu)
+      } catch {
+        frames.free(source.unused(), cpu)
+        throw error
+      }
       tables.makeTablesBelowRoot(for: range, from: &source)
       source.end()
       cpu.count(.tablesMade, missing)

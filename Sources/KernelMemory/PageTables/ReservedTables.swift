@@ -15,6 +15,9 @@ struct ReservedTables: ~Copyable, TableSource {
     return number
   }
 
+  /// Gives up a reservation.
+  consuming func unused() -> FrameList { list }
+
   /// Ends a reservation that was used up.
   consuming func end() {
     precondition(list.count == 0, "tables were reserved and not used")
