@@ -1,0 +1,55 @@
+// swift-tools-version: 6.2
+// The bootable kernel, the main job that it runs, and the same job on the simulated machine.
+//
+// The bare-metal targets are present only when VMALLOC_BARE_METAL=1, which Scripts/kernel.sh sets: they
+// need the toolset beside this file, and a hosted `swift build` or `swift test` has no use for them.
+import PackageDescription
+
+let isBareMetal = Context.environment["VMALLOC_BARE_METAL"] == "1"
+
+let sources: [SwiftSetting] = [
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let tests: [SwiftSetting] = [
+  .treatAllWarnings(as: .error)
+]
+
+func core(_ product: String) -> Target.Dependency {
+  .product(name: product, package: "swift-vmalloc")
+}
+
+let bareMetal: [Target] = [
+  .target(name: "CKernel", dependencies: [core("BareMetal")], cSettings: [.treatAllWarnings(as: .error)]),
+  .executableTarget(
+    name: "Kernel",
+    dependencies: ["BootReplay", "PVH", "CKernel", core("KernelMemory"), core("BareMetal")],
+    swiftSettings: sources),
+]
+
+let hosted: [Target] = [
+  .executableTarget(
+    name: "SimulatedRun",
+    dependencies: ["BootReplay", core("KernelMemory"), core("MachineSimulator")],
+    swiftSettings: sources),
+  .testTarget(
+    name: "BootReplayTests",
+    dependencies: ["BootReplay", "SimulatedRun", core("KernelMemory"), core("MachineSimulator")],
+    swiftSettings: tests),
+  .testTarget(name: "PVHTests", dependencies: ["PVH", core("KernelMemory")], swiftSettings: tests),
+  .testTarget(
+    name: "BootedTests", dependencies: ["BootReplay", "SimulatedRun", core("KernelMemory")],
+    swiftSettings: tests),
+]
+
+let package = Package(
+  name: "Kernel",
+  dependencies: [.package(name: "swift-vmalloc", path: "../")],
+  targets: [
+    .target(name: "BootReplay", dependencies: [core("KernelMemory")], swiftSettings: sources),
+    .target(name: "PVH", dependencies: [core("KernelMemory")], swiftSettings: sources),
+  ] + (isBareMetal ? bareMetal : hosted)
+)

@@ -1,0 +1,32 @@
+/// An area that the recording has allocated and not yet freed: where it was there, and where it is here.
+struct LiveArea: ProbeEntry {
+  /// The recorded va_start, by which its free names it.
+  var key: UInt64
+  /// The recorded bytes, guard page included.
+  var byteCount: UInt64
+  /// The line of the allocation.
+  var line: UInt64
+  /// Where it is here; zero while the recording is only being checked.
+  var address: UInt64 = 0
+  /// Counts the areas of all laps: no two areas have the same pattern.
+  var ordinal: UInt64 = 0
+  /// The slots of its task and its size in the tables of these.
+  var task: Int = 0
+  var size: Int = 0
+
+  init(recorded address: UInt64, byteCount: UInt64, line: UInt64) {
+    key = address
+    self.byteCount = byteCount
+    self.line = line
+  }
+
+  static var vacant: LiveArea { LiveArea(recorded: 0, byteCount: 0, line: 0) }
+
+  /// A recorded size includes one guard page. One page alone has no room for a guard: it is an area that
+  /// was made without one (blocks of vm_map_ram), and so is ours.
+  var guardPages: UInt64 { byteCount > TraceRange.pageBytes ? 1 : 0 }
+
+  /// What is asked for, and its pages.
+  var mappedBytes: UInt64 { pages * TraceRange.pageBytes }
+  var pages: UInt64 { byteCount / TraceRange.pageBytes - guardPages }
+}

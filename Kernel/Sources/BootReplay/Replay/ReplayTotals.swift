@@ -1,0 +1,39 @@
+/// What a replay did, over all laps. Bytes are as recorded, guards included; pages are without.
+struct ReplayTotals {
+  var areasAllocated: UInt64 = 0
+  var areasFreed: UInt64 = 0
+  var liveAreas: UInt64 = 0
+  var peakAreas: UInt64 = 0
+  var liveBytes: UInt64 = 0
+  var peakBytes: UInt64 = 0
+  var pagesAllocated: UInt64 = 0
+  var pagesFreed: UInt64 = 0
+  var peakPages: UInt64 = 0
+  /// The most frames that the manager had handed out, to whomever.
+  var peakFrames: UInt64 = 0
+  /// Areas of one page, which had no guard in the recording.
+  var unguarded: UInt64 = 0
+  var scatter = Scatter()
+
+  var livePages: UInt64 { pagesAllocated - pagesFreed }
+
+  /// - Parameter usedFrames: those that the manager has handed out now.
+  mutating func allocate(_ area: LiveArea, usedFrames: UInt64) {
+    peakFrames = max(peakFrames, usedFrames)
+    areasAllocated += 1
+    liveAreas += 1
+    peakAreas = max(peakAreas, liveAreas)
+    liveBytes &+= area.byteCount
+    peakBytes = max(peakBytes, liveBytes)
+    pagesAllocated += area.pages
+    peakPages = max(peakPages, livePages)
+    if area.guardPages == 0 { unguarded += 1 }
+  }
+
+  mutating func free(_ area: LiveArea) {
+    areasFreed += 1
+    liveAreas -= 1
+    liveBytes &-= area.byteCount
+    pagesFreed += area.pages
+  }
+}

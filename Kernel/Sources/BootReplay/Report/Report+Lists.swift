@@ -1,0 +1,61 @@
+internal import KernelMemory
+
+// The largest callers, the commonest sizes, the listing of what is live.
+
+extension Report {
+  private static var rowsOfTop: Int { 10 }
+  private static var rowsAtEachEnd: UInt64 { 8 }
+
+  func writeCallers(to sink: inout some TextSink) {
+    sink.heading("Largest callers              live bytes  live areas       bytes, all  areas, all")
+    var slot = replay.tables.tasks.largest(after: nil)
+    for _ in 0..<Self.rowsOfTop {
+      guard let found = slot else { break }
+      let entry = replay.tables.tasks[found]
+      sink.write("  ")
+      sink.write(entry.name)
+      sink.spaces(22 - entry.name.count)
+      write(entry.tally, to: &sink)
+      slot = replay.tables.tasks.largest(after: found)
+    }
+    sink.figure("tasks, by name", UInt64(replay.tables.tasks.count))
+    if replay.callers.sharing > 0 {
+      sink.figure("tasks that share one tag", replay.callers.sharing, "the manager has no more tags")
+    }
+  }
+
+  func writeSizes(to sink: inout some TextSink) {
+    sink.heading("Commonest sizes, in bytes     live bytes  live areas       bytes, all  areas, all")
+    var slot = replay.tables.sizes.largest(after: nil)
+    for _ in 0..<Self.rowsOfTop {
+      guard let found = slot else { break }
+      let entry = replay.tables.sizes[found]
+      sink.write(grouped: entry.key, width: 24)
+      write(entry.tally, to: &sink)
+      slot = replay.tables.sizes.largest(after: found)
+    }
+    sink.figure("sizes", UInt64(replay.tables.sizes.count))
+  }
+
+  private func write(_ tally: Tally, to sink: inout some TextSink) {
+    sink.write(grouped: tally.liveBytes, width: 15)
+    sink.write(grouped: tally.liveAreas, width: 12)
+    sink.write(grouped: tally.bytes, width: 17)
+    sink.write(grouped: tally.areas, width: 12)
+    sink.newline()
+  }
+
+  /// /proc/vmallocinfo as it would be now.
+  func writeListing(to sink: inout some TextSink) {
+    var counter = RowCounter()
+    replay.manager.writeVmallocInfo(to: &counter)
+    sink.heading("/proc/vmallocinfo at the end")
+    if job.options.listsAllAreas {
+      replay.manager.writeVmallocInfo(to: &sink)
+    } else {
+      var filter = RowFilter(sink, rows: counter.rows, atEachEnd: Self.rowsAtEachEnd)
+      replay.manager.writeVmallocInfo(to: &filter)
+      sink = filter.base
+    }
+  }
+}

@@ -1,0 +1,69 @@
+/// A place in one line, which moves to the right as parts are read.
+struct TraceCursor {
+  let text: TraceText
+  let line: UInt64
+  private(set) var position: Int
+
+  init(_ text: TraceText, line: UInt64, at position: Int = 0) {
+    self.text = text
+    self.line = line
+    self.position = position
+  }
+
+  var isAtEnd: Bool { position >= text.count }
+
+  mutating func skipBlanks() {
+    while position < text.count, text[position].isBlank { position += 1 }
+  }
+
+  /// The next run of characters that are not blank; empty at the end.
+  mutating func word() -> TraceText {
+    skipBlanks()
+    let start = position
+    while position < text.count, !text[position].isBlank { position += 1 }
+    return text.cut(from: start, upTo: position)
+  }
+
+  /// Reads hexadecimal digits; false if there is none.
+  mutating func skipHexDigits() -> Bool {
+    let start = position
+    while position < text.count, text[position].hexDigitValue != nil { position += 1 }
+    return position > start
+  }
+
+  /// Reads `literal` if it comes next.
+  mutating func skip(_ literal: StaticString) -> Bool {
+    guard text.cut(from: position).hasPrefix(literal) else { return false }
+    position += literal.utf8CodeUnitCount
+    return true
+  }
+
+  /// Reads `NAME=NUMBER`, or `NAME: NUMBER` as some of these events have it.
+  mutating func number(of field: TraceError.Field) throws(TraceError) -> UInt64 {
+    skipBlanks()
+    guard skip(field.name) else { throw TraceError(line: line, .malformed(field)) }
+    if !skip("=") {
+      guard skip(": ") else { throw TraceError(line: line, .malformed(field)) }
+      skipBlanks()
+    }
+    let value = try number(field)
+    guard isAtEnd || text[position].isBlank else { throw TraceError(line: line, .malformed(field)) }
+    return value
+  }
+
+  /// Reads digits, hexadecimal ones behind 0x, as far as they go.
+  mutating func number(_ field: TraceError.Field) throws(TraceError) -> UInt64 {
+    let radix: UInt64 = skip("0x") ? 16 : 10
+    let start = position
+    var value: UInt64 = 0
+    while position < text.count, let digit = text[position].hexDigitValue, digit < radix {
+      let (product, isTooLarge) = value.multipliedReportingOverflow(by: radix)
+      let (sum, overflow) = product.addingReportingOverflow(digit)
+      guard !isTooLarge, !overflow else { throw TraceError(line: line, .overflow(field)) }
+      value = sum
+      position += 1
+    }
+    guard position > start else { throw TraceError(line: line, .malformed(field)) }
+    return value
+  }
+}

@@ -1,0 +1,186 @@
+// From the loader to Swift.
+//
+// A PVH loader (QEMU's -kernel, Firecracker, Cloud Hypervisor, Xen) reads the note below and enters at
+// pvh_entry in 32-bit protected mode: paging off, flat segments, interrupts off, EBX the physical
+// address of the start info (Xen, docs/misc/pvh.pandoc, "Initial CPU state"). This file
+//
+//  1. clears .bss;
+//  2. builds temporary tables that map the first 4 GiB to themselves with 2 MiB leaves: enough to
+//     reach the image, the start info, the modules, and the memory that the real tables are made of;
+//  3. enters long mode (Intel SDM vol. 3A, 9.8.5);
+//  4. sets the stack, the per-CPU block and the descriptor tables, and calls Swift.
+//
+// The SSE unit stays off (CR4.OSFXSR is clear): an SSE instruction that the compiler let slip raises #UD.
+#if defined(__x86_64__)
+
+#define CR0_PROTECTED 0x00000001
+#define CR0_WRITE_PROTECT 0x00010000
+#define CR0_PAGING 0x80000000
+#define CR4_PHYSICAL_ADDRESS_EXTENSION 0x20
+#define MSR_EXTENDED_FEATURES 0xc0000080
+#define EFER_LONG_MODE 0x100
+#define MSR_GS_BASE 0xc0000101
+#define CPUID_EXTENDED_FEATURES 0x80000001
+#define CPUID_EDX_LONG_MODE (1 << 29)
+
+// Bits of a table entry (Intel SDM vol. 3A, 4.5.4).
+#define ENTRY_TABLE 0x3        // present, writable
+#define ENTRY_LARGE_LEAF 0x83  // the same, page size
+#define TABLE_BYTES 4096
+#define LARGE_LEAF_BYTES 0x200000
+#define WINDOW_GIBIBYTES 4
+
+// Places in kernel_gdt, below.
+#define CODE_SELECTOR 0x08
+#define DATA_SELECTOR 0x10
+#define CODE32_SELECTOR 0x28
+
+#define COM1 0x3f8
+#define COM1_STATUS (COM1 + 5)
+#define TRANSMITTER_EMPTY 0x20
+#define DEBUG_EXIT 0xf4
+#define EXIT_PANIC 19
+
+  .section .note.pvh, "a", @note
+  .balign 4
+  .long 4              // bytes of the name
+  .long 8              // bytes of the descriptor
+  .long 18             // XEN_ELFNOTE_PHYS32_ENTRY
+  .asciz "Xen"
+  .quad pvh_entry
+
+  .section .text.boot, "ax", @progbits
+  .code32
+  .globl pvh_entry
+pvh_entry:
+  cli
+  cld
+  lgdt gdt_pointer
+  ljmp $CODE32_SELECTOR, $1f
+1:
+  movl $DATA_SELECTOR, %eax
+  movl %eax, %ss
+  movl %eax, %ds
+  movl %eax, %es
+  movl $stack_end, %esp
+  movl %ebx, %ebp
+
+  movl $bss_start, %edi
+  movl $bss_end, %ecx
+  subl %edi, %ecx
+  shrl $2, %ecx
+  xorl %eax, %eax
+  rep stosl
+
+  movl $(CPUID_EXTENDED_FEATURES & 0x80000000), %eax
+  cpuid
+  cmpl $CPUID_EXTENDED_FEATURES, %eax
+  jb no_long_mode
+  movl $CPUID_EXTENDED_FEATURES, %eax
+  cpuid
+  testl $CPUID_EDX_LONG_MODE, %edx
+  jz no_long_mode
+
+  // The root, one table of 1 GiB slots, and a table of 2 MiB leaves for each of the first four.
+  movl $(boot_directory_pointers + ENTRY_TABLE), boot_root
+  movl $(boot_directories + ENTRY_TABLE), %eax
+  xorl %ecx, %ecx
+1:
+  movl %eax, boot_directory_pointers(, %ecx, 8)
+  addl $TABLE_BYTES, %eax
+  incl %ecx
+  cmpl $WINDOW_GIBIBYTES, %ecx
+  jb 1b
+  movl $ENTRY_LARGE_LEAF, %eax
+  xorl %ecx, %ecx
+1:
+  movl %eax, boot_directories(, %ecx, 8)
+  addl $LARGE_LEAF_BYTES, %eax
+  incl %ecx
+  cmpl $(WINDOW_GIBIBYTES * 512), %ecx
+  jb 1b
+
+  movl $boot_root, %eax
+  movl %eax, %cr3
+  movl $CR4_PHYSICAL_ADDRESS_EXTENSION, %eax
+  movl %eax, %cr4
+  movl $MSR_EXTENDED_FEATURES, %ecx
+  movl $EFER_LONG_MODE, %eax
+  xorl %edx, %edx
+  wrmsr
+  movl $(CR0_PAGING | CR0_WRITE_PROTECT | CR0_PROTECTED), %eax
+  movl %eax, %cr0
+  ljmp $CODE_SELECTOR, $long_mode
+
+// Says so on the serial port, as the loader left it, and ends the emulator.
+no_long_mode:
+  movl $no_long_mode_message, %esi
+1:
+  movw $COM1_STATUS, %dx
+  inb %dx, %al
+  testb $TRANSMITTER_EMPTY, %al
+  jz 1b
+  lodsb
+  testb %al, %al
+  jz 2f
+  movw $COM1, %dx
+  outb %al, %dx
+  jmp 1b
+2:
+  movb $EXIT_PANIC, %al
+  outb %al, $DEBUG_EXIT
+3:
+  hlt
+  jmp 3b
+
+  .code64
+long_mode:
+  movl $stack_end, %esp
+  movl $MSR_GS_BASE, %ecx
+  movl $first_cpu_block, %eax
+  xorl %edx, %edx
+  wrmsr
+  call kernel_load_descriptor_tables
+  movl %ebp, %edi  // The start info; the upper half of RDI becomes zero.
+  xorl %ebp, %ebp  // The outermost frame.
+  call Kernel_main
+  ud2
+
+  .section .rodata.boot, "a", @progbits
+no_long_mode_message:
+  .asciz "panic: this CPU lacks 64-bit mode (CPUID.80000001H:EDX.LM)\n"
+
+  .data
+// The block that GS points to: the CPU's number comes first (CMachine.h).
+  .balign 64
+first_cpu_block:
+  .long 0
+
+// Code, data, and room for the task state segment, which tables.c fills in (Intel SDM vol. 3A, 3.4.5 and
+// 7.2.3). The code segment for 32-bit mode is used by the first instructions alone.
+  .balign 16
+  .globl kernel_gdt
+kernel_gdt:
+  .quad 0
+  .quad 0x00af9a000000ffff
+  .quad 0x00cf92000000ffff
+  .quad 0, 0
+  .quad 0x00cf9a000000ffff
+gdt_end:
+
+gdt_pointer:
+  .word gdt_end - kernel_gdt - 1
+  .long kernel_gdt
+
+  .bss
+  .balign TABLE_BYTES
+boot_root:
+  .skip TABLE_BYTES
+boot_directory_pointers:
+  .skip TABLE_BYTES
+boot_directories:
+  .skip TABLE_BYTES * WINDOW_GIBIBYTES
+
+#endif
+
+  .section .note.GNU-stack, "", @progbits

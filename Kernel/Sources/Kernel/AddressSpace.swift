@@ -1,0 +1,50 @@
+import KernelMemory
+
+// What lies where, before the switch to the kernel's own tables and after:
+//
+//     0000_0000_0000_0000   page zero: never mapped, so that a null pointer faults
+//     0000_0000_0010_0000   the image, where it was loaded (x86_64.ld says why it stays low)
+//     ffff_8880_0000_0000   the linear map: all RAM
+//     ffff_c900_0000_0000   the vmalloc range: 32 TiB
+//     ffff_fe00_0000_0000   the job's own tables (Job.swift)
+//
+// Before the switch, the first 4 GiB of physical memory are mapped at their own addresses, and nothing else.
+
+/// The kernel's address space.
+enum AddressSpace {
+  static var nullPage: PageRange { PageRange(from: PageNumber(0), upTo: PageNumber(1)) }
+
+  /// What boot.S maps, each address to itself.
+  static var window: LinearMap {
+    LinearMap(base: VirtualAddress(0), limit: PhysicalAddress(4 << 30), pageSize: .size4K)
+  }
+
+  /// 64 TiB: what lies between the linear map's base and the vmalloc range, but for an unmapped gap.
+  static var linearMap: LinearMap {
+    LinearMap(
+      base: VirtualAddress(0xffff_8880_0000_0000), limit: PhysicalAddress(64 << 40), pageSize: .size4K)
+  }
+
+  static var vmallocRange: PageRange { range(at: 0xffff_c900_0000_0000, byteCount: 32 << 40) }
+
+  /// For the tables of the job, which are mapped by hand.
+  static var jobRange: PageRange { range(at: 0xffff_fe00_0000_0000, byteCount: 512 << 30) }
+
+  /// The physical address that the linear map has at `address`, or nil outside it.
+  static func physicalAddress(inLinearMap address: VirtualAddress) -> PhysicalAddress? {
+    guard let offset = address.distance(from: linearMap.base), offset < linearMap.limit.rawValue else {
+      return nil
+    }
+    return PhysicalAddress(offset)
+  }
+
+  /// The pages by which the linear map reaches a run of physical memory that begins and ends with a page.
+  static func linearAlias(of memory: (start: PhysicalAddress, byteCount: UInt64)) -> PageRange {
+    range(at: linearMap.virtualAddress(of: memory.start).rawValue, byteCount: memory.byteCount)
+  }
+
+  private static func range(at start: UInt64, byteCount: UInt64) -> PageRange {
+    PageRange(
+      from: VirtualAddress(start).number(.size4K), upTo: VirtualAddress(start + byteCount).number(.size4K))
+  }
+}

@@ -1,0 +1,63 @@
+import BareMetal
+import KernelMemory
+import PVH
+
+/// What the loader says, checked, and copied out of the loader's memory, which the core may hand out.
+struct BootRequest {
+  let memoryMap: MemoryMap
+  let options: Options
+  /// The first module, where it lies in physical memory.
+  let trace: StartInfo.Module?
+
+  /// Reads the start info at `address`; ends the run where it makes no sense.
+  static func read(at address: PhysicalAddress) -> BootRequest {
+    do throws(StartInfoError) {
+      return try BootRequest(StartInfo(at: address, window: AddressSpace.window))
+    } catch {
+      panic { console in error.write(to: &console) }
+    }
+  }
+
+  private init(_ startInfo: borrowing StartInfo) throws(StartInfoError) {
+    var map = MemoryMap()
+    Self.addOwn(to: &map)
+    for index in 0..<startInfo.moduleCount {
+      let module = try startInfo.module(index)
+      Self.add(.kept, at: module.start, byteCount: module.byteCount, to: &map)
+    }
+    try startInfo.addMemory(to: &map)
+    memoryMap = map
+    trace = startInfo.moduleCount > 0 ? try startInfo.module(0) : nil
+    options = Self.options(try startInfo.commandLine())
+  }
+
+  /// The image stays where it is. Page zero holds the firmware's data area, and no frame has number zero.
+  private static func addOwn(to map: inout MemoryMap) {
+    let image = Image.all
+    add(.kept, at: image.start, byteCount: image.byteCount, to: &map)
+    add(.reserved, at: PhysicalAddress(0), byteCount: PageSize.size4K.bytes, to: &map)
+  }
+
+  private static func add(
+    _ kind: MemoryMap.Kind, at start: PhysicalAddress, byteCount: UInt64, to map: inout MemoryMap
+  ) {
+    do throws(MemoryError) {
+      try map.add(kind, at: start, byteCount: byteCount)
+    } catch {
+      panic("more modules than the memory map has room for")
+    }
+  }
+
+  private static func options(_ words: consuming CommandLine) -> Options {
+    do throws(Options.Refusal) {
+      return try Options(words)
+    } catch {
+      var console = SerialPort.com1
+      console.write("error: \"")
+      error.word.write(to: &console)
+      console.write("\" is no option of this kernel; it knows\n")
+      Options.writeUsage(to: &console)
+      exit(.badInput)
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import CKernel
+import KernelMemory
+
+// The image is mapped where it was loaded, at its physical address: low, with bit 63 clear, which Swift's
+// own data needs in Embedded mode. Each part gets what it must have and no more: code is not writable,
+// data is not executable, and the page below the stack is left out.
+
+/// The kernel's own code and data.
+enum Image {
+  /// A part with one protection.
+  struct Part {
+    let pages: PageRange
+    let protection: Protection
+  }
+
+  static var partCount: Int { Int(KERNEL_IMAGE_PART_COUNT) }
+
+  /// The parts in address order.
+  static func part(_ index: Int) -> Part {
+    let part = kernel_image_part(UInt32(index))
+    let protection: Protection =
+      switch part.use {
+      case KERNEL_IMAGE_CODE: .readExecute
+      case KERNEL_IMAGE_CONSTANTS: .readOnly
+      default: .readWrite
+      }
+    return Part(pages: pages(from: part.start, upTo: part.end), protection: protection)
+  }
+
+  static var constants: PageRange { part(1).pages }
+
+  static func part(containing page: PageNumber) -> Part? {
+    for index in 0..<partCount where part(index).pages.contains(page) { return part(index) }
+    return nil
+  }
+
+  /// All of it, the guard page included: where it was loaded, and how much.
+  static var all: (start: PhysicalAddress, byteCount: UInt64) {
+    let image = kernel_image()
+    return (PhysicalAddress(UInt64(image.start)), UInt64(image.end - image.start))
+  }
+
+  static var stackGuard: PageRange {
+    let guardPage = kernel_stack_guard()
+    return pages(from: guardPage.start, upTo: guardPage.end)
+  }
+
+  private static func pages(from start: UInt, upTo end: UInt) -> PageRange {
+    PageRange(
+      from: VirtualAddress(UInt64(start)).number(.size4K), upTo: VirtualAddress(UInt64(end)).number(.size4K))
+  }
+}

@@ -1,0 +1,46 @@
+import BareMetal
+import KernelMemory
+import PVH
+
+// The kernel, from the first Swift instruction to the last
+//
+// boot.S has entered 64-bit mode with tables that map the first 4 GiB to themselves. From there:
+//
+//  1. the CPU is made to read page tables as the core writes them, or the run ends with a reason;
+//  2. what the loader says is read and copied: memory map, command line, where the trace lies;
+//  3. the core builds the real tables and the frame metadata, the kernel switches, the manager starts;
+//  4. the job runs, or one of the faults on purpose, and the run ends with a status.
+
+/// Called by boot.S. SwiftPM makes the linker look for an executable's entry under this name, so that no
+/// `@main` is needed, which would bring the argument handling of a hosted program with it.
+@c(Kernel_main)
+public func kernelMain(_ startInfo: UInt) -> Never {
+  SerialPort.com1.configure()
+  do throws(MissingFeature) {
+    try PagingControls.prepare()
+  } catch {
+    panic { console in
+      console.write("this CPU lacks ")
+      console.write(error.name)
+    }
+  }
+  LegacyInterruptControllers.silence()
+  enableInterrupts()
+  let request = BootRequest.read(at: PhysicalAddress(UInt64(startInfo)))
+  run(request, on: Memory.start(request.memoryMap))
+}
+
+private func run(_ request: BootRequest, on manager: MemoryManager) -> Never {
+  if let scenario = request.options.scenario { scenario.run(on: manager) }
+  if request.options.benches { exit(Bench(on: manager).run()) }
+  var console = SerialPort.com1
+  guard let trace = request.trace else {
+    console.write("error: there is no trace, or an empty one; give the loader one as the initial RAM disk\n")
+    exit(.badInput)
+  }
+  let status = Job(manager: manager, trace: trace, options: request.options).run()
+  guard request.options.holds else { exit(status) }
+  manager.writeMappings(to: &console)
+  console.write("holding\n")
+  haltForever()
+}

@@ -1,0 +1,68 @@
+import BareMetal
+import BootReplay
+import KernelMemory
+
+/// The kernel's memory: one manager, from `start` to the end of the run.
+enum Memory {
+  /// Nil until it has started. Written once, with one CPU running.
+  static var manager: MemoryManager? { unsafe started }
+
+  nonisolated(unsafe) private static var started: MemoryManager?
+
+  /// Builds the kernel's tables, switches to them, and starts the manager; ends the run where that fails.
+  ///
+  /// The linear map covers all RAM, so it has a second, writable way to the image. It is taken out: code and
+  /// constants can be changed through no address.
+  static func start(_ memoryMap: MemoryMap) -> MemoryManager {
+    do throws(MemoryError) {
+      var bootstrap = try Bootstrap(
+        memoryMap: memoryMap, window: AddressSpace.window, linearMap: AddressSpace.linearMap,
+        format: .x86_64FourLevel(hasGigabyteLeaves: ProcessorFeatures.hasGigabyteLeaves))
+      try mapImage(with: &bootstrap)
+      // From here on, physical memory is reached through the linear map alone.
+      PagingControls.load(root: bootstrap.root)
+      let manager = try unsafe bootstrap.start(
+        on: .x86_64(linearMap: AddressSpace.linearMap, fatal: reportFatal),
+        vmallocRange: AddressSpace.vmallocRange)
+      try manager.unmap(AddressSpace.linearAlias(of: Image.all))
+      unsafe started = manager
+      reportRefusedFrames(of: manager)
+      return manager
+    } catch {
+      panic { console in
+        console.write("the memory manager does not start: ")
+        console.write(error)
+      }
+    }
+  }
+
+  /// RAM that cannot be used is never dropped in silence.
+  private static func reportRefusedFrames(of manager: MemoryManager) {
+    let refused = manager.refusedFrames
+    guard refused > .zero else { return }
+    var console = SerialPort.com1
+    console.write("warning: ")
+    console.write(decimal: refused.rawValue)
+    console.write(" page frames of RAM are not used: the linear map does not reach them\n")
+  }
+
+  /// Maps each part of the image where it runs now, with its own protection; the guard page is no part.
+  private static func mapImage(with bootstrap: inout Bootstrap) throws(MemoryError) {
+    for index in 0..<Image.partCount {
+      let part = Image.part(index)
+      try bootstrap.map(
+        part.pages, to: FrameNumber(part.pages.first.rawValue), MappingAttributes(part.protection))
+    }
+  }
+}
+
+/// The manager's last words: an invariant of its own does not hold.
+private func reportFatal(_: UnsafeMutableRawPointer?, _ message: UnsafePointer<CChar>) {
+  panic { console in
+    var character = unsafe message
+    while unsafe character.pointee != 0 {
+      unsafe console.write(UInt8(bitPattern: character.pointee))
+      unsafe character += 1
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import KernelMemory
+import PVH
+
+/// What the command line asks for. Plain values: its bytes are out of reach once the kernel has its own
+/// tables.
+struct Options {
+  /// One of the faults on purpose, instead of the replay.
+  var scenario: Scenario?
+  /// Whether to count instructions instead of replaying.
+  var benches = false
+  /// Whether to print all mappings and halt after the job, instead of ending the run.
+  var holds = false
+  /// How many times the trace is replayed.
+  var laps: UInt64 = 1
+  /// Whether the listing of areas is printed whole.
+  var listsAll = false
+
+  /// A word that is no option, or whose value makes no sense.
+  struct Refusal: Error {
+    let word: CommandLine.Word
+  }
+
+  init() {}
+
+  init(_ words: consuming CommandLine) throws(Refusal) {
+    while let word = words.next() {
+      guard read(word) else { throw Refusal(word: word) }
+    }
+  }
+
+  private mutating func read(_ word: CommandLine.Word) -> Bool {
+    if let name = word.dropping("test=") {
+      scenario = Scenario(name)
+      return scenario != nil
+    }
+    if let count = word.dropping("laps=") {
+      laps = count.decimal ?? 0
+      return laps > 0
+    }
+    if word.equals("listing=all") {
+      listsAll = true
+    } else if word.equals("bench") {
+      benches = true
+    } else if word.equals("hold") {
+      holds = true
+    } else {
+      return false
+    }
+    return true
+  }
+
+  /// Says what could have been written instead.
+  static func writeUsage(to sink: inout some TextSink) {
+    sink.write("  laps=N       replay the trace N times\n")
+    sink.write("  listing=all  print every area that is live at the end\n")
+    sink.write("  hold         print every mapping after the job, and halt\n")
+    sink.write("  bench        count instructions per operation, under QEMU's -icount\n")
+    sink.write("  test=NAME    fault on purpose:")
+    Scenario.writeNames(to: &sink)
+    sink.newline()
+  }
+}

@@ -1,0 +1,52 @@
+import Foundation
+
+/// QEMU, and the kernel that it boots.
+enum Emulator {
+  static let path = find("qemu-system-x86_64")
+  static let isPresent = path != nil
+  static let absence = "qemu-system-x86_64 is not installed"
+
+  /// The built kernel: VMALLOC_KERNEL says where, or it is where Scripts/kernel.sh puts it.
+  static let kernel =
+    ProcessInfo.processInfo.environment["VMALLOC_KERNEL"]
+    ?? package.appending(path: ".build-kernel/x86_64-unknown-none-elf/release/Kernel").path
+
+  static let trace = package.appending(path: "../Examples/traces/debian-6.12-boot/trace.txt")
+    .standardizedFileURL
+
+  /// The folder of this nested package.
+  private static let package = URL(filePath: #filePath).deletingLastPathComponent()
+    .appending(path: "../..").standardizedFileURL
+
+  private static func find(_ program: String) -> String? {
+    let folders = ProcessInfo.processInfo.environment["PATH"]?.split(separator: ":") ?? []
+    return folders.map { "\($0)/\(program)" }.first(where: FileManager.default.isExecutableFile)
+  }
+}
+
+/// What keeps a test from booting; none of it is the kernel's fault.
+struct CannotBoot: Error, CustomStringConvertible {
+  let description: String
+}
+
+/// What is given to a machine that is booted.
+struct Setup {
+  /// The kernel's command line.
+  var options = ""
+  /// The initial RAM disk; nil for none.
+  var trace: URL? = Emulator.trace
+  var mebibytes = 1024
+  var processor = "max"
+
+  /// The command line of the emulator, its serial port going into a file.
+  func arguments(serial: URL) throws -> [String] {
+    guard FileManager.default.fileExists(atPath: Emulator.kernel) else {
+      throw CannotBoot(description: "no kernel at \(Emulator.kernel); build it: Scripts/kernel.sh build")
+    }
+    return [
+      "-accel", "tcg", "-cpu", processor, "-m", "\(mebibytes)", "-display", "none", "-no-reboot",
+      "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-serial", "file:\(serial.path)",
+      "-monitor", "stdio", "-kernel", Emulator.kernel, "-append", options,
+    ] + (trace.map { ["-initrd", $0.path] } ?? [])
+  }
+}

@@ -1,0 +1,93 @@
+import Foundation
+import Testing
+
+/// A fault that nobody expects stops the kernel with a message that names the mistake.
+@Suite(.enabled(if: Emulator.isPresent, Comment(rawValue: Emulator.absence)), .serialized)
+struct FaultTests {
+  struct Case: CustomTestStringConvertible, Sendable {
+    let name: String
+    let lines: [String]
+    var testDescription: String { name }
+  }
+
+  /// The vmalloc range begins at ffff_c900_0000_0000, so the scenario's area of three pages lies there.
+  static let cases = [
+    Case(
+      name: "null",
+      lines: [
+        "page fault: write at 0x0000000000000008, not mapped",
+        "  null dereference: page zero is never mapped",
+        "  vector 14, error code 0x2,",
+      ]),
+    Case(
+      name: "guard",
+      lines: [
+        "page fault: write at 0xffffc90000003000, not mapped",
+        "  guard page behind area 0xffffc90000000000 of 12288 bytes, offset 0x3000, allocated by \"scenario\"",
+        "  vector 14, error code 0x2,",
+      ]),
+    Case(
+      name: "after-free",
+      lines: [
+        "page fault: write at 0xffffc90000000000, not mapped",
+        "  freed or never allocated address in a vmalloc range",
+        "  vector 14, error code 0x2,",
+      ]),
+    Case(
+      name: "stack-guard",
+      lines: ["page fault: write at 0x", "  stack guard: the kernel's stack has overflowed"]),
+    Case(
+      name: "stack-overflow",
+      lines: ["double fault: stack guard: the kernel's stack has overflowed", "  vector 8,"]),
+    Case(
+      name: "write-read-only",
+      lines: ["page fault: write at 0x", "  kernel image: constants", "  vector 14, error code 0x3,"]),
+    Case(
+      name: "execute-data",
+      lines: [
+        "page fault: execute at 0xffffc90000000000, not permitted",
+        "  inside area 0xffffc90000000000 of 12288 bytes, offset 0x0, allocated by \"scenario\"",
+        "  vector 14, error code 0x11, RIP 0xffffc90000000000,",
+      ]),
+    Case(
+      name: "linear-map-hole",
+      lines: [
+        "page fault: read at 0xffff888000000000, not mapped",
+        "  linear map: no RAM, or reserved, at physical 0x0",
+        "  vector 14, error code 0x0,",
+      ]),
+    Case(
+      name: "image-alias",
+      lines: [
+        "page fault: write at 0xffff888000100000, not mapped",
+        "  linear map: no RAM, or reserved, at physical 0x100000",
+      ]),
+    Case(name: "trap", lines: ["exception: invalid opcode", "  vector 6,"]),
+  ]
+
+  @Test(arguments: cases)
+  func saysWhatWasTouched(_ fault: Case) throws {
+    let boot = try Boot.run(Setup(options: "test=\(fault.name)"))
+    let lines = boot.serial.split(separator: "\n")
+    #expect(boot.status == 37, "the status of an unexpected exception")
+    for expected in fault.lines {
+      #expect(lines.contains { $0.hasPrefix(expected) }, "\(expected)\nis missing in\n\(boot.serial)")
+    }
+    #expect(!boot.serial.contains("nothing faulted"))
+  }
+
+  @Test
+  func aProbesFaultComesBack() throws {
+    let boot = try Boot.run(Setup(options: "test=probes"))
+    #expect(boot.status == 33)
+    #expect(
+      boot.serial == """
+        probe: store done
+        probe: load done
+        probe: load, error code 0x0 at 0xffffc90000003000
+        probe: store, error code 0x2 at 0xffffc90000003000
+        probe: execute, error code 0x11 at 0xffffc90000000000
+
+        """)
+  }
+}

@@ -1,0 +1,103 @@
+import KernelMemory
+import Testing
+
+@testable import PVH
+
+@Suite struct StartInfoTests {
+  @Test
+  func readsWhatTheLoaderWrote() throws {
+    let memory = LoaderMemory.complete()
+    let info = try memory.startInfo()
+    #expect(info.moduleCount == 1)
+    #expect(try info.module(0) == StartInfo.Module(start: PhysicalAddress(0x3000), byteCount: 77))
+    var map = MemoryMap()
+    try info.addMemory(to: &map)
+    let words = try memory.words()
+    #expect(words.count == 2)
+    #expect(words.first?.equals("hold") == true)
+    #expect(words.last?.dropping("laps=")?.decimal == 12)
+  }
+
+  @Test
+  func findsNothingWhereThereIsNothing() {
+    let memory = LoaderMemory.complete()
+    #expect(throws: StartInfoError.notStartInfo(magic: 0)) { try memory.startInfo(at: 0) }
+    #expect(throws: StartInfoError.notStartInfo(magic: 0)) { try memory.startInfo(at: 0x3000) }
+    let end = UInt64(LoaderMemory.byteCount)
+    for address in [end - 55, end, UInt64.max - 3] {
+      #expect(throws: StartInfoError.unreachable(.startInfo, PhysicalAddress(address))) {
+        try memory.startInfo(at: address)
+      }
+    }
+  }
+
+  @Test
+  func needsAVersionWithAMemoryMap() {
+    let memory = LoaderMemory.complete()
+    memory.put(UInt32(0), at: Layout.startInfo + 4)
+    #expect(throws: StartInfoError.versionTooOld(0)) { try memory.startInfo() }
+    memory.put(UInt32(1), at: Layout.startInfo + 4)
+    memory.put(UInt32(0), at: Layout.startInfo + 48)
+    #expect(throws: StartInfoError.noMemoryMap) { try memory.startInfo() }
+    memory.put(UInt32(3), at: Layout.startInfo + 48)
+    memory.put(UInt64(0), at: Layout.startInfo + 40)
+    #expect(throws: StartInfoError.noMemoryMap) { try memory.startInfo() }
+  }
+
+  @Test
+  func followsNoPointerOutOfTheWindow() throws {
+    let outside = PhysicalAddress(UInt64(LoaderMemory.byteCount) - 8)
+    let memory = LoaderMemory.complete()
+    memory.put(outside.rawValue, at: Layout.startInfo + 40)
+    #expect(throws: StartInfoError.unreachable(.memoryMap, outside)) { try memory.startInfo() }
+    memory.put(Layout.memoryMap, at: Layout.startInfo + 40)
+    memory.put(outside.rawValue, at: Layout.startInfo + 16)
+    #expect(throws: StartInfoError.unreachable(.moduleList, outside)) { try memory.startInfo() }
+    memory.put(UInt64(0), at: Layout.startInfo + 16)
+    #expect(throws: StartInfoError.unreachable(.moduleList, PhysicalAddress(0))) { try memory.startInfo() }
+    memory.put(UInt32(0), at: Layout.startInfo + 12)
+    #expect(try memory.startInfo().moduleCount == 0)
+  }
+
+  @Test
+  func entryCountsDoNotWrap() {
+    let memory = LoaderMemory.complete()
+    memory.put(UInt32.max, at: Layout.startInfo + 48)
+    #expect(throws: StartInfoError.unreachable(.memoryMap, PhysicalAddress(Layout.memoryMap))) {
+      try memory.startInfo()
+    }
+  }
+
+  @Test
+  func refusesAMemoryMapThatCannotBeKept() throws {
+    let memory = LoaderMemory.complete()
+    memory.put(UInt32(128), at: Layout.startInfo + 48)
+    for index in 0..<128 { memory.putRange(UInt64(index), at: UInt64(index) << 20, byteCount: 4096, type: 1) }
+    var map = MemoryMap()
+    try memory.startInfo().addMemory(to: &map)
+    var fuller = MemoryMap()
+    try fuller.add(.reserved, at: PhysicalAddress(0), byteCount: 4096)
+    #expect(throws: StartInfoError.memoryMapTooLong(entries: 128, limit: 128)) {
+      try memory.startInfo().addMemory(to: &fuller)
+    }
+  }
+
+  @Test
+  func refusesAMemoryMapWithoutRAM() {
+    let memory = LoaderMemory.complete()
+    memory.put(UInt32(2), at: Layout.startInfo + 48)
+    memory.putRange(0, at: 0, byteCount: 0, type: 1)
+    #expect(throws: StartInfoError.noUsableMemory) {
+      var map = MemoryMap()
+      try memory.startInfo().addMemory(to: &map)
+    }
+  }
+
+  @Test
+  func refusesAModuleThatWraps() throws {
+    let memory = LoaderMemory.complete()
+    memory.putModule(0, at: .max - 7, byteCount: 8)
+    let info = try memory.startInfo()
+    #expect(throws: StartInfoError.malformedModule(PhysicalAddress(.max - 7))) { try info.module(0) }
+  }
+}

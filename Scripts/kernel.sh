@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Builds the bootable kernel, and runs it under QEMU.
+#
+#   Scripts/kernel.sh build                    build it
+#   Scripts/kernel.sh run [QEMU arguments...]  run what was built
+#   Scripts/kernel.sh path                     print where it is
+#
+# The run takes TRACE (a recorded trace, default the one in Examples), MEMORY (MiB, default 4096) and
+# OPTIONS (the kernel's command line) from the environment. The kernel leaves by isa-debug-exit, which turns a
+# value into the process status (value << 1) | 1. This script makes 0 of a success and keeps the
+# others: 35 the job found something wrong, 37 an unexpected exception, 39 a panic, 41 bad input.
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+triple=x86_64-unknown-none-elf
+toolset=toolset-x86_64.json
+linker_script=x86_64.ld
+scratch=${VMALLOC_KERNEL_SCRATCH:-.build-kernel}
+product=Kernel
+success=33
+
+# Of the folder Kernel, where the build runs: the linker looks for its script from there.
+image() { printf '%s\n' "$PWD/Kernel/$scratch/$triple/release/$product"; }
+
+# SwiftPM tracks neither the toolset nor the linker script: when one changes, what was built with it
+# goes away.
+remove_stale() {
+  local stamp=$scratch/inputs.checksum now
+  now=$(cat "$toolset" "$linker_script" | cksum)
+  if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$now" ]; then rm -rf "${scratch:?}/$triple"; fi
+  mkdir -p "$scratch"
+  printf '%s\n' "$now" >"$stamp"
+}
+
+build() {
+  cd Kernel
+  remove_stale
+  VMALLOC_BARE_METAL=1 swift_build -c release --build-system native --triple "$triple" \
+    --toolset "$toolset" --scratch-path "$scratch" --product "$product"
+}
+
+run() {
+  local trace=${TRACE:-Examples/traces/debian-6.12-boot/trace.txt} status=0
+  [ -x "$(image)" ] || die "kernel: not built yet; run: Scripts/kernel.sh build" 2
+  [ -f "$trace" ] || die "kernel: no trace at $trace" 2
+  command -v qemu-system-x86_64 >/dev/null || die "kernel: qemu-system-x86_64 is missing" 2
+  qemu-system-x86_64 -accel tcg -cpu max -m "${MEMORY:-4096}" -display none -serial stdio -monitor none \
+    -no-reboot -device isa-debug-exit,iobase=0xf4,iosize=4 \
+    -kernel "$(image)" -initrd "$trace" -append "${OPTIONS:-}" "$@" || status=$?
+  if [ "$status" -eq "$success" ]; then return 0; fi
+  # QEMU's own status for a guest that shut down or reset is 0, and that is no success here.
+  if [ "$status" -eq 0 ]; then die "kernel: the machine was reset (a triple fault?)" 1; fi
+  return "$status"
+}
+
+case ${1:-} in
+  build | run)
+    "$@"
+    ;;
+  path) image ;;
+  *) die "usage: Scripts/kernel.sh build | run [QEMU arguments...] | path" 2 ;;
+esac

@@ -1,0 +1,2 @@
+// Compiled so that the header is checked on its own: every function in it is inline.
+#include "CBareMetal.h"

@@ -1,0 +1,56 @@
+extension TextSink {
+  /// One clause that says why the manager refused.
+  public mutating func write(_ error: MemoryError) {
+    switch error {
+    case .sizeIsZero: write("the size is zero")
+    case .sizeOverflow: write("the size is out of bounds")
+    case .sizeTooLarge(let pages, let limit): write(pages, " pages are more than the machine's ", limit)
+    case .badAlignment(let bytes):
+      write("an alignment of ")
+      write(decimal: bytes)
+      write(" bytes")
+    case .rangeExhausted(let largestHole):
+      write("the range is exhausted; its largest hole has ")
+      write(decimal: largestHole.rawValue)
+      write(" pages")
+    case .placeTaken(let address): write("the place is taken or outside the range: ", address)
+    case .framesExhausted(let got, let count): write(got, " page frames are free of the wanted ", count)
+    case .tablesExhausted(let got, let count): write(got, " frames for tables are free of the wanted ", count)
+    case .metadataExhausted: write("no frame is free for the descriptors of areas")
+    case .notCanonical(let address): write("the page tables do not translate ", address)
+    case .alreadyMapped(let address): write("already mapped: ", address)
+    case .breakBeforeMake(let address): write("a large leaf in use cannot be split: ", address)
+    case .badFree(let reason): write(reason)
+    case .tagsExhausted: write("the table of tags is full")
+    case .areasUnavailable: write("no further range can be managed, or this one overlaps another")
+    case .cpuCountUnsupported(let count):
+      write(decimal: UInt64(clamping: count))
+      write(" CPUs are more than are supported")
+    case .memoryMapFull: write("the memory map has too many entries")
+    case .earlyMemoryExhausted: write("the memory map has no usable run in the boot window")
+    }
+  }
+
+  private mutating func write(_ reason: BadFree) {
+    switch reason {
+    case .alreadyFree: write("not allocated")
+    case .interior: write("inside a live area")
+    case .guardPage: write("in a guard page")
+    case .foreign: write("not memory of this manager")
+    case .unaligned: write("not the first byte of a page")
+    case .wrongOrder: write("allocated with another order")
+    }
+  }
+
+  private mutating func write(_ first: PageCount, _ text: StaticString, _ second: PageCount) {
+    write(decimal: first.rawValue)
+    write(text)
+    write(decimal: second.rawValue)
+  }
+
+  private mutating func write(_ text: StaticString, _ address: VirtualAddress) {
+    write(text)
+    write("0x")
+    write(hex: address.rawValue, width: 16)
+  }
+}
