@@ -1,26 +1,26 @@
 #if arch(x86_64)
 
-  private import CBareMetal
+private import CBareMetal
 
-  /// The two 8259A controllers of a PC, which after a reset deliver the timer as a double fault.
-  public enum LegacyInterruptControllers {
-    /// Moves their interrupts behind the CPU's 32 exceptions and masks them all, so that interrupts may be
-    /// switched on before the first driver exists (Intel 8259A data sheet, 231468: ICW1 to ICW4, OCW1).
-    public static func silence() {
-      set(command: 0x20, data: 0x21, vector: 32, cascade: 1 << 2)
-      set(command: 0xa0, data: 0xa1, vector: 40, cascade: 2)
-    }
-
-    private static func set(command: UInt16, data: UInt16, vector: UInt8, cascade: UInt8) {
-      x86_out8(command, 0x11)  // ICW1: begin; ICW4 will follow.
-      x86_out8(data, vector)  // ICW2: the vector of the first input.
-      x86_out8(data, cascade)  // ICW3: which input the second controller is wired to; its own number.
-      x86_out8(data, 0x01)  // ICW4: 8086 mode.
-      x86_out8(data, 0xff)  // OCW1: all masked.
-    }
+/// The two 8259A controllers of a PC, which after a reset deliver the timer as a double fault.
+public enum LegacyInterruptControllers {
+  /// Moves their interrupts behind the CPU's 32 exceptions and masks them all, so that interrupts may be
+  /// switched on before the first driver exists (Intel 8259A data sheet, 231468: ICW1 to ICW4, OCW1).
+  public static func silence() {
+    set(command: 0x20, data: 0x21, vector: 32, cascade: 1 << 2)
+    set(command: 0xa0, data: 0xa1, vector: 40, cascade: 2)
   }
 
-  /// Lets this CPU take interrupts.
-  public func enableInterrupts() { x86_enable_interrupts() }
+  private static func set(command: UInt16, data: UInt16, vector: UInt8, cascade: UInt8) {
+    x86_out8(command, 0x11)  // ICW1: begin; ICW4 will follow.
+    x86_out8(data, vector)  // ICW2: the vector of the first input.
+    x86_out8(data, cascade)  // ICW3: which input the second controller is wired to; its own number.
+    x86_out8(data, 0x01)  // ICW4: 8086 mode.
+    x86_out8(data, 0xff)  // OCW1: all masked.
+  }
+}
+
+/// Lets this CPU take interrupts.
+public func enableInterrupts() { x86_enable_interrupts() }
 
 #endif

@@ -14,8 +14,10 @@ public struct Bootstrap: ~Copyable {
 
   /// Builds the tables of the linear map.
   /// - Parameters:
+  ///   - memoryMap: what RAM there is, and what of it is in use.
   ///   - window: how the boot code reaches RAM now: its base and how far it goes.
   ///   - linearMap: how RAM is reached once `root` is loaded.
+  ///   - format: how the CPU reads page tables.
   /// - Throws: `earlyMemoryExhausted`, `alreadyMapped`, `notCanonical`.
   public init(
     memoryMap: MemoryMap, window: LinearMap, linearMap: LinearMap, format: PageTableFormatChoice
@@ -39,7 +41,9 @@ public struct Bootstrap: ~Copyable {
 
 extension Bootstrap {
   /// Starts the manager; `root` is loaded on this CPU.
-  /// - Parameter vmallocRange: the range of `vmalloc`; nil for the format's usual one.
+  /// - Parameters:
+  ///   - machine: what the manager may ask of the hardware.
+  ///   - vmallocRange: the range of `vmalloc`; nil for the format's usual one.
   /// - Throws: `cpuCountUnsupported`, `earlyMemoryExhausted`, `metadataExhausted`, `tablesExhausted`, `notCanonical`,
   ///   `areasUnavailable`.
   public consuming func start(

@@ -14,7 +14,9 @@ extension MemoryManager {
   /// frames wherever they lie. The contents are unspecified.
   ///
   /// O(pages), whatever the number of areas. Legal in any context but an NMI.
-  /// - Parameter byteCount: the size in bytes; zero and negative sizes are refused.
+  /// - Parameters:
+  ///   - byteCount: the size in bytes; zero and negative sizes are refused.
+  ///   - options: alignment, place, guard, protection, zone, range, and who is charged.
   /// - Returns: the address of the first byte; page-aligned at least.
   /// - Throws: `sizeIsZero`, `sizeOverflow`, `sizeTooLarge`, `badAlignment`, `rangeExhausted`, `placeTaken`,
   ///   `framesExhausted`, `tablesExhausted`, `metadataExhausted`; `areasUnavailable` or `tagsExhausted` for

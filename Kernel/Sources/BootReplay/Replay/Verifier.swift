@@ -62,12 +62,13 @@ struct Verifier {
     mustFault(at: last, .guardReadable, .guardWritable, line: line, on: &machine)
   }
 
-  /// Touches `area`, which was freed.
+  /// Touches every page of `area`, which was freed.
   mutating func touchFreed(_ area: LiveArea, line: UInt64, on machine: inout some JobMachine) {
-    let last = area.address + area.pages * Self.pageBytes - 8
-    freedTouches += 4
-    mustFault(at: area.address, .freedReadable, .freedWritable, line: line, on: &machine)
-    mustFault(at: last, .freedReadable, .freedWritable, line: line, on: &machine)
+    for page in 0..<area.pages {
+      freedTouches += 2
+      let address = area.address + page * Self.pageBytes
+      mustFault(at: address, .freedReadable, .freedWritable, line: line, on: &machine)
+    }
   }
 
   private mutating func mustFault(

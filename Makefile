@@ -1,0 +1,30 @@
+# Every command of this package; the work itself is in Scripts/. `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench docs soak clean
+
+# Variables that a user may give to `make run`, on the command line or in the environment.
+export MACHINE TRACE LAPS LISTING MEMORY
+
+help: ## list these commands
+	@sed -n 's/^\([a-z]*\):.* ## /make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
+
+run: ## replay a recorded Linux boot: MACHINE=simulated TRACE=path LAPS=n LISTING=all MEMORY=MiB
+	@Scripts/run.sh
+
+test: ## run every test; the last line is "N passed, M failed"
+	@Scripts/test.sh
+
+lint: ## check format, sizes, and that the core neither allocates nor drops memory
+	@Scripts/lint.sh
+
+bench: ## count instructions per operation in QEMU into .build/bench.json
+	@Scripts/bench.sh
+
+docs: ## build the documentation, warnings being errors
+	@Scripts/docs.sh
+
+soak: ## run the heavy tests long, and replay the boot 100 times
+	@Scripts/soak.sh
+
+clean: ## remove everything that these commands built
+	@Scripts/clean.sh

@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Removes what the other scripts build, and nothing else.
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+for package in . Kernel; do
+  for scratch in .build .build-release .build-lint .build-docs .build-kernel; do
+    rm -rf "${package:?}/$scratch"
+  done
+done

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# The main job: replays a recorded Linux boot on the package, in a kernel under QEMU or, with
+# MACHINE=simulated or where there is no QEMU, on the simulated machine. Exit status 0 if every page
+# was right, 2 if what was asked for makes no sense or the trace is none.
+#
+#   MACHINE=simulated  TRACE=path  LAPS=n  LISTING=all  MEMORY=MiB
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+machine=${MACHINE:-qemu}
+export TRACE=${TRACE:-Examples/traces/debian-6.12-boot/trace.txt}
+export MEMORY=${MEMORY:-4096}
+
+# The kernel's status for bad input, (20 << 1) | 1; the simulated run says 2.
+kernel_bad_input=41
+
+# whole_number NAME VALUE: refuses what is no number above zero.
+whole_number() {
+  if ! [[ $2 =~ ^[1-9][0-9]{0,8}$ ]]; then die "run: $1 must be a whole number above zero, not \"$2\"" 2; fi
+}
+
+case $machine in
+  qemu | simulated) ;;
+  *) die "run: MACHINE is qemu or simulated, not \"$machine\"" 2 ;;
+esac
+whole_number LAPS "${LAPS:-1}"
+whole_number MEMORY "$MEMORY"
+case ${LISTING:-} in
+  "" | all) ;;
+  *) die "run: LISTING is all or nothing, not \"$LISTING\"" 2 ;;
+esac
+if ! [ -f "$TRACE" ] || ! [ -r "$TRACE" ]; then die "run: cannot read a trace at \"$TRACE\"" 2; fi
+
+if [ "$machine" = qemu ] && ! Scripts/setup.sh; then
+  complain "run: going on with the simulated machine"
+  machine=simulated
+fi
+
+# Words for the kernel's command line, and arguments for the simulated run.
+words=("laps=${LAPS:-1}")
+arguments=(--laps "${LAPS:-1}" --memory "${MEMORY}M")
+if [ -n "${LISTING:-}" ]; then
+  words+=("listing=$LISTING")
+  arguments+=(--listing "$LISTING")
+fi
+
+status=0
+if [ "$machine" = qemu ]; then
+  Scripts/kernel.sh build
+  OPTIONS="${words[*]}" Scripts/kernel.sh run || status=$?
+  if [ "$status" -eq "$kernel_bad_input" ]; then status=2; fi
+else
+  flags=(--package-path Kernel --scratch-path Kernel/.build-release "${optimised[@]}")
+  swift_build "${flags[@]}" --product SimulatedRun
+  "$(swift build "${flags[@]}" --show-bin-path)/SimulatedRun" "$TRACE" "${arguments[@]}" || status=$?
+fi
+exit "$status"

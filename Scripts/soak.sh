@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# The long run: the heavy tests with many more rounds (they read VMALLOC_SOAK), then the recorded
+# boot a hundred times over. LAPS=n asks for another number of replays.
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+export VMALLOC_SOAK=1 VMALLOC_TEST_LIMIT=${VMALLOC_TEST_LIMIT:-8h}
+source Scripts/suite.sh
+
+suite "heavy tests, long" .build-release --filter HeavyTests -- "${optimised[@]}"
+
+if LAPS=${LAPS:-100} Scripts/run.sh; then
+  say "soak: replay passed"
+else
+  say "soak: replay failed"
+  failed_total=$((failed_total + 1))
+fi
+say "$passed_total passed, $failed_total failed"
+[ "$failed_total" -eq 0 ]

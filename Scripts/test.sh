@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Every test: the hosted ones, then those of the nested kernel package, which boot it under QEMU.
+# The last line is the sum, "N passed, M failed"; the exit status is not zero when M is not.
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+source Scripts/suite.sh
+
+suite "unit tests" .build --skip HeavyTests --
+suite "heavy tests" .build-release --filter HeavyTests -- "${optimised[@]}"
+
+if ! Scripts/setup.sh; then
+  complain "test: the tests that boot the kernel are skipped"
+elif Scripts/kernel.sh build; then
+  VMALLOC_KERNEL=$(Scripts/kernel.sh path)
+  export VMALLOC_KERNEL
+else
+  say "kernel: does not build"
+  failed_total=$((failed_total + 1))
+fi
+suite "kernel tests" Kernel/.build-release -- --package-path Kernel "${optimised[@]}"
+
+say "$passed_total passed, $failed_total failed"
+[ "$failed_total" -eq 0 ]
