@@ -8,13 +8,22 @@ public import CMachine
 /// A machine, as the memory manager sees it.
 @safe
 public struct Machine {
-  /// Invalidates, on every CPU, all that the TLBs hold for `ranges`: leaf entries, global ones
-  /// included, and walk-cache entries; returns when every CPU has done so. `count` zero means everything.
-  /// Called with interrupts enabled or on a machine with one CPU.
+  /// Invalidates, on this CPU, all that its TLB holds for `ranges`: leaf entries, global ones included, and
+  /// walk-cache entries; returns when that is done. `count` zero means everything.
   public typealias Flush =
     @convention(c) (
       _ context: UnsafeMutableRawPointer?, _ ranges: UnsafePointer<cmachine_range>?, _ count: Int
     ) -> Void
+
+  /// Makes `cpu` call `MemoryManager.serveFlushes()` soon: an interrupt. Called with interrupts off. An
+  /// interrupt that is already on its way need not be sent again.
+  public typealias Notify =
+    @convention(c) (
+      _ context: UnsafeMutableRawPointer?, _ cpu: UInt32
+    ) -> Void
+
+  /// One turn of a loop that waits for another CPU.
+  public typealias Relax = @convention(c) (_ context: UnsafeMutableRawPointer?) -> Void
 
   /// Makes new entries for `range` visible to the table walkers of all CPUs.
   public typealias AfterMap =
@@ -37,6 +46,9 @@ public struct Machine {
   /// A flush of more pages than this asks for everything instead.
   public var fullFlushThreshold: PageCount
   public var flush: Flush
+  /// Nil on a machine with one CPU.
+  public var notify: Notify?
+  public var relax: Relax?
   /// Nil where the architecture needs nothing: x86-64 never caches an entry that is not present
   /// (Intel SDM vol. 3A, 4.10.2.3).
   public var afterMap: AfterMap?
@@ -44,13 +56,16 @@ public struct Machine {
 
   public init(
     context: UnsafeMutableRawPointer?, cpuCount: Int, linearMap: LinearMap,
-    fullFlushThreshold: PageCount, flush: @escaping Flush, afterMap: AfterMap?, fatal: @escaping Fatal
+    fullFlushThreshold: PageCount, flush: @escaping Flush, notify: Notify? = nil, relax: Relax? = nil,
+    afterMap: AfterMap?, fatal: @escaping Fatal
   ) {
     unsafe self.context = context
     self.cpuCount = cpuCount
     self.linearMap = linearMap
     self.fullFlushThreshold = fullFlushThreshold
     unsafe self.flush = flush
+    unsafe self.notify = notify
+    unsafe self.relax = relax
     unsafe self.afterMap = afterMap
     unsafe self.fatal = fatal
   }

@@ -16,10 +16,34 @@ struct cmachine_range {
 /// lost frames. No kernel defines it, so such a path does not link; hosted builds report and abort.
 void cmachine_dropped_memory(void);
 
+/// Moments in the core at which other CPUs may usefully run in between; a scheduler of simulated CPUs
+/// switches there. On bare metal they cost nothing.
+enum cmachine_step {
+  cmachine_step_interrupts_enabled,
+  cmachine_step_lock_wanted,
+  cmachine_step_lock_waiting,
+  cmachine_step_lock_released,
+  cmachine_step_entries_written,
+  cmachine_step_entries_cleared,
+  cmachine_step_flush_requested,
+  cmachine_step_flush_begun,
+  cmachine_step_flush_confirmed,
+  cmachine_step_flush_waiting,
+  cmachine_step_frames_freed,
+  cmachine_step_range_freed,
+};
+
 #if defined(__linux__)
 
 extern _Thread_local unsigned int cmachine_current_cpu;
 extern _Thread_local unsigned int cmachine_interrupts_enabled;
+/// What this thread does at a step; null for nothing. Set by the simulated machine's scheduler.
+extern _Thread_local void (*cmachine_step_hook)(void *context, enum cmachine_step step);
+extern _Thread_local void *cmachine_step_context;
+
+CMACHINE_INLINE void cmachine_step(enum cmachine_step step) {
+  if (cmachine_step_hook) cmachine_step_hook(cmachine_step_context, step);
+}
 
 /// The CPU that a hosted thread plays; set by the simulated machine.
 CMACHINE_INLINE unsigned int cmachine_cpu_number(void) { return cmachine_current_cpu; }
@@ -31,12 +55,15 @@ CMACHINE_INLINE unsigned long cmachine_interrupts_disable(void) {
 }
 CMACHINE_INLINE void cmachine_interrupts_restore(unsigned long state) {
   cmachine_interrupts_enabled = (unsigned int)state;
+  if (state) cmachine_step(cmachine_step_interrupts_enabled);
 }
 CMACHINE_INLINE _Bool cmachine_interrupts_are_enabled(void) {
   return cmachine_interrupts_enabled != 0;
 }
 
 #elif defined(__x86_64__)
+
+CMACHINE_INLINE void cmachine_step(enum cmachine_step step) { (void)step; }
 
 /// The CPU number is the first word of the block at the GS base (Intel SDM vol. 3A, 3.4.4).
 CMACHINE_INLINE unsigned int cmachine_cpu_number(void) {
@@ -61,6 +88,8 @@ CMACHINE_INLINE _Bool cmachine_interrupts_are_enabled(void) {
 
 #elif defined(__aarch64__)
 
+CMACHINE_INLINE void cmachine_step(enum cmachine_step step) { (void)step; }
+
 /// The CPU number is the first word of the block at TPIDR_EL1 (Arm ARM, D19.2).
 CMACHINE_INLINE unsigned int cmachine_cpu_number(void) {
   const unsigned int *block;
@@ -83,6 +112,8 @@ CMACHINE_INLINE _Bool cmachine_interrupts_are_enabled(void) {
 }
 
 #elif defined(__riscv)
+
+CMACHINE_INLINE void cmachine_step(enum cmachine_step step) { (void)step; }
 
 /// The CPU number is the first word of the block at `tp` (RISC-V psABI: thread pointer).
 CMACHINE_INLINE unsigned int cmachine_cpu_number(void) {
