@@ -44,31 +44,37 @@ extension Bootstrap {
   /// - Parameters:
   ///   - machine: what the manager may ask of the hardware.
   ///   - vmallocRange: the range of `vmalloc`; nil for the format's usual one.
+  ///   - mode: when freed memory can be used again.
   /// - Throws: `cpuCountUnsupported`, `earlyMemoryExhausted`, `metadataExhausted`, `tablesExhausted`, `notCanonical`,
   ///   `areasUnavailable`.
   public consuming func start(
-    on machine: Machine, vmallocRange: PageRange? = nil
+    on machine: Machine, vmallocRange: PageRange? = nil, mode: FreeMode = .warm
   ) throws(MemoryError) -> MemoryManager {
-    guard machine.cpuCount == 1 else { throw .cpuCountUnsupported(machine.cpuCount) }
+    guard (1...256).contains(machine.cpuCount) else { throw .cpuCountUnsupported(machine.cpuCount) }
     space.early.window = space.linearMap
     let table = try makeFrameTable()
     let count = machine.cpuCount
-    let cpus = CPUs(count: count, counters: try carve(count))
+    let cpus = CPUs(count: count, blocks: try carve(count))
     let tags = Tags(
       cpus: cpus, state: try carve(1), names: try carve(Tags.capacity),
-      charges: try carve(Tags.capacity * count))
+      charges: try carve(Tags.capacity * count), lock: try carve(1))
     let frames = Frames(
-      table: table, cpus: cpus, state: try carve(1), caches: try carve(count * ZoneKind.count))
+      table: table, cpus: cpus, state: try carve(1), caches: try carve(count * ZoneKind.count),
+      locks: try carve(ZoneKind.count))
     let pool = DescriptorPool(frames: frames, state: try carve(1), root: try carvePage())
     let areas = AreasTable(
       pool: pool, frames: frames, state: try carve(1), areas: try carve(AreasTable.capacity),
-      indexes: try carve(AreasTable.capacity))
+      indexes: try carve(AreasTable.capacity), lock: try carve(1))
     let machines: Stable<Machine> = try carve(1)
     unsafe machines.pointer.initialize(to: machine)
+    let tables = PageTables(
+      choice: space.choice, root: space.root, table: table, lock: try carve(1))
+    let shootdown = Shootdown(
+      machine: machines, cpus: cpus, state: try carve(1), ranges: try carve(Int(Shootdown.memory)),
+      participants: try carve(count), lock: try carve(1))
     let reclaim = Reclaim(
-      machine: machines, frames: frames, areas: areas, cpuCount: count, state: try carve(1),
-      open: try carve(count))
-    let tables = PageTables(choice: space.choice, root: space.root, table: table)
+      mode: mode, frames: frames, tables: tables, areas: areas, shootdown: shootdown, state: try carve(1),
+      slots: try carve(count), open: try carve(count), closed: try carve(count))
     let control: Stable<MemoryManager.Control> = try carve(1)
     unsafe control.pointer.initialize(
       to: MemoryManager.Control(
@@ -79,6 +85,7 @@ extension Bootstrap {
     handOver(to: frames)
     tables.adoptAll()
     let manager = MemoryManager(control)
+    manager.joinCPU()
     _ = try manager.makeAreas(vmallocRange ?? space.choice.usualVmallocRange)
     return manager
   }

@@ -5,29 +5,53 @@ internal import CMachine
 @safe
 struct CPU: ~Copyable {
   let number: Int
-  private let counters: Stable<CounterBlock>
+  private let block: Stable<CPUBlock>
 
-  fileprivate init(number: Int, counters: Stable<CounterBlock>) {
+  fileprivate init(number: Int, block: Stable<CPUBlock>) {
     self.number = number
-    self.counters = counters
+    self.block = block
   }
 
   /// Adds to one of this CPU's counters.
   @inline(__always)
   borrowing func count(_ counter: Counter, _ amount: Int = 1) {
-    counters.value.add(UInt64(truncatingIfNeeded: amount), to: counter)
+    block.value.counters.add(UInt64(truncatingIfNeeded: amount), to: counter)
   }
+
+  /// Notes that a lock was taken, in debug builds, where the order is asserted.
+  @inline(__always)
+  borrowing func hold(_ rank: LockRank) {
+    #if DEBUG
+    let bit = 1 << rank.rawValue
+    precondition(block.value.heldLocks < bit, "a lock was taken out of order")
+    block.value.heldLocks |= bit
+    #endif
+  }
+
+  @inline(__always)
+  borrowing func release(_ rank: LockRank) {
+    #if DEBUG
+    block.value.heldLocks &= ~(1 << rank.rawValue)
+    #endif
+  }
+}
+
+/// What the core keeps for each CPU.
+struct CPUBlock: ~Copyable {
+  var counters: CounterBlock
+  /// A bit for the rank of each lock that is held; in debug builds alone.
+  var heldLocks: Int
 }
 
 /// All CPUs, with their counters.
 @safe
 struct CPUs {
   let count: Int
-  private let counters: Stable<CounterBlock>
+  private let blocks: Stable<CPUBlock>
 
-  init(count: Int, counters: Stable<CounterBlock>) {
+  init(count: Int, blocks: Stable<CPUBlock>) {
     self.count = count
-    self.counters = counters
+    self.blocks = blocks
   }
 
   /// Runs `body` on this CPU with interrupts off. Legal in any context but an NMI.
@@ -39,13 +63,16 @@ struct CPUs {
     defer { cmachine_interrupts_restore(interrupts) }
     let number = Int(cmachine_cpu_number())
     precondition(number < count, "the CPU number is not below Machine.cpuCount")
-    return try body(CPU(number: number, counters: counters[number]))
+    return try body(CPU(number: number, block: blocks[number]))
   }
 
   /// The sum of all CPUs' counters. O(CPUs).
   var snapshot: Counters {
     var sum = Counters()
-    for number in 0..<count { counters[number].value.add(to: &sum) }
+    for number in 0..<count { blocks[number].value.counters.add(to: &sum) }
     return sum
   }
+
+  /// Whether this CPU may wait for others: not with interrupts off, when it could not serve them.
+  var mayWait: Bool { cmachine_interrupts_are_enabled() }
 }

@@ -26,7 +26,8 @@ struct EarlySpace {
   mutating func map(
     _ pages: PageRange, to frame: FrameNumber, _ attributes: MappingAttributes
   ) throws(MemoryError) {
-    let tables = PageTables(choice: choice, root: root, table: FrameTable(emptyFor: early.window))
+    let tables = PageTables(
+      choice: choice, root: root, table: FrameTable(emptyFor: early.window), lock: Stable(bitPattern: 0))
     guard tables.isCanonical(pages) else { throw .notCanonical(pages.first.address(choice.pageSize)) }
     let missing = try tables.tablesMissing(for: pages, frame: frame, checkingLeaves: true)
     var source = EarlyTables(next: try early.allocate(PageCount(UInt64(missing))))

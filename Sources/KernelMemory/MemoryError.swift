@@ -30,8 +30,12 @@ public enum MemoryError: Error, Equatable, Sendable {
   case tagsExhausted(limit: Int)
   /// No further address range can be managed, or it overlaps one that is.
   case areasUnavailable
-  /// This version serves machines with one CPU.
+  /// Not at least one CPU, or more than 256.
   case cpuCountUnsupported(Int)
+  /// Memory is short, and what could be gathered by waiting for other CPUs must not be waited for here.
+  case wouldWait
+  /// The call may have to wait for other CPUs, and interrupts are off.
+  case wrongContext
   /// The memory map has more entries than this package keeps.
   case memoryMapFull(limit: Int)
   /// The memory map has no usable run in the boot window that holds what must be built there.

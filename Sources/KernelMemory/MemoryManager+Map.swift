@@ -13,32 +13,81 @@ extension MemoryManager {
   ) throws(MemoryError) {
     try checkUnmanaged(pages)
     try retrying { (cpu) throws(MemoryError) in
-      let missing = try tables.tablesMissing(for: pages, frame: frame, checkingLeaves: true)
-      var source = try reserveTables(missing, cpu)
-      cpu.count(.tablesMade, tables.pin(pages, frame: frame, from: &source))
-      source.end()
       var leaves = LeafRun(frame)
-      cpu.count(.entriesWritten, tables.write(pages, frame: frame, attributes, from: &leaves))
+      try write(pages, frame: frame, attributes, from: &leaves, cpu)
     }
     announce(pages)
   }
 
   /// Unmaps a run of pages; what is not mapped is passed over. A large leaf that sticks out is split
   /// first. When this returns, no CPU translates through the pages. O(tables + pages).
-  /// - Throws: `placeTaken` inside a managed range, `breakBeforeMake`, `tablesExhausted`, with nothing
-  ///   unmapped.
+  /// - Throws: `placeTaken` inside a managed range, `breakBeforeMake`, `tablesExhausted`, `wrongContext` with
+  ///   interrupts off on a machine with several CPUs; with nothing unmapped.
   public func unmap(_ pages: PageRange) throws(MemoryError) {
     try checkUnmanaged(pages)
+    guard cpus.count == 1 || cpus.mayWait else { throw failed(.wrongContext) }
     try retrying { (cpu) throws(MemoryError) in
+      try split(pages, cpu)
+      reclaim.unmap(pages, cpu)
+    }
+    finishFlush()
+  }
+
+  /// Waits for the flush that this CPU has asked for last, where it may, and completes what waited for it.
+  func finishFlush() {
+    let number = reclaim.shootdown.newest
+    guard cpus.count == 1 || cpus.mayWait else { return }
+    reclaim.shootdown.wait(for: number)
+    cpus.with { cpu in _ = reclaim.complete(limit: .max, cpu) }
+  }
+
+  private func split(_ pages: PageRange, _ cpu: borrowing CPU) throws(MemoryError) {
+    while true {
       var source = try reserveTables(try tables.tablesToSplit(pages), cpu)
-      let split = tables.split(pages, from: &source)
-      source.end()
+      let reserved = source.count
+      // Between the count and the lock another CPU may have changed the tables.
+      let split = try tables.locked(cpu) { () throws(MemoryError) -> Int? in
+        try tables.tablesToSplit(pages) <= reserved ? tables.split(pages, from: &source) : nil
+      }
+      frames.free(source.unused(), cpu)
+      guard let split else { continue }
       cpu.count(.leavesSplit, split)
       cpu.count(.tablesMade, split)
-      let detached = tables.clear(pages, owned: false, prune: true)
-      cpu.count(.entriesCleared, detached.entriesCleared)
-      reclaim.retire(detached, pages, area: nil, cpu)
-      reclaim.drain(cpu)
+      return
+    }
+  }
+
+  /// Reserves tables, puts them in place, and writes the leaves of `pages`. Where it fails nothing is
+  /// written.
+  /// - Throws: `alreadyMapped`, `tablesExhausted`.
+  func write(
+    _ pages: PageRange, frame: FrameNumber?, _ attributes: MappingAttributes,
+    from leaves: inout some LeafSource & ~Copyable, _ cpu: borrowing CPU
+  ) throws(MemoryError) {
+    let isByHand = frame != nil
+    while true {
+      let missing = try tables.tablesMissing(for: pages, frame: frame, checkingLeaves: isByHand)
+      var source = try reserveTables(missing, cpu)
+      // Between the count and the lock another CPU may have pruned a table that was there.
+      let made: Int?
+      do throws(MemoryError) {
+        made = try tables.locked(cpu) { () throws(MemoryError) -> Int? in
+          guard try tables.tablesMissing(for: pages, frame: frame, checkingLeaves: isByHand) <= missing
+          else { return nil }
+          let made = tables.pin(pages, frame: frame, from: &source)
+          cpu.count(
+            .entriesWritten, tables.write(pages, frame: frame, attributes, from: &leaves))
+          return made
+        }
+      } catch {
+        frames.free(source.unused(), cpu)
+        throw error
+      }
+      frames.free(source.unused(), cpu)
+      guard let made else { continue }
+      cpu.count(.tablesMade, made)
+      cmachine_step(cmachine_step_entries_written)
+      return
     }
   }
 

@@ -10,7 +10,7 @@ extension MemoryManager {
   public func mapping(at address: VirtualAddress) -> MappedRange? {
     let page = address.number(pageSize)
     guard tables.isCanonical(PageRange(unchecked: page, count: PageCount(1))) else { return nil }
-    return tables.query(page)
+    return cpus.with { _ in tables.query(page) }
   }
 
   /// Whether `address` lies in a range that this manager hands areas out of.
@@ -22,18 +22,36 @@ extension MemoryManager {
   public func area(containing address: VirtualAddress) -> Area? {
     let page = address.number(pageSize)
     guard let number = areas.instance(containing: page)?.find(page) else { return nil }
-    return areas.pool[number].value.state == .live ? area(number) : nil
+    let descriptor = areas.pool[number]
+    let generation = descriptor.value.generation
+    guard descriptor.value.state == .live else { return nil }
+    let area = area(number)
+    // What was read belongs together only if the descriptor has not begun another life meanwhile.
+    return descriptor.value.generation == generation && area.spanRange.contains(page) ? area : nil
   }
 
-  /// Every live area, instance by instance, in address order. O(areas + holes).
+  /// Every live area, instance by instance, in address order. Areas that come or go meanwhile may be
+  /// passed over. O(areas + holes).
   public func forEachArea(_ body: (Area) -> Void) {
-    areas.forEach { instance in instance.forEachLive { number in body(area(number)) } }
+    areas.forEach { instance in
+      var page = instance.range.first
+      while let area = nextLive(from: page, instance) {
+        body(area)
+        page = area.spanRange.end
+      }
+    }
+  }
+
+  private func nextLive(from page: PageNumber, _ instance: Areas) -> Area? {
+    cpus.with { cpu in
+      areas.locked(cpu) { instance.nextLive(from: page).map { area($0) } }
+    }
   }
 
   /// The runs of contiguous frames behind an area, in address order. O(pages).
   public func forEachRun(of area: Area, _ body: (FrameRange) -> Void) {
     var run = FrameRange(from: FrameNumber(0), upTo: FrameNumber(0))
-    tables.visit(area.pages) { leaf in
+    visit(area.pages) { leaf in
       if !run.isEmpty && leaf.frame == run.end {
         run = FrameRange(
           unchecked: run.first, count: PageCount(run.count.rawValue &+ leaf.pages.count.rawValue))
@@ -45,15 +63,29 @@ extension MemoryManager {
     if !run.isEmpty { body(run) }
   }
 
-  /// Every leaf of the address space, in address order, the lower half first. O(tables + leaves).
-  public func forEachMapping(_ body: (MappedRange) -> Void) { tables.visitAll(body) }
+  /// Every leaf of the address space, in address order, the lower half first. `body` runs with
+  /// interrupts off. O(tables + leaves).
+  public func forEachMapping(_ body: (MappedRange) -> Void) {
+    cpus.with { _ in tables.visitAll(body) }
+  }
+
+  /// Every leaf of a run of pages; `body` runs with interrupts off, for as many pages as a lowest table
+  /// maps.
+  private func visit(_ pages: PageRange, _ body: (MappedRange) -> Void) {
+    var page = pages.first
+    while page < pages.end {
+      let next = PageNumber(min((page.rawValue | 511) &+ 1, pages.end.rawValue))
+      cpus.with { _ in tables.visit(PageRange(from: page, upTo: next), body) }
+      page = next
+    }
+  }
 
   func area(_ number: UInt32) -> Area {
     let descriptor = areas.pool[number]
+    let traits = descriptor.value.traits
     return Area(
       address: PageNumber(descriptor.value.first).address(pageSize), pages: descriptor.value.pages,
-      guardPages: PageCount(UInt64(descriptor.value.guardPages)), byteCount: descriptor.value.byteCount,
-      protection: descriptor.value.protection, cache: descriptor.value.cache, tag: descriptor.value.tag,
-      areas: AreasID(index: descriptor.value.instance))
+      guardPages: PageCount(UInt64(traits.guardPages)), byteCount: descriptor.value.byteCount,
+      protection: traits.protection, cache: traits.cache, tag: traits.tag, areas: traits.instance)
   }
 }

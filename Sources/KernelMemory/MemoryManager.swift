@@ -1,3 +1,5 @@
+internal import CMachine
+
 // The façade: ties the rooms together
 //
 // A manager is one pointer to a control block in memory that it took from the map itself; copies are the
@@ -48,31 +50,92 @@ extension MemoryError {
 }
 
 extension MemoryManager {
-  /// Tries `body`; if memory or addresses are short, completes all frees that are under way, empties
-  /// the CPU's caches into the zones, and tries once more.
+  /// Tries `body`. If memory or addresses are short, has everything that is on its way back completed
+  /// and every CPU's caches emptied, as far as waiting is legal, and tries once more.
   func retrying<Result: ~Copyable>(
-    _ body: (borrowing CPU) throws(MemoryError) -> Result
+    mayWait: Bool = true, _ body: (borrowing CPU) throws(MemoryError) -> Result
   ) throws(MemoryError) -> Result {
     do {
       return try cpus.with(body)
     } catch {
       guard error.isShortage else { throw failed(error) }
     }
-    cpus.with { cpu in
-      reclaim.drain(cpu)
-      frames.drainCaches(cpu)
-    }
+    let waited = gatherAll(mayWait: mayWait)
     do {
       return try cpus.with(body)
     } catch {
-      throw failed(error)
+      throw failed(error.isShortage && !waited ? .wouldWait : error)
     }
+  }
+
+  /// Has every CPU give back what it keeps.
+  /// - Returns: false where that would have taken waiting for another CPU, which is not allowed now: then this CPU alone
+  ///   has given back what it could.
+  @inline(never)
+  private func gatherAll(mayWait: Bool) -> Bool {
+    // What one round asks to be flushed the next one completes; tables that this empties take another.
+    for _ in 0..<4 {
+      let round = reclaim.startRound()
+      cpus.with { cpu in
+        reclaim.answer(cpu)
+        guard mayWait && cpus.mayWait else { return }
+        for other in 0..<cpus.count where other != cpu.number && reclaim.isUnanswered(round, by: other) {
+          reclaim.shootdown.notify(other, cpu)
+        }
+      }
+      guard cpus.count > 1 else { continue }
+      guard mayWait && cpus.mayWait else { return false }
+      for other in 0..<cpus.count {
+        while reclaim.isUnanswered(round, by: other) { waitAMoment() }
+      }
+      reclaim.shootdown.wait(for: reclaim.shootdown.newest)
+    }
+    return true
+  }
+
+  private func waitAMoment() {
+    serveFlushes()
+    cmachine_relax()
+    cmachine_step(cmachine_step_flush_waiting)
   }
 
   /// Counts a failure.
   func failed(_ error: MemoryError) -> MemoryError {
     cpus.with { cpu in cpu.count(.allocationsFailed) }
     return error
+  }
+}
+
+// MARK: - Several CPUs, and purging
+
+extension MemoryManager {
+  /// Serves what other CPUs have asked this one for: the handler of `Machine.notify`'s interrupt calls
+  /// it. Legal in any context but an NMI.
+  public func serveFlushes() {
+    cpus.with { cpu in
+      reclaim.shootdown.serve(cpu)
+      reclaim.answer(cpu)
+    }
+  }
+
+  /// Joins: called on a CPU other than the one that started, before it uses the manager or an address
+  /// of it.
+  public func joinCPU() { cpus.with { cpu in reclaim.shootdown.join(cpu) } }
+
+  /// One step of purging, for an idle loop: completes frees, ages the warm cache, clears large areas
+  /// that were freed, detaches empty tables. Never waits. O(budget).
+  /// - Parameter budget: pages of work; the default takes some 15,000 instructions.
+  /// - Returns: whether there is more to do on this CPU.
+  @discardableResult
+  public func purge(budget: Int = 256) -> Bool {
+    cpus.with { cpu in reclaim.step(budget: max(1, budget), all: false, cpu) }
+  }
+
+  /// Completes every free on every CPU and empties the caches: when this returns, no CPU translates
+  /// through a freed address, and all freed memory is free.
+  /// - Throws: `wrongContext` where it would have to wait for other CPUs with interrupts off.
+  public func flushRetired() throws(MemoryError) {
+    guard gatherAll(mayWait: true) else { throw .wrongContext }
   }
 }
 
@@ -133,7 +196,7 @@ extension MemoryManager {
   /// A tag whose name is copied, and cut to 47 bytes.
   /// - Throws: `tagsExhausted`.
   public func makeTag(copying utf8: UnsafeBufferPointer<UInt8>) throws(MemoryError) -> Tag {
-    try cpus.with { (_) throws(MemoryError) in unsafe try tags.make(utf8) }
+    try cpus.with { (cpu) throws(MemoryError) in unsafe try tags.make(utf8, cpu) }
   }
 
   /// What a tag has been charged with. O(CPUs).
@@ -152,14 +215,14 @@ extension MemoryManager {
       var source = try reserveTables(missing, cpu)
       let id: AreasID
       do throws(MemoryError) {
-        id = try areas.add(range, cpu)
+        id = try areas.locked(cpu) { () throws(MemoryError) in try areas.add(range, cpu) }
       } catch {
         frames.free(source.unused(), cpu)
         throw error
       }
-      tables.makeTablesBelowRoot(for: range, from: &source)
-      source.end()
-      cpu.count(.tablesMade, missing)
+      let made = tables.locked(cpu) { tables.makeTablesBelowRoot(for: range, from: &source) }
+      frames.free(source.unused(), cpu)
+      cpu.count(.tablesMade, made)
       return id
     }
   }

@@ -12,7 +12,7 @@ import Testing
       memoryMap: machine.memoryMap, window: machine.linearMap, linearMap: machine.linearMap,
       format: .x86_64FourLevel(hasGigabyteLeaves: true))
     try machine.loadRoot(bootstrap.root)
-    let memory = try bootstrap.start(on: machine.machine)
+    let memory = try bootstrap.start(on: machine.machine, mode: .strict)
 
     let address = try memory.vmalloc(10_000)  // three pages, wherever their frames lie, and a guard page
     try machine.store(UInt64(42), at: VirtualAddress(address))

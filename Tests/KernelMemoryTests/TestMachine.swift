@@ -13,7 +13,8 @@ final class TestMachine {
 
   init(
     ram: [RAMRegion] = [RAMRegion(PhysicalAddress(0), byteCount: 64 << 20)],
-    map: MemoryMap? = nil, vmallocPages: UInt64 = 1 << 33, largeLeaves: Bool = true
+    map: MemoryMap? = nil, vmallocPages: UInt64 = 1 << 33, largeLeaves: Bool = true,
+    mode: FreeMode = .strict
   ) throws {
     simulated = try SimulatedMachine(ram: ram)
     let bootstrap = try Bootstrap(
@@ -22,7 +23,7 @@ final class TestMachine {
     try simulated.loadRoot(bootstrap.root)
     manager = try bootstrap.start(
       on: simulated.machine,
-      vmallocRange: PageRange(unchecked: Self.vmallocStart, count: PageCount(vmallocPages)))
+      vmallocRange: PageRange(unchecked: Self.vmallocStart, count: PageCount(vmallocPages)), mode: mode)
     let table = manager.frames.table
     simulated.isFrameFree = { frame in
       switch table.metadata(of: frame)?.value.state.kind {

@@ -41,6 +41,7 @@ extern _Thread_local unsigned int cmachine_interrupts_enabled;
 extern _Thread_local void (*cmachine_step_hook)(void *context, enum cmachine_step step);
 extern _Thread_local void *cmachine_step_context;
 
+CMACHINE_INLINE void cmachine_relax(void) {}
 CMACHINE_INLINE void cmachine_step(enum cmachine_step step) {
   if (cmachine_step_hook) cmachine_step_hook(cmachine_step_context, step);
 }
@@ -64,6 +65,8 @@ CMACHINE_INLINE _Bool cmachine_interrupts_are_enabled(void) {
 #elif defined(__x86_64__)
 
 CMACHINE_INLINE void cmachine_step(enum cmachine_step step) { (void)step; }
+/// One turn of a loop that waits for another CPU.
+CMACHINE_INLINE void cmachine_relax(void) { __asm__ volatile("pause"); }
 
 /// The CPU number is the first word of the block at the GS base (Intel SDM vol. 3A, 3.4.4).
 CMACHINE_INLINE unsigned int cmachine_cpu_number(void) {
@@ -89,6 +92,8 @@ CMACHINE_INLINE _Bool cmachine_interrupts_are_enabled(void) {
 #elif defined(__aarch64__)
 
 CMACHINE_INLINE void cmachine_step(enum cmachine_step step) { (void)step; }
+/// One turn of a loop that waits for another CPU.
+CMACHINE_INLINE void cmachine_relax(void) { __asm__ volatile("yield"); }
 
 /// The CPU number is the first word of the block at TPIDR_EL1 (Arm ARM, D19.2).
 CMACHINE_INLINE unsigned int cmachine_cpu_number(void) {
@@ -114,6 +119,8 @@ CMACHINE_INLINE _Bool cmachine_interrupts_are_enabled(void) {
 #elif defined(__riscv)
 
 CMACHINE_INLINE void cmachine_step(enum cmachine_step step) { (void)step; }
+/// One turn of a loop that waits for another CPU.
+CMACHINE_INLINE void cmachine_relax(void) { __asm__ volatile(".insn i 0x0f, 0, x0, x0, 0x010"); }
 
 /// The CPU number is the first word of the block at `tp` (RISC-V psABI: thread pointer).
 CMACHINE_INLINE unsigned int cmachine_cpu_number(void) {

@@ -10,8 +10,10 @@ enum AreaState: UInt8 {
   case reserved
   /// An area that a caller holds.
   case live
-  /// An area whose caller has freed it, and that a flush must precede.
+  /// An area whose caller has freed it: on its way back, behind a flush.
   case retired
+  /// An area whose caller has freed it, kept mapped in a warm cache.
+  case parked
 }
 
 /// A piece of an address range: an area with the guard behind it, or a hole between areas. The pieces
@@ -24,24 +26,42 @@ struct AreaDescriptor: ~Copyable {
   /// `AreaState` in bits 0 to 7, the generation above: it grows each time the descriptor is taken from
   /// the pool.
   private let stateWord: Atomic<UInt64>
-  /// The first page.
-  var first: UInt64
-  /// Pages, guards included.
-  var span: UInt64
-  /// Bytes as the caller asked.
-  var byteCount: UInt64
-  /// Neighbours in address order; zero for none.
+  private let firstWord: Atomic<UInt64>
+  private let spanWord: Atomic<UInt64>
+  private let byteCountWord: Atomic<UInt64>
+  private let traitsWord: Atomic<UInt64>
+  /// Neighbours in address order; zero for none. Under the lock of the areas.
   var before: UInt32
   var after: UInt32
-  /// Links of the list that the state implies: a bin of holes, a retired batch, the pool.
+  /// Links of the list that the state implies: a bin of holes, a batch, a warm cache, the pool.
   var next: UInt32
   var previous: UInt32
-  var guardPages: UInt16
-  var tag: Tag
-  /// Which instance of `Areas` it belongs to.
-  var instance: UInt8
-  var protection: Protection
-  var cache: CacheType
+  /// Of a freed area: the pages at its start whose entries are cleared. Of a parked one: when it was
+  /// parked.
+  var progress: UInt64
+
+  /// The first page.
+  var first: UInt64 {
+    get { firstWord.load(ordering: .relaxed) }
+    nonmutating set { firstWord.store(newValue, ordering: .relaxed) }
+  }
+
+  /// Pages, guards included.
+  var span: UInt64 {
+    get { spanWord.load(ordering: .relaxed) }
+    nonmutating set { spanWord.store(newValue, ordering: .relaxed) }
+  }
+
+  /// Bytes as the caller asked.
+  var byteCount: UInt64 {
+    get { byteCountWord.load(ordering: .relaxed) }
+    nonmutating set { byteCountWord.store(newValue, ordering: .relaxed) }
+  }
+
+  var traits: AreaTraits {
+    get { AreaTraits(rawValue: traitsWord.load(ordering: .relaxed)) }
+    nonmutating set { traitsWord.store(newValue.rawValue, ordering: .relaxed) }
+  }
 
   @inline(__always)
   var state: AreaState {
@@ -59,9 +79,9 @@ struct AreaDescriptor: ~Copyable {
     stateWord.store(generation &<< 8 | UInt64(state.rawValue), ordering: .releasing)
   }
 
-  /// Moves from one state to another; false where the descriptor is not in the first. Of two callers that
-  /// try the same move, one succeeds.
-  borrowing func move(from old: AreaState, to new: AreaState) -> Bool {
+  /// Moves from one state to another; false where the descriptor is not in the first, or begins another
+  /// life. Of two callers that try the same move, one succeeds.
+  borrowing func move(from old: AreaState, to new: AreaState, in generation: UInt64) -> Bool {
     let life = generation &<< 8
     return stateWord.compareExchange(
       expected: life | UInt64(old.rawValue), desired: life | UInt64(new.rawValue),
@@ -71,7 +91,7 @@ struct AreaDescriptor: ~Copyable {
 
   var end: UInt64 { first &+ span }
   /// Pages without the guard.
-  var pageCount: UInt64 { span &- UInt64(guardPages) }
+  var pageCount: UInt64 { span &- UInt64(traits.guardPages) }
   var pages: PageRange { PageRange(unchecked: PageNumber(first), count: PageCount(pageCount)) }
   var spanRange: PageRange { PageRange(unchecked: PageNumber(first), count: PageCount(span)) }
 }

@@ -31,13 +31,13 @@ struct Areas {
     var bins = HoleBins()
     /// The piece with the lowest address.
     var firstPiece: UInt32
-    var live = 0
   }
 
   /// What a caller asks of a range.
   struct Request {
     var pages: PageCount
-    var guardPages: UInt16
+    /// The guard, the instance, and all else that is said of an area.
+    var traits: AreaTraits
     /// log2 of the alignment in pages.
     var alignment: Int
     var place: PageNumber?
@@ -69,7 +69,7 @@ extension Areas {
   /// - Returns: the number of a descriptor in state `reserved`; `publish` or `release` ends that.
   /// - Throws: `rangeExhausted`, `placeTaken`, `metadataExhausted`, with nothing reserved.
   func reserve(_ request: Request, _ cpu: borrowing CPU) throws(MemoryError) -> UInt32 {
-    guard let span = request.pages.adding(PageCount(UInt64(request.guardPages)))?.rawValue,
+    guard let span = request.pages.adding(PageCount(UInt64(request.traits.guardPages)))?.rawValue,
       span < 1 &<< 52
     else { throw .sizeOverflow }
     // The area, and a hole in front of it where alignment or the place leaves one.
@@ -77,8 +77,7 @@ extension Areas {
     try index.stock(cpu)
     let (hole, start) = try find(span, request)
     let area = cut(span, at: start, outOf: hole)
-    pool[area].value.guardPages = request.guardPages
-    pool[area].value.instance = state.value.id.index
+    pool[area].value.traits = request.traits
     index.insert(area, pool[area].value.spanRange)
     return area
   }
@@ -169,10 +168,7 @@ extension Areas {
 
 extension Areas {
   /// Makes a reserved area visible to `area(containing:)` and to frees.
-  func publish(_ area: UInt32) {
-    state.value.live &+= 1
-    pool[area].value.setState(.live)
-  }
+  func publish(_ area: UInt32) { pool[area].value.setState(.live) }
 
   /// Gives an area's pages, guard included, back to the range. O(1).
   func release(_ area: UInt32) {
@@ -201,13 +197,6 @@ extension Areas {
     pool.put(upper)
     return lower
   }
-
-  /// Marks a live area as retired: of all who try, one succeeds, and it alone goes on to free the area.
-  func retire(_ area: UInt32) -> Bool {
-    guard pool[area].value.move(from: .live, to: .retired) else { return false }
-    state.value.live &-= 1
-    return true
-  }
 }
 
 // MARK: - Asking
@@ -223,13 +212,16 @@ extension Areas {
     return area
   }
 
-  /// Every live area, in address order. O(pieces).
-  func forEachLive(_ body: (UInt32) -> Void) {
-    var piece = state.value.firstPiece
+  /// The live area with the lowest address at or above `page`. O(pieces that are skipped).
+  func nextLive(from page: PageNumber) -> UInt32? {
+    guard page < range.end else { return nil }
+    var piece = page <= range.first ? 0 : index.lastArea(notAfter: page.rawValue)
+    if piece == 0 { piece = state.value.firstPiece }
     while piece != 0 {
-      if pool[piece].value.state == .live { body(piece) }
+      if pool[piece].value.first >= page.rawValue && pool[piece].value.state == .live { return piece }
       piece = pool[piece].value.after
     }
+    return nil
   }
 
   /// The pages of the largest hole; zero where there is none. O(holes of the highest bin).

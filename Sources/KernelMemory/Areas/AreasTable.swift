@@ -9,6 +9,8 @@ struct AreasTable {
     let frames: Frames
     let areas: Stable<Areas.State>
     let indexes: Stable<AreaIndex.State>
+    /// Over all instances, their descriptors and their indexes.
+    let lock: Stable<SpinLock>
     var count = 0
   }
 
@@ -16,14 +18,22 @@ struct AreasTable {
 
   init(
     pool: DescriptorPool, frames: Frames, state: Stable<State>, areas: Stable<Areas.State>,
-    indexes: Stable<AreaIndex.State>
+    indexes: Stable<AreaIndex.State>, lock: Stable<SpinLock>
   ) {
     self.state = state
     unsafe state.pointer.initialize(
-      to: State(pool: pool, frames: frames, areas: areas, indexes: indexes))
+      to: State(pool: pool, frames: frames, areas: areas, indexes: indexes, lock: lock))
   }
 
   var pool: DescriptorPool { state.value.pool }
+
+  /// Changes which addresses are taken, alone.
+  @inline(__always)
+  func locked<Result: ~Copyable, Failure: Error>(
+    _ cpu: borrowing CPU, _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try state.value.lock.value.with(.areas, cpu, body)
+  }
 
   @inline(__always)
   subscript(id: AreasID) -> Areas { self[Int(id.index)] }

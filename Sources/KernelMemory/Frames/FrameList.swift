@@ -24,6 +24,12 @@ struct FrameList: ~Copyable {
     self.count = count
   }
 
+  /// Ends a list that is empty.
+  consuming func end() {
+    precondition(count == 0, "frames are left on a list that ends")
+    discard self
+  }
+
   /// Takes the chain out; whoever calls this answers for the frames.
   consuming func unchained() -> (head: UInt32, last: UInt32, count: Int) {
     let chain = (head: head, last: last, count: count)

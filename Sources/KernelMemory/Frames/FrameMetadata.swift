@@ -6,11 +6,12 @@ internal import Synchronization
 // this decides.
 //
 //     state   63       48 47       32 31    24 23    16 15     8 7      0
-//            | pins      | count     | spare  | zone   | order  | kind   |
+//            | pins      | count     | flags  | zone   | order  | kind   |
 //
 //     link    as `free`:     next and previous block of the zone's list of this order
 //             as `idle`:     next frame of the list that it is on; the upper half is unused
 //             as `mapped`:   the area that maps it, and which of the area's pages: the reverse mapping
+//             as `table`:    the table above it; and the next of a list of emptied tables
 //
 // Links are 32-bit frame numbers, zero for none: frame zero is never managed, and RAM whose frame
 // numbers take more than 31 bits is refused at start (and reported), since the index of areas keeps
@@ -59,6 +60,13 @@ struct FrameState {
   var count: Int { Int(UInt16(truncatingIfNeeded: rawValue &>> 32)) }
   /// Table: mappings that are being made through it.
   var pins: Int { Int(UInt16(truncatingIfNeeded: rawValue &>> 48)) }
+
+  /// Table: on a list of emptied tables.
+  var isListed: Bool { rawValue & 1 &<< 24 != 0 }
+
+  func listed(_ listed: Bool) -> FrameState {
+    FrameState(rawValue: listed ? rawValue | 1 &<< 24 : rawValue & ~(1 &<< 24))
+  }
 
   /// The same frame as another kind, alone and with nothing counted.
   func becoming(_ kind: FrameKind, order: Int = 0) -> FrameState {

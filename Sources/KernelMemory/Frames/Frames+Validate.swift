@@ -1,7 +1,8 @@
 extension Frames {
   /// Checks every invariant of this room while nothing runs, and names the first that does not hold.
   /// O(frames).
-  func validate() -> StaticString? {
+  /// - Parameter retired: the frames that are in retired batches.
+  func validate(retired: Int) -> StaticString? {
     for index in 0..<ZoneKind.count {
       let zone = state.value.zones[index]
       var free: UInt64 = 0
@@ -14,10 +15,10 @@ extension Frames {
       }
       if free != zone.free { return "a zone's free count disagrees with its lists" }
       for cpu in 0..<cpus.count {
-        if let problem = checkCache(cache(cpu, index).value, zone: index) { return problem }
+        if let problem = checkCache(cache(cpu, index), zone: index) { return problem }
       }
     }
-    return checkOwners()
+    return checkOwners(retired: UInt64(retired))
   }
 
   private func checkList(
@@ -42,9 +43,9 @@ extension Frames {
     return nil
   }
 
-  private func checkCache(_ cache: FrameCache, zone: Int) -> StaticString? {
-    var frame = cache.head
-    for _ in 0..<cache.count {
+  private func checkCache(_ cache: Stable<FrameCache>, zone: Int) -> StaticString? {
+    var frame = cache.value.head
+    for _ in 0..<cache.value.count {
       guard frame != 0 else { return "a CPU's list is shorter than its count" }
       let state = table[frame].value.state
       guard state.kind == .idle, state.zone == zone else { return "a CPU's list holds a frame in use" }
@@ -54,24 +55,22 @@ extension Frames {
   }
 
   /// Counts the frames by their own state, against the zones' sums.
-  private func checkOwners() -> StaticString? {
-    var owned = InlineArray<3, UInt64>(repeating: 0)
-    var idle = InlineArray<3, UInt64>(repeating: 0)
+  private func checkOwners(retired: UInt64) -> StaticString? {
+    var owned: UInt64 = 0
+    var idle: UInt64 = 0
     table.forEach { metadata in
       let state = metadata.value.state
       switch state.kind {
-      case .allocated: owned[state.zone] &+= 1 &<< UInt64(state.order)
-      case .mapped, .table, .metadata: owned[state.zone] &+= 1
-      case .idle: idle[state.zone] &+= 1
+      case .allocated: owned &+= 1 &<< UInt64(state.order)
+      case .mapped, .table, .metadata: owned &+= 1
+      case .idle: idle &+= 1
       case .unmanaged, .free, .tail: break
       }
     }
-    for index in 0..<ZoneKind.count {
-      let usage = usage(of: ZoneKind.all[index])
-      if idle[index] != usage.cached.rawValue { return "an idle frame is on no CPU's list" }
-      if owned[index] != usage.used.rawValue { return "a zone's used frames disagree with their states" }
-    }
-    return nil
+    var cached: UInt64 = 0
+    for index in 0..<ZoneKind.count { cached &+= usage(of: ZoneKind.all[index]).cached.rawValue }
+    if idle != cached &+ retired { return "an idle frame is on no list" }
+    return owned &+ retired == used.rawValue ? nil : "the used frames disagree with their states"
   }
 }
 

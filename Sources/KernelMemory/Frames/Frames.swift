@@ -1,3 +1,5 @@
+internal import Synchronization
+
 // Frames: who owns which page frame
 //
 // Two layers. The zones keep free memory in buddy blocks: O(orders) a block, no fragmentation that
@@ -14,9 +16,15 @@
 // frame and a wrong order are refused before anything is written.
 
 /// One CPU's list of single frames of one zone.
-struct FrameCache {
+struct FrameCache: ~Copyable {
   var head: UInt32 = 0
-  var count = 0
+  private let countWord = Atomic<Int>(0)
+
+  /// Written by the CPU that has the list, read by any.
+  var count: Int {
+    get { countWord.load(ordering: .relaxed) }
+    nonmutating set { countWord.store(newValue, ordering: .relaxed) }
+  }
 
   /// Frames moved at once between a list and its zone: 64 spread the cost of an exchange (some 300
   /// instructions) to a handful a frame.
@@ -33,23 +41,34 @@ struct Frames {
     let table: FrameTable
     let cpus: CPUs
     let caches: Stable<FrameCache>
+    /// One for each zone.
+    let locks: Stable<SpinLock>
     var zones = InlineArray<3, Zone>(repeating: Zone())
     /// Frames of RAM that the linear map or the metadata cannot reach.
     var refused: UInt64 = 0
-    /// Frames that hold the package's own descriptors and indexes.
-    var metadataFrames: UInt64 = 0
   }
 
   let state: Stable<State>
 
-  init(table: FrameTable, cpus: CPUs, state: Stable<State>, caches: Stable<FrameCache>) {
+  /// `caches` and `locks` are cleared memory.
+  init(
+    table: FrameTable, cpus: CPUs, state: Stable<State>, caches: Stable<FrameCache>,
+    locks: Stable<SpinLock>
+  ) {
     self.state = state
-    unsafe state.pointer.initialize(to: State(table: table, cpus: cpus, caches: caches))
-    unsafe caches.pointer.initialize(repeating: FrameCache(), count: cpus.count * ZoneKind.count)
+    unsafe state.pointer.initialize(to: State(table: table, cpus: cpus, caches: caches, locks: locks))
   }
 
   var table: FrameTable { state.value.table }
   var cpus: CPUs { state.value.cpus }
+
+  /// Works on the buddy lists of a zone, alone.
+  @inline(__always)
+  private func withZone<Result: ~Copyable>(
+    _ zone: Int, _ cpu: borrowing CPU, _ body: (inout Zone) -> Result
+  ) -> Result {
+    state.value.locks[zone].value.with(.zone, cpu) { body(&state.value.zones[zone]) }
+  }
 
   func cache(_ cpu: Int, _ zone: Int) -> Stable<FrameCache> {
     state.value.caches[cpu &* ZoneKind.count &+ zone]
@@ -93,7 +112,7 @@ extension Frames {
     for zone in (0...Int(kind.rawValue)).reversed() {
       if order == 0 {
         if let frame = pop(zone, cpu) { return frame }
-      } else if let block = state.value.zones[zone].take(order: order, zone: zone, table) {
+      } else if let block = withZone(zone, cpu, { $0.take(order: order, zone: zone, table) }) {
         return block
       }
     }
@@ -105,7 +124,7 @@ extension Frames {
     if order == 0 {
       push(frame, zone, cpu)
     } else {
-      state.value.zones[zone].put(frame, order: order, zone: zone, table)
+      withZone(zone, cpu) { $0.put(frame, order: order, zone: zone, table) }
     }
   }
 }
@@ -137,10 +156,11 @@ extension Frames {
   @inline(never)
   private func refill(_ cache: Stable<FrameCache>, _ zone: Int, _ cpu: borrowing CPU) {
     var list = FrameList()
-    takeSingles(FrameCache.batch, zone, into: &list)
+    takeSingles(FrameCache.batch, zone, into: &list, cpu)
     let chain = list.unchained()
     guard chain.count > 0 else { return }
-    cache.value = FrameCache(head: chain.head, count: chain.count)
+    cache.value.head = chain.head
+    cache.value.count = chain.count
     cpu.count(.frameCacheRefills)
   }
 
@@ -148,24 +168,30 @@ extension Frames {
   private func drain(_ cache: Stable<FrameCache>, _ zone: Int, downTo count: Int, _ cpu: borrowing CPU) {
     guard cache.value.count > count else { return }
     cpu.count(.frameCacheDrains)
-    while cache.value.count > count {
-      let frame = cache.value.head
-      cache.value.head = table[frame].value.next
-      cache.value.count &-= 1
-      state.value.zones[zone].put(frame, order: 0, zone: zone, table)
+    withZone(zone, cpu) { lists in
+      while cache.value.count > count {
+        let frame = cache.value.head
+        cache.value.head = table[frame].value.next
+        cache.value.count &-= 1
+        lists.put(frame, order: 0, zone: zone, table)
+      }
     }
   }
 
   /// Up to `count` single frames of a zone, from the largest blocks that are not too large: frames of one
   /// block are neighbours, and one visit to the lists yields many.
-  private func takeSingles(_ count: Int, _ zone: Int, into list: inout FrameList) {
+  private func takeSingles(_ count: Int, _ zone: Int, into list: inout FrameList, _ cpu: borrowing CPU) {
+    withZone(zone, cpu) { takeSingles(count, zone, from: &$0, into: &list) }
+  }
+
+  private func takeSingles(_ count: Int, _ zone: Int, from lists: inout Zone, into list: inout FrameList) {
     var missing = count
     while missing > 0 {
       var order = min(Zone.maxOrder, Int.bitWidth - 1 - missing.leadingZeroBitCount)
-      var block = state.value.zones[zone].take(order: order, zone: zone, table)
+      var block = lists.take(order: order, zone: zone, table)
       while block == nil && order > 0 {
         order &-= 1
-        block = state.value.zones[zone].take(order: order, zone: zone, table)
+        block = lists.take(order: order, zone: zone, table)
       }
       guard let block else { return }
       // Pushed from the last to the first, so that they come off in ascending order.
@@ -192,7 +218,7 @@ extension Frames {
     var list = FrameList()
     for zone in (0...Int(zone.rawValue)).reversed() where list.count < count {
       takeCached(count &- list.count, zone, into: &list, cpu)
-      if list.count < count { takeSingles(count &- list.count, zone, into: &list) }
+      if list.count < count { takeSingles(count &- list.count, zone, into: &list, cpu) }
     }
     guard list.count == count else {
       let got = PageCount(UInt64(list.count))
@@ -218,8 +244,20 @@ extension Frames {
 
   /// Frees every frame of a list. O(count).
   func free(_ list: consuming FrameList, _ cpu: borrowing CPU) {
-    while let frame = list.pop(table) { push(frame, table[frame].value.state.zone, cpu) }
-    _ = list.unchained()
+    free(&list, limit: .max, cpu)
+    list.end()
+  }
+
+  /// Frees up to `limit` frames of a list. O(frames).
+  /// - Returns: how many.
+  @discardableResult
+  func free(_ list: inout FrameList, limit: Int, _ cpu: borrowing CPU) -> Int {
+    var count = 0
+    while count < limit, let frame = list.pop(table) {
+      push(frame, table[frame].value.state.zone, cpu)
+      count &+= 1
+    }
+    return count
   }
 
   /// Hands a frame of a list out to a caller, who frees it by its number.
@@ -238,10 +276,13 @@ extension Frames {
     let index = Int(kind.rawValue)
     var cached = 0
     for cpu in 0..<cpus.count { cached &+= cache(cpu, index).value.count }
-    let zone = state.value.zones[index]
-    return ZoneUsage(
-      managed: PageCount(zone.managed), free: PageCount(zone.free), cached: PageCount(UInt64(cached)),
-      largestFreeOrder: zone.largestFreeOrder)
+    return cpus.with { cpu in
+      withZone(index, cpu) { zone in
+        ZoneUsage(
+          managed: PageCount(zone.managed), free: PageCount(zone.free),
+          cached: PageCount(UInt64(cached)), largestFreeOrder: zone.largestFreeOrder)
+      }
+    }
   }
 
   /// All frames that this package manages.
@@ -262,7 +303,7 @@ extension Frames {
   var refused: PageCount { PageCount(state.value.refused) }
 
   /// Frames that hold descriptors of areas and their index; they grow with the peak and stay.
-  var ownMetadata: PageCount { PageCount(state.value.metadataFrames) }
+  var ownMetadata: PageCount { PageCount(cpus.snapshot[.metadataFramesTaken]) }
 }
 
 // MARK: - For the rooms below
@@ -273,7 +314,7 @@ extension Frames {
     guard let frame = take(order: 0, .normal, cpu) else { return nil }
     table[frame].value.setState(table[frame].value.state.becoming(.metadata))
     table.zero(FrameNumber(UInt64(frame)))
-    state.value.metadataFrames &+= 1
+    cpu.count(.metadataFramesTaken)
     return frame
   }
 

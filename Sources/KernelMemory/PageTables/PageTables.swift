@@ -30,11 +30,21 @@ struct PageTables {
   let choice: PageTableFormatChoice
   let root: FrameNumber
   let table: FrameTable
+  /// Over the tables' shape and what they count. Entries are read without it.
+  let lock: Stable<SpinLock>
 
   @inline(__always)
   private func walker(hasGigabyteLeaves: Bool) -> Walker<X86_64Format> {
     Walker(
       format: X86_64Format(largestLeafLevel: hasGigabyteLeaves ? 2 : 1), root: root, table: table)
+  }
+
+  /// Changes tables, alone.
+  @inline(__always)
+  func locked<Result: ~Copyable, Failure: Error>(
+    _ cpu: borrowing CPU, _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try lock.value.with(.tables, cpu, body)
   }
 
   /// Whether all of `pages` can be translated.
@@ -73,10 +83,16 @@ struct PageTables {
     }
   }
 
-  func clear(_ pages: PageRange, owned: Bool, prune: Bool) -> Detached {
+  func clear(_ pages: PageRange, owned: Bool, emptied: inout EmptiedTables) -> Detached {
     switch choice {
     case .x86_64FourLevel(let large):
-      walker(hasGigabyteLeaves: large).clear(pages, owned: owned, prune: prune)
+      walker(hasGigabyteLeaves: large).clear(pages, owned: owned, emptied: &emptied)
+    }
+  }
+
+  func prune(_ emptied: inout EmptiedTables, limit: Int) -> Detached {
+    switch choice {
+    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).prune(&emptied, limit: limit)
     }
   }
 
@@ -117,7 +133,9 @@ struct PageTables {
     }
   }
 
-  func makeTablesBelowRoot(for pages: PageRange, from source: inout some TableSource & ~Copyable) {
+  func makeTablesBelowRoot(
+    for pages: PageRange, from source: inout some TableSource & ~Copyable
+  ) -> Int {
     switch choice {
     case .x86_64FourLevel(let large):
       walker(hasGigabyteLeaves: large).makeTablesBelowRoot(for: pages, from: &source)

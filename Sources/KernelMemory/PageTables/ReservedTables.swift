@@ -15,13 +15,14 @@ struct ReservedTables: ~Copyable, TableSource {
     return number
   }
 
-  /// Gives up a reservation.
+  var count: Int { list.count }
+
+  /// Gives up a reservation, or what is left of one.
   consuming func unused() -> FrameList { list }
 
   /// Ends a reservation that was used up.
   consuming func end() {
-    precondition(list.count == 0, "tables were reserved and not used")
-    _ = list.unchained()
+    list.end()
   }
 }
 
@@ -63,9 +64,11 @@ struct LeafList: ~Copyable, LeafSource {
     return FrameNumber(UInt64(frame))
   }
 
+  /// Gives up frames that were not mapped.
+  consuming func unused() -> FrameList { list }
+
   /// Ends a list that was used up.
   consuming func end() {
-    precondition(list.count == 0, "frames were reserved and not mapped")
-    _ = list.unchained()
+    list.end()
   }
 }

@@ -28,10 +28,10 @@ extension Walker {
   }
 
   /// The entry that maps `page`, if one does.
-  func leaf(at page: PageNumber) -> (entry: Entry, level: Int)? {
+  func leaf(at page: PageNumber) -> (table: FrameNumber, entry: Entry, level: Int)? {
     let (lowest, level) = descend(to: 0, for: page)
     let entry = entry(lowest, index(of: page, level: level))
-    return Format.isPresent(entry.value.load(ordering: .relaxed)) ? (entry, level) : nil
+    return Format.isPresent(entry.value.load(ordering: .relaxed)) ? (lowest, entry, level) : nil
   }
 
   /// The leaf that maps `page`: all its pages, its first frame, its attributes. O(levels), lock-free.
@@ -74,16 +74,21 @@ extension Walker {
     visit(PageRange(from: PageNumber(end - half), upTo: PageNumber(end)), body)
   }
 
-  /// Calls `body` with every table and its level, the root first.
-  func forEachTable(_ body: (FrameNumber, Int) -> Void) { forEachTable(root, format.levels &- 1, body) }
+  /// Calls `body` with every table, the one above it, and its level: the root first, with itself.
+  func forEachTable(_ body: (FrameNumber, FrameNumber, Int) -> Void) {
+    forEachTable(root, below: root, format.levels &- 1, body)
+  }
 
-  private func forEachTable(_ frame: FrameNumber, _ level: Int, _ body: (FrameNumber, Int) -> Void) {
-    body(frame, level)
+  private func forEachTable(
+    _ frame: FrameNumber, below parent: FrameNumber, _ level: Int,
+    _ body: (FrameNumber, FrameNumber, Int) -> Void
+  ) {
+    body(frame, parent, level)
     guard level > 0 else { return }
     for index in 0..<Int(Format.span(1)) {
       let value = entry(frame, index).value.load(ordering: .relaxed)
       guard Format.isPresent(value), !Format.isLeaf(value, level: level) else { continue }
-      forEachTable(Format.nextTable(value), level &- 1, body)
+      forEachTable(Format.nextTable(value), below: frame, level &- 1, body)
     }
   }
 

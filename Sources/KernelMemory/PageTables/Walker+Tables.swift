@@ -12,14 +12,20 @@ extension Walker {
 
   /// Gives every entry of the root that `pages` touches its table. An address space that copies the root
   /// later then shares all that is mapped below it, and needs no copy at fault time.
-  func makeTablesBelowRoot(for pages: PageRange, from source: inout some TableSource & ~Copyable) {
+  /// - Returns: the tables put in place.
+  func makeTablesBelowRoot(
+    for pages: PageRange, from source: inout some TableSource & ~Copyable
+  ) -> Int {
+    var made = 0
     forEachRootEntry(of: pages) { entry in
       guard !Format.isPresent(entry.value.load(ordering: .relaxed)) else { return }
       let new = source.takeTable()
-      adopt(new)
+      adopt(new, below: root)
       entry.value.store(Format.table(new), ordering: .releasing)
       adjust(root, count: 1)
+      made &+= 1
     }
+    return made
   }
 
   private func forEachRootEntry(of pages: PageRange, _ body: (Entry) -> Void) {
@@ -32,8 +38,8 @@ extension Walker {
 
   /// Marks every table as one, with the entries that are present.
   func adoptAll() {
-    forEachTable { frame, _ in
-      adopt(frame)
+    forEachTable { frame, parent, _ in
+      adopt(frame, below: parent)
       adjust(frame, count: presentEntries(frame))
     }
   }
@@ -42,15 +48,20 @@ extension Walker {
   /// and that none but those directly below the root is empty. O(tables).
   func validate() -> StaticString? {
     var problem: StaticString?
-    forEachTable { frame, level in
+    forEachTable { frame, parent, level in
       guard let state = table.metadata(of: frame)?.value.state else {
         problem = "a page table lies in a frame without metadata"
         return
       }
       if state.kind != .table { problem = "a page table's frame is not marked as one" }
       if state.count != presentEntries(frame) { problem = "a page table's count of entries is wrong" }
+      if table.metadata(of: frame)?.value.previous != UInt32(truncatingIfNeeded: parent.rawValue) {
+        problem = "a page table does not know the table above it"
+      }
       if state.pins != 0 { problem = "a page table is pinned" }
-      if state.count == 0 && level < format.levels &- 2 { problem = "an empty page table was kept" }
+      if state.count == 0 && !state.isListed && level < format.levels &- 2 {
+        problem = "an empty page table was kept"
+      }
     }
     return problem
   }

@@ -14,8 +14,8 @@ extension Walker {
   /// Clears every leaf of `pages`; leaves that stick out were split before. O(pages + tables). Cannot fail.
   /// - Parameters:
   ///   - owned: the leaves' frames belong to the mapping and are detached with it; else they are borrowed.
-  ///   - prune: detach tables that become empty.
-  func clear(_ pages: PageRange, owned: Bool, prune: Bool) -> Detached {
+  ///   - emptied: takes the tables that become empty, for `prune`.
+  func clear(_ pages: PageRange, owned: Bool, emptied: inout EmptiedTables) -> Detached {
     var detached = Detached()
     var page = pages.first
     while page < pages.end {
@@ -23,7 +23,7 @@ extension Walker {
       let cleared = clear(stop, page, owned: owned, into: &detached)
       if cleared > 0 {
         adjust(stop.table, count: -cleared)
-        if prune { self.prune(stop.table, page, level: stop.level, into: &detached) }
+        if stop.level < format.levels &- 2 { list(stop.table, level: stop.level, in: &emptied) }
       }
       page = stop.next
     }
@@ -49,21 +49,68 @@ extension Walker {
     return cleared
   }
 
-  /// Detaches a table that is empty and not pinned, and then its parent if that empties it.
-  func prune(_ frame: FrameNumber, _ page: PageNumber, level: Int, into detached: inout Detached) {
-    var frame = frame
-    var level = level
-    while level < format.levels &- 2, let metadata = table.metadata(of: frame) {
+  /// Notes a table that has become empty.
+  private func list(_ frame: FrameNumber, level: Int, in emptied: inout EmptiedTables) {
+    guard let metadata = table.metadata(of: frame) else { return }
+    let state = metadata.value.state
+    guard state.kind == .table, state.count == 0, !state.isListed else { return }
+    metadata.value.setState(FrameState(rawValue: state.listed(true).rawValue | UInt64(level) &<< 8))
+    emptied.push(UInt32(truncatingIfNeeded: frame.rawValue), table)
+  }
+
+  /// Detaches the tables of a list that are still empty and not pinned, and the tables above them that this
+  /// empties; at most `limit` of them. O(tables × entries of a table).
+  func prune(_ emptied: inout EmptiedTables, limit: Int) -> Detached {
+    var detached = Detached()
+    while detached.tables.count < limit, let frame = emptied.pop(table) {
+      let metadata = table[frame]
       let state = metadata.value.state
-      guard state.kind == .table, state.count == 0, state.pins == 0 else { return }
-      let (parent, _) = descend(to: level &+ 1, for: page)
-      entry(parent, index(of: page, level: level &+ 1)).value.store(0, ordering: .relaxed)
+      metadata.value.setState(
+        FrameState(rawValue: state.listed(false).rawValue & ~0xff00))
+      guard state.count == 0, state.pins == 0 else { continue }
+      let parent = FrameNumber(UInt64(metadata.value.previous))
+      remove(frame, from: parent)
       adjust(parent, count: -1)
       metadata.value.setState(state.becoming(.idle))
-      detached.tables.push(UInt32(truncatingIfNeeded: frame.rawValue), table)
-      frame = parent
-      level &+= 1
+      detached.tables.push(frame, table)
+      if state.order < format.levels &- 3 { list(parent, level: state.order &+ 1, in: &emptied) }
     }
+    return detached
+  }
+
+  /// Clears the entry of `parent` that names the table `frame`.
+  private func remove(_ frame: UInt32, from parent: FrameNumber) {
+    let wanted = Format.table(FrameNumber(UInt64(frame)))
+    for index in 0..<Int(Format.span(1)) {
+      let entry = entry(parent, index)
+      let value = entry.value.load(ordering: .relaxed)
+      if Format.isPresent(value), Format.nextTable(value) == Format.nextTable(wanted) {
+        entry.value.store(0, ordering: .relaxed)
+        return
+      }
+    }
+  }
+}
+
+/// Tables that became empty and are still in place: a chain through their metadata, each at most once
+/// on one. They are detached later, if they are empty then: a table that empties is often filled again
+/// at once.
+struct EmptiedTables {
+  private var head: UInt32 = 0
+  private(set) var count = 0
+
+  mutating func push(_ frame: UInt32, _ table: FrameTable) {
+    table[frame].value.setLinks(next: head, previous: table[frame].value.previous)
+    head = frame
+    count &+= 1
+  }
+
+  mutating func pop(_ table: FrameTable) -> UInt32? {
+    guard count != 0 else { return nil }
+    let frame = head
+    head = table[frame].value.next
+    count &-= 1
+    return frame
   }
 }
 
@@ -114,7 +161,7 @@ extension Walker {
     var count = 0
     while let leaf = leaf(at: page), leaf.level > 0, sticksOut(page, level: leaf.level, of: pages) {
       let new = source.takeTable()
-      adopt(new)
+      adopt(new, below: leaf.table)
       let value = leaf.entry.value.load(ordering: .relaxed)
       let frame = Format.frame(ofLeaf: value, level: leaf.level)
       let bits = Format.bits(Format.attributes(of: value, level: leaf.level), level: leaf.level &- 1)

@@ -150,7 +150,7 @@ struct Walker<Format: PageTableFormat> {
       var (lowest, level) = descend(to: chunk.level, for: page)
       while level > chunk.level {
         let new = source.takeTable()
-        adopt(new)
+        adopt(new, below: lowest)
         entry(lowest, index(of: page, level: level)).value.store(Format.table(new), ordering: .releasing)
         adjust(lowest, count: 1)
         made &+= 1
@@ -201,9 +201,10 @@ struct Walker<Format: PageTableFormat> {
     metadata.value.setState(metadata.value.state.adding(count: count, pins: pins))
   }
 
-  /// Marks a frame as a table with no entries.
-  func adopt(_ frame: FrameNumber) {
+  /// Marks a frame as a table with no entries, and notes the table above it.
+  func adopt(_ frame: FrameNumber, below parent: FrameNumber) {
     guard let metadata = table.metadata(of: frame) else { return }
     metadata.value.setState(metadata.value.state.becoming(.table))
+    metadata.value.setLinks(next: 0, previous: UInt32(truncatingIfNeeded: parent.rawValue))
   }
 }

@@ -13,13 +13,30 @@ struct FlushRanges {
   /// Adds pages; those that follow the range added last lengthen it.
   mutating func add(_ range: PageRange, _ pageSize: PageSize, threshold: PageCount) {
     guard !isEverything, !range.isEmpty else { return }
-    pages &+= range.count.rawValue
-    let start = UInt(range.first.address(pageSize).rawValue)
-    let end = UInt(range.end.address(pageSize).rawValue)
+    add(
+      cmachine_range(
+        start: UInt(range.first.address(pageSize).rawValue), end: UInt(range.end.address(pageSize).rawValue)),
+      pages: range.count.rawValue, threshold: threshold)
+  }
+
+  /// Adds all that other ranges cover.
+  mutating func add(_ other: FlushRanges, threshold: PageCount) {
+    if other.isEverything { isEverything = true }
+    for index in 0..<other.count { add(other.ranges[index], pages: 0, threshold: threshold) }
+    pages &+= other.pages
+    if pages > threshold.rawValue { isEverything = true }
+  }
+
+  mutating func addEverything() { isEverything = true }
+
+  private mutating func add(_ range: cmachine_range, pages more: UInt64, threshold: PageCount) {
+    guard !isEverything else { return }
+    pages &+= more
+    let (start, end) = (range.start, range.end)
     if count > 0 && ranges[count &- 1].end == start {
       ranges[count &- 1].end = end
     } else if count < Self.capacity {
-      ranges[count] = cmachine_range(start: start, end: end)
+      ranges[count] = range
       count &+= 1
     } else {
       isEverything = true
@@ -27,15 +44,21 @@ struct FlushRanges {
     if pages > threshold.rawValue { isEverything = true }
   }
 
-  /// Asks the machine for the flush, and says how it was counted.
-  func flush(_ machine: Machine) -> Counter {
-    guard !isEverything else {
+  var isEmpty: Bool { count == 0 && !isEverything }
+
+  /// How a flush of them is counted.
+  var kind: Counter {
+    isEverything ? .flushesOfAll : pages == 1 ? .flushesOfPage : .flushesOfRanges
+  }
+
+  /// Flushes them on this CPU.
+  func flush(_ machine: Machine) {
+    if isEverything {
       unsafe machine.flush(machine.context, nil, 0)
-      return .flushesOfAll
+    } else {
+      unsafe ranges.span.withUnsafeBufferPointer { buffer in
+        unsafe machine.flush(machine.context, buffer.baseAddress, count)
+      }
     }
-    unsafe ranges.span.withUnsafeBufferPointer { buffer in
-      unsafe machine.flush(machine.context, buffer.baseAddress, count)
-    }
-    return pages == 1 ? .flushesOfPage : .flushesOfRanges
   }
 }

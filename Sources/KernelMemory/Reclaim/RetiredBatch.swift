@@ -14,6 +14,9 @@ struct AreaList: ~Copyable {
     count &+= 1
   }
 
+  /// The area that `pop` would return; zero for none.
+  var first: UInt32 { count == 0 ? 0 : head }
+
   mutating func pop(_ pool: DescriptorPool) -> UInt32? {
     guard count != 0 else { return nil }
     let area = head
@@ -40,8 +43,17 @@ struct RetiredBatch: ~Copyable {
   var tables = FrameList()
   var areas = AreaList()
   var ranges = FlushRanges()
-  /// The flush that had begun when the last entry was cleared.
+  /// The newest flush that had been requested when the last entry was cleared.
   var generation: UInt64 = 0
+  /// Pages whose use must wait, guards included.
+  var pages: UInt64 = 0
 
-  var isEmpty: Bool { frames.count == 0 && tables.count == 0 && areas.count == 0 && ranges.pages == 0 }
+  /// Ends a batch that is empty.
+  consuming func end() {
+    frames.end()
+    tables.end()
+    areas.end()
+  }
+
+  var isEmpty: Bool { frames.count == 0 && tables.count == 0 && areas.count == 0 && ranges.isEmpty }
 }

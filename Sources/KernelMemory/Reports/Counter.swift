@@ -14,6 +14,16 @@ public enum Counter: Int, Sendable {
   case areasAllocated, areasFreed, pagesAllocated, pagesFreed
   /// Exchanges between a CPU's cache of frames and the buddy lists.
   case frameCacheRefills, frameCacheDrains
+  /// Frames taken for descriptors and the index of areas, for good.
+  case metadataFramesTaken
+  /// Locks taken, and how many of them had to be waited for.
+  case locksTaken, lockWaits
+  /// Notifications sent to other CPUs, and flushes that a CPU has made for others' requests or its own.
+  case notifications, flushesServed
+  /// Areas handed out of the warm cache, put into it, and taken out of it to be unmapped.
+  case warmHits, warmParked, warmEvicted
+  /// Batches whose flush was complete and whose contents were freed.
+  case batchesCompleted
   /// Allocations that failed, and frees that were refused.
   case allocationsFailed, freesRefused
 

@@ -26,6 +26,8 @@ extension TextSink {
     case .cpuCountUnsupported(let count):
       write(decimal: UInt64(clamping: count))
       write(" CPUs are more than are supported")
+    case .wouldWait: write("memory is short, and waiting for it is not allowed here")
+    case .wrongContext: write("interrupts are off, and the call may have to wait")
     case .memoryMapFull: write("the memory map has too many entries")
     case .earlyMemoryExhausted: write("the memory map has no usable run in the boot window")
     }

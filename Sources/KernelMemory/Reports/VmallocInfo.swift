@@ -45,7 +45,7 @@ extension MemoryManager {
   /// Checks every invariant of every room while nothing else runs, and names the first that does not hold.
   /// O(frames + tables + areas): for tests, and for a kernel that suspects itself.
   public func validate() -> StaticString? {
-    if let problem = frames.validate() { return problem }
+    if let problem = frames.validate(retired: reclaim.retiredFrames) { return problem }
     if let problem = tables.validate() { return problem }
     var problem: StaticString?
     areas.forEach { instance in

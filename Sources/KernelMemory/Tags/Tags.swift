@@ -47,19 +47,22 @@ struct Tags {
     let pagesFreed: Atomic<UInt64>
   }
 
-  struct State {
+  struct State: ~Copyable {
     let cpus: CPUs
     let names: Stable<Name>
     let charges: Stable<Charges>
-    var count = 1
+    let lock: Stable<SpinLock>
+    let count = Atomic<Int>(1)
   }
 
   private let state: Stable<State>
 
   /// `charges` is cleared memory for `capacity` records a CPU.
-  init(cpus: CPUs, state: Stable<State>, names: Stable<Name>, charges: Stable<Charges>) {
+  init(
+    cpus: CPUs, state: Stable<State>, names: Stable<Name>, charges: Stable<Charges>, lock: Stable<SpinLock>
+  ) {
     self.state = state
-    unsafe state.pointer.initialize(to: State(cpus: cpus, names: names, charges: charges))
+    unsafe state.pointer.initialize(to: State(cpus: cpus, names: names, charges: charges, lock: lock))
     unsafe names.pointer.initialize(repeating: Name(), count: Self.capacity)
     var name = Name()
     name.bytes[0] = UInt8(ascii: "-")
@@ -67,17 +70,22 @@ struct Tags {
     names.value = name
   }
 
-  var count: Int { state.value.count }
+  var count: Int { state.value.count.load(ordering: .acquiring) }
 
   /// Adds a tag. Names need not differ.
-  func make(_ utf8: UnsafeBufferPointer<UInt8>) throws(MemoryError) -> Tag {
+  func make(_ utf8: UnsafeBufferPointer<UInt8>, _ cpu: borrowing CPU) throws(MemoryError) -> Tag {
+    try state.value.lock.value.with(.tags, cpu) { () throws(MemoryError) in unsafe try add(utf8) }
+  }
+
+  private func add(_ utf8: UnsafeBufferPointer<UInt8>) throws(MemoryError) -> Tag {
     guard count < Self.capacity else { throw .tagsExhausted(limit: Self.capacity) }
     var name = Name()
     name.count = UInt8(min(utf8.count, Self.nameCapacity))
     for index in 0..<Int(name.count) { unsafe name.bytes[index] = utf8[index] }
-    state.value.names[count].value = name
-    state.value.count &+= 1
-    return Tag(index: UInt16(count &- 1))
+    let index = count
+    state.value.names[index].value = name
+    state.value.count.store(index &+ 1, ordering: .releasing)
+    return Tag(index: UInt16(index))
   }
 
   func contains(_ tag: Tag) -> Bool { Int(tag.index) < count }

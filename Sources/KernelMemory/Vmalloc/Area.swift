@@ -16,4 +16,7 @@ public struct Area: Equatable, Sendable {
 
   /// The guard: addresses behind the pages that fault when touched.
   public var guardRange: PageRange { PageRange(unchecked: pages.end, count: guardPages) }
+
+  /// The pages and their guard.
+  var spanRange: PageRange { PageRange(from: pages.first, upTo: guardRange.end) }
 }

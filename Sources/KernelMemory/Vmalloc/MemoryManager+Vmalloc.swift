@@ -59,12 +59,13 @@ extension MemoryManager {
     let address = unsafe VirtualAddress(pointer)
     try cpus.with { (cpu) throws(MemoryError) in
       do throws(MemoryError) {
-        unmake(try retire(address), cpu)
+        try free(address, cpu)
       } catch {
         cpu.count(.freesRefused)
         throw error
       }
     }
+    if reclaim.mode == .strict { finishFlush() }
   }
 
   private func pointer(to area: UInt32) -> UnsafeMutableRawPointer {
@@ -80,14 +81,13 @@ extension MemoryManager {
   private func make(_ byteCount: Int, _ options: VmallocOptions) throws(MemoryError) -> UInt32 {
     let request: Areas.Request
     do throws(MemoryError) { request = try check(byteCount, options) } catch { throw failed(error) }
-    let area = try retrying { (cpu) throws(MemoryError) in
-      let number = try reserve(request, options, cpu)
-      areas.pool[number].value.byteCount = UInt64(byteCount)
-      areas[options.areas ?? vmallocAreas].publish(number)
-      tags.charge(options.tag, areas: 1, pages: request.pages.rawValue, cpu)
-      cpu.count(.areasAllocated)
-      cpu.count(.pagesAllocated, Int(request.pages.rawValue))
-      return number
+    if request.place == nil, let area = reuse(request, byteCount) { return area }
+    relieve(options)
+    let area = try retrying(mayWait: options.mayWait) { (cpu) throws(MemoryError) in
+      let area = try reserve(request, cpu)
+      publish(area, request, byteCount, cpu)
+      areas[request.traits.instance].publish(area)
+      return area
     }
     announce(areas.pool[area].value.pages)
     return area
@@ -106,49 +106,75 @@ extension MemoryManager {
     guard areas.contains(options.areas ?? vmallocAreas) else { throw .areasUnavailable }
     guard tags.contains(options.tag) else { throw .tagsExhausted(limit: tags.count) }
     if let address = options.address, !address.isAligned(to: pageSize) { throw .placeTaken(address) }
+    let order = max(0, alignment.trailingZeroBitCount - Int(pageSize.shift))
     return Areas.Request(
-      pages: pages, guardPages: options.guardPages,
-      alignment: max(0, alignment.trailingZeroBitCount - Int(pageSize.shift)),
-      place: options.address?.number(pageSize))
+      pages: pages,
+      traits: AreaTraits(
+        guardPages: options.guardPages, protection: options.protection,
+        instance: options.areas ?? vmallocAreas, cache: options.cache, alignment: order,
+        zone: options.zone, tag: options.tag),
+      alignment: order, place: options.address?.number(pageSize))
+  }
+
+  /// A freed area of the same kind that is still mapped.
+  private func reuse(_ request: Areas.Request, _ byteCount: Int) -> UInt32? {
+    cpus.with { cpu in
+      guard let area = reclaim.reuse(request.pages.rawValue, request.traits, cpu) else { return nil }
+      publish(area, request, byteCount, cpu)
+      areas[request.traits.instance].publish(area)
+      return area
+    }
+  }
+
+  /// Charges an area, and notes what was asked.
+  private func publish(_ area: UInt32, _ request: Areas.Request, _ byteCount: Int, _ cpu: borrowing CPU) {
+    areas.pool[area].value.byteCount = UInt64(byteCount)
+    areas.pool[area].value.traits = request.traits
+    tags.charge(request.traits.tag, areas: 1, pages: request.pages.rawValue, cpu)
+    cpu.count(.areasAllocated)
+    cpu.count(.pagesAllocated, Int(truncatingIfNeeded: request.pages.rawValue))
+  }
+
+  /// Takes this CPU's share of what earlier frees have left, so that nothing depends on an idle loop: a
+  /// little always, and past the bound, where waiting is legal, all of it.
+  private func relieve(_ options: VmallocOptions) {
+    guard reclaim.mode != .strict else { return }
+    let isOverBound = cpus.with { cpu in
+      reclaim.relieve(cpu)
+      return reclaim.isOverBound(cpu)
+    }
+    guard isOverBound, options.mayWait, cpus.count == 1 || cpus.mayWait else { return }
+    reclaim.shootdown.wait(for: cpus.with { cpu in reclaim.awaited(cpu) })
+    while cpus.with({ cpu in reclaim.isOverBound(cpu) && reclaim.relieve(cpu) }) {}
   }
 
   /// Steps 2 to 4.
-  private func reserve(
-    _ request: Areas.Request, _ options: VmallocOptions, _ cpu: borrowing CPU
-  ) throws(MemoryError) -> UInt32 {
-    let instance = areas[options.areas ?? vmallocAreas]
-    let area = try instance.reserve(request, cpu)
-    let descriptor = areas.pool[area]
-    do {
-      try populate(area, descriptor.value.pages, options, cpu)
+  private func reserve(_ request: Areas.Request, _ cpu: borrowing CPU) throws(MemoryError) -> UInt32 {
+    let instance = areas[request.traits.instance]
+    let area = try areas.locked(cpu) { () throws(MemoryError) in try instance.reserve(request, cpu) }
+    do throws(MemoryError) {
+      try populate(area, request, cpu)
     } catch {
-      instance.release(area)
+      areas.locked(cpu) { instance.release(area) }
       throw error
     }
-    descriptor.value.tag = options.tag
-    descriptor.value.protection = options.protection
-    descriptor.value.cache = options.cache
     return area
   }
 
   private func populate(
-    _ area: UInt32, _ pages: PageRange, _ options: VmallocOptions, _ cpu: borrowing CPU
+    _ area: UInt32, _ request: Areas.Request, _ cpu: borrowing CPU
   ) throws(MemoryError) {
-    let missing = try tables.tablesMissing(for: pages)
+    let pages = areas.pool[area].value.pages
     let list = try frames.allocate(
-      count: Int(truncatingIfNeeded: pages.count.rawValue), zone: options.zone, cpu)
-    var source: ReservedTables
-    do {
-      source = try reserveTables(missing, cpu)
+      count: Int(truncatingIfNeeded: pages.count.rawValue), zone: request.traits.zone, cpu)
+    var leaves = LeafList(list, area: area, frames.table)
+    let attributes = MappingAttributes(request.traits.protection, cache: request.traits.cache)
+    do throws(MemoryError) {
+      try write(pages, frame: nil, attributes, from: &leaves, cpu)
     } catch {
-      frames.free(list, cpu)
+      frames.free(leaves.unused(), cpu)
       throw error
     }
-    cpu.count(.tablesMade, tables.pin(pages, from: &source))
-    source.end()
-    var leaves = LeafList(list, area: area, frames.table)
-    let attributes = MappingAttributes(options.protection, cache: options.cache)
-    cpu.count(.entriesWritten, tables.write(pages, attributes, from: &leaves))
     leaves.end()
   }
 }
@@ -158,31 +184,22 @@ extension MemoryManager {
 extension MemoryManager {
   /// The one place that decides whether a free is right. Of several callers with the same address, one
   /// succeeds.
-  private func retire(_ address: VirtualAddress) throws(MemoryError) -> UInt32 {
+  private func free(_ address: VirtualAddress, _ cpu: borrowing CPU) throws(MemoryError) {
     let page = address.number(pageSize)
     guard let instance = areas.instance(containing: page) else { throw .badFree(.foreign) }
-    guard let area = instance.find(page), areas.pool[area].value.state == .live else {
-      throw .badFree(.alreadyFree)
-    }
+    guard let area = instance.find(page) else { throw .badFree(.alreadyFree) }
+    let life = areas.pool[area].value.generation
+    guard areas.pool[area].value.state == .live else { throw .badFree(.alreadyFree) }
     let pages = areas.pool[area].value.pages
     guard pages.contains(page) else { throw .badFree(.guardPage) }
     guard address.isAligned(to: pageSize) else {
       throw .badFree(page == pages.first ? .unaligned : .interior)
     }
     guard page == pages.first else { throw .badFree(.interior) }
-    guard instance.retire(area) else { throw .badFree(.alreadyFree) }
-    return area
-  }
-
-  /// Steps 2 to 4 of a free.
-  private func unmake(_ area: UInt32, _ cpu: borrowing CPU) {
-    let pages = areas.pool[area].value.pages
-    tags.uncharge(areas.pool[area].value.tag, areas: 1, pages: pages.count.rawValue, cpu)
+    let tag = areas.pool[area].value.traits.tag
+    guard reclaim.retire(area, in: life, cpu) else { throw .badFree(.alreadyFree) }
+    tags.uncharge(tag, areas: 1, pages: pages.count.rawValue, cpu)
     cpu.count(.areasFreed)
     cpu.count(.pagesFreed, Int(truncatingIfNeeded: pages.count.rawValue))
-    let detached = tables.clear(pages, owned: true, prune: true)
-    cpu.count(.entriesCleared, detached.entriesCleared)
-    reclaim.retire(detached, pages, area: area, cpu)
-    reclaim.drain(cpu)
   }
 }

@@ -13,6 +13,8 @@ public struct VmallocOptions: Sendable {
   public var zone: ZoneKind = .normal
   /// Who is charged.
   public var tag: Tag = .untagged
+  /// Whether the call may wait for other CPUs when memory is short; with interrupts off it never does.
+  public var mayWait = true
   /// The range; nil for the vmalloc range.
   public var areas: AreasID?
 

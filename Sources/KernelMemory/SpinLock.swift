@@ -1,0 +1,58 @@
+internal import CMachine
+internal import Synchronization
+
+// Locks
+//
+// A lock is held with interrupts off, for a bounded time, and never while waiting for anything but another
+// lock of a higher rank. The order, asserted in debug builds:
+//
+//     areas     which addresses are taken, and the descriptors
+//     tables    the shape of the page tables, and what they count
+//     requests  the list of flushes that CPUs are asked for
+//     zone      the buddy lists of one zone of frames
+//     tags      the names of tags
+//
+// What one CPU has for itself needs no lock: interrupts are off there.
+
+/// What a lock protects; a lock may be taken while locks of lower ranks alone are held.
+enum LockRank: Int {
+  case areas, tables, requests, zone, tags
+}
+
+/// A lock that CPUs wait for by spinning. In memory that is all zero it is free.
+struct SpinLock: ~Copyable {
+  private let word: Atomic<UInt32>
+
+  /// Runs `body` with the lock held.
+  @inline(__always)
+  borrowing func with<Result: ~Copyable, Failure: Error>(
+    _ rank: LockRank, _ cpu: borrowing CPU, _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    acquire(cpu)
+    cpu.hold(rank)
+    defer {
+      cpu.release(rank)
+      word.store(0, ordering: .releasing)
+      cmachine_step(cmachine_step_lock_released)
+    }
+    return try body()
+  }
+
+  @inline(__always)
+  private borrowing func acquire(_ cpu: borrowing CPU) {
+    cmachine_step(cmachine_step_lock_wanted)
+    cpu.count(.locksTaken)
+    if word.exchange(1, ordering: .acquiring) != 0 { wait(cpu) }
+  }
+
+  @inline(never)
+  private borrowing func wait(_ cpu: borrowing CPU) {
+    cpu.count(.lockWaits)
+    repeat {
+      while word.load(ordering: .relaxed) != 0 {
+        cmachine_relax()
+        cmachine_step(cmachine_step_lock_waiting)
+      }
+    } while word.exchange(1, ordering: .acquiring) != 0
+  }
+}
