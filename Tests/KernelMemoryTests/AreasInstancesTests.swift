@@ -110,11 +110,13 @@ import Testing
     let test = try TestMachine(ram: [.small])
     for number in 1..<UInt64(AreasTable.capacity) {
       let id = try test.manager.makeAreas(
-        PageRange(unchecked: PageNumber(TestMachine.moduleStart.rawValue + number * 16), count: PageCount(16)))
+        PageRange(unchecked: PageNumber(TestMachine.moduleStart.rawValue + number * 16), count: PageCount(16))
+      )
       var options = VmallocOptions()
       options.areas = id
       let pointer = try test.manager.vmalloc(1, options)
-      #expect(VirtualAddress(pointer).number(.size4K).rawValue == TestMachine.moduleStart.rawValue + number * 16)
+      #expect(
+        VirtualAddress(pointer).number(.size4K).rawValue == TestMachine.moduleStart.rawValue + number * 16)
     }
     test.expectRefused(.areasUnavailable) { _ = try makeModules(test, pages: 1) }
     test.expectValid()

@@ -84,8 +84,8 @@ import Testing
 // MARK: - Alignment
 
 extension AreasTests {
-  /// Alignment is of the address, not of the place in the range: every aligned page of a range can be had, and
-  /// no other.
+  /// Alignment is of the address, not of the place in the range: every aligned page of a range can be
+  /// had, and no other.
   @Test(arguments: 0...12, [0, 1, 1000] as [UInt64])
   func everyAlignedPageCanBeHad(alignment: Int, offset: UInt64) throws {
     let fixture = try AreasFixture(pages: 4096, offset: offset)

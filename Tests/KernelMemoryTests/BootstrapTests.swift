@@ -26,8 +26,8 @@ private let GiB: UInt64 = 1 << 30
     }
   }
 
-  /// Where a bank of RAM begins: at zero, or so that it lies on both sides of an entry of every level and of
-  /// a section of metadata.
+  /// Where a bank of RAM begins: at zero, or so that it lies on both sides of an entry of every level
+  /// and of a section of metadata.
   @Test(arguments: [0, 512 * GiB - 110 * 4096])
   func everySizeOfMachineStartsOrIsRefused(start: UInt64) throws {
     let largest: UInt64 = start == 0 ? 270 : 410

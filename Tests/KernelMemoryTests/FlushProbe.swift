@@ -3,8 +3,8 @@ import MachineSimulator
 
 @testable import KernelMemory
 
-/// A started manager whose machine asks a closure at each flush: what has happened by then, and whether the flush is
-/// to be carried out or lost.
+/// A started manager whose machine asks a closure at each flush: what has happened by then, and whether
+/// the flush is to be carried out or lost.
 final class FlushProbe {
   let test: TestMachine
   /// Asked before the CPUs forget anything; false drops the flush.

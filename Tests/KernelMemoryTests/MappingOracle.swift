@@ -143,7 +143,8 @@ extension MappingOracle {
 // MARK: - Checks
 
 extension MappingOracle {
-  /// Whether the leaves of the arena are the segments, no more and no less; what differs, if something does.
+  /// Whether the leaves of the arena are the segments, no more and no less; what differs, if something
+  /// does.
   func difference() -> String? {
     var total: UInt64 = 0
     var next = Self.arena.lowerBound

@@ -76,8 +76,8 @@ private let page: UInt64 = 4096
     (4, 4), (4, 6), (4, 8), (4, 12), (5, 4), (5, 7), (5, 10), (8, 4), (0, 4), (0, 8), (0, 16), (12, 4),
   ])
   func overlapsOfEveryKind(start: UInt64, count: UInt64) throws {
-    for (first, second) in [(MemoryMap.Kind.usable, .reserved), (.reserved, .usable)] as [(_, MemoryMap.Kind)]
-    {
+    let kinds: [(MemoryMap.Kind, MemoryMap.Kind)] = [(.usable, .reserved), (.reserved, .usable)]
+    for (first, second) in kinds {
       let map = try makeMap([(first, 4 * page, 4 * page), (second, start * page, count * page)])
       let usable = Set(first == .usable ? 4..<8 : start..<start + count)
       let reserved = Set(first == .usable ? start..<start + count : 4..<8)

@@ -3,8 +3,8 @@ import Testing
 
 @testable import KernelMemory
 
-/// An operation for which exactly so many page frames are left, with every number of them from none to all that
-/// it needs. Nothing in the core knows of this: memory is really short.
+/// An operation for which exactly so many page frames are left, with every number of them from none to
+/// all that it needs. Nothing in the core knows of this: memory is really short.
 enum NthFailure: CaseIterable {
   /// The first of a machine: six nodes for the index.
   case firstPage, firstPages
@@ -129,8 +129,8 @@ extension NthFailure {
 // MARK: - One failure
 
 extension NthFailure {
-  /// Runs the operation with `left` frames, on a machine of its own: it fails as it must and changes nothing,
-  /// or succeeds; afterwards, with all memory there, it succeeds.
+  /// Runs the operation with `left` frames, on a machine of its own: it fails as it must and changes
+  /// nothing, or succeeds; afterwards, with all memory there, it succeeds.
   func run(left: UInt64) throws {
     let test = try TestMachine(ram: [.small])
     try prepare(test)

@@ -4,7 +4,8 @@ import Testing
 @testable import KernelMemory
 
 @Suite struct NthFailureTests {
-  /// Every number of frames; for `manyPages` those around which the outcome changes (`HeavyTests` takes all).
+  /// Every number of frames; for `manyPages` those around which the outcome changes (`HeavyTests` takes
+  /// all).
   @Test(arguments: NthFailure.allCases)
   func everyShortageLeavesAllAsItWas(operation: NthFailure) throws {
     let total = operation.needs.total

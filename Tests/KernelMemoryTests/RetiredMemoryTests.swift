@@ -4,8 +4,8 @@ import Testing
 
 @testable import KernelMemory
 
-/// Values that hold frames or addresses cannot be dropped: where no type error and no linker says so, the process
-/// stops. And what is retired is freed by no flush that began too early.
+/// Values that hold frames or addresses cannot be dropped: where no type error and no linker says so,
+/// the process stops. And what is retired is freed by no flush that began too early.
 @Suite struct RetiredMemoryTests {
   private static let dropped = "swift-vmalloc: retired memory was dropped without a completed flush\n"
 
@@ -59,8 +59,8 @@ import Testing
     #expect(String(decoding: result.standardErrorContent, as: UTF8.self).contains(Self.dropped))
   }
 
-  /// A token is made by a flush alone, in `Reclaim`'s own file. So the batch is made to look younger here: as if it had
-  /// been added to after flush number one had begun.
+  /// A token is made by a flush alone, in `Reclaim`'s own file. So the batch is made to look younger
+  /// here: as if it had been added to after flush number one had begun.
   @Test func aFlushThatBeganTooEarlyStopsTheMachine() async throws {
     await #expect(processExitsWith: .success) { try Self.drain(batchOfGeneration: 0) }
     let result = try await #require(

@@ -2,8 +2,9 @@ import Testing
 
 @testable import KernelMemory
 
-/// All that an operation which fails must leave as it was. The package's own stock of descriptors and index
-/// nodes may grow by one that fails, so a frame counts the same whether it is free, on a CPU's list, or stock.
+/// All that an operation which fails must leave as it was. The package's own stock of descriptors and
+/// index nodes may grow by one that fails, so a frame counts the same whether it is free, on a CPU's
+/// list, or stock.
 struct Snapshot {
   /// How many frames are `allocated`, `mapped`, `table`, and all others, zone by zone.
   var frames: [[UInt64]] = []

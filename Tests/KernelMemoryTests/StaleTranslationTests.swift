@@ -3,8 +3,8 @@ import Testing
 
 @testable import KernelMemory
 
-/// The order of a free: entries are cleared, every CPU forgets them, and only then is anything free. Done in
-/// another order by hand, it is caught: so the silence of all other tests means something.
+/// The order of a free: entries are cleared, every CPU forgets them, and only then is anything free.
+/// Done in another order by hand, it is caught: so the silence of all other tests means something.
 @Suite struct StaleTranslationTests {
   private let test: TestMachine
   private let pages: PageRange

@@ -106,8 +106,8 @@ import Testing
     test.expectRefused(.sizeOverflow) { _ = try VirtualBuffer(zeroedByteCount: -1, from: test.manager) }
   }
 
-  /// The spans are of exactly the bytes that were asked for. Here their address is no memory of the process, so
-  /// they are measured, not read.
+  /// The spans are of exactly the bytes that were asked for. Here their address is no memory of the
+  /// process, so they are measured, not read.
   @Test func spansHaveTheBytesThatWereAskedFor() throws {
     var buffer = try VirtualBuffer(byteCount: 5001, from: test.manager)
     let address = buffer.address

@@ -16,15 +16,16 @@ import Testing
     return String(decoding: text.bytes, as: UTF8.self)
   }
 
-  /// A line of Linux 6.12's /proc/vmallocinfo for memory from vmalloc on one memory node: the range, the size in
-  /// seven columns at least, the caller, the pages, the pages on the node.
+  /// A line of Linux 6.12's /proc/vmallocinfo for memory from vmalloc on one memory node: the range,
+  /// the size in seven columns at least, the caller, the pages, the pages on the node.
   private static var line:
     Regex<(Substring, Substring, Substring, Substring, Substring, Substring, Substring)>
   {
     #/^0x([0-9a-f]{16})-0x([0-9a-f]{16}) ( *\d+) (\S+) pages=(\d+) vmalloc N0=(\d+)$/#
   }
 
-  /// Lines of the recorded boot of a Debian kernel that Examples/traces has; five-level paging, hence 0xff7d….
+  /// Lines of the recorded boot of a Debian kernel that Examples/traces has; five-level paging, hence
+  /// 0xff7d….
   private static let recorded = [
     "0xff7d531e8000d000-0xff7d531e8000f000    8192 gen_pool_add_owner+0x3e/0xc0 pages=1 vmalloc N0=1",
     "0xff7d531e80020000-0xff7d531e80025000   20480 kernel_clone+0xc2/0x430 pages=4 vmalloc N0=4",

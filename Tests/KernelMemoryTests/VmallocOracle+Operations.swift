@@ -142,7 +142,8 @@ extension VmallocOracle {
     if freed.count > 10 { freed.removeFirst() }
   }
 
-  /// A free of any address that is not the first byte of an area: refused for the reason that the books give.
+  /// A free of any address that is not the first byte of an area: refused for the reason that the books
+  /// give.
   mutating func freeBadly() throws {
     let start = TestMachine.vmallocStart.rawValue << 12
     var candidates =

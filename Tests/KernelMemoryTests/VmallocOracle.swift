@@ -3,9 +3,9 @@ import Testing
 
 @testable import KernelMemory
 
-/// Random operations of every kind on one machine, against a plain dictionary: which page belongs to whom, which
-/// frame is behind it, and what it holds. Memory is read and written by the simulated CPU alone, whose TLB keeps
-/// every translation until it is told to forget it.
+/// Random operations of every kind on one machine, against a plain dictionary: which page belongs to
+/// whom, which frame is behind it, and what it holds. Memory is read and written by the simulated CPU
+/// alone, whose TLB keeps every translation until it is told to forget it.
 struct VmallocOracle {
   struct Failure: Error, CustomStringConvertible {
     let description: String
