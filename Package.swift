@@ -30,8 +30,10 @@ let package = Package(
     .target(
       name: "MachineSimulator", dependencies: ["KernelMemory", "CMachine"], swiftSettings: sources),
     .testTarget(
-      name: "KernelMemoryTests", dependencies: ["KernelMemory", "MachineSimulator"],
+      name: "KernelMemoryTests", dependencies: ["KernelMemory", "MachineSimulator", "CMachine"],
       swiftSettings: tests),
+    .testTarget(
+      name: "HeavyTests", dependencies: ["KernelMemory", "MachineSimulator"], swiftSettings: tests),
     .testTarget(
       name: "MachineSimulatorTests", dependencies: ["MachineSimulator", "KernelMemory", "CMachine"],
       swiftSettings: tests),

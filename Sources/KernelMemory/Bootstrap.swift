@@ -29,7 +29,7 @@ public struct Bootstrap: ~Copyable {
   public var root: PhysicalAddress { space.root.address(space.linearMap.pageSize) }
 
   /// Maps a run of pages to a run of frames, with the largest leaves that alignment allows.
-  /// - Throws: `alreadyMapped`, `notCanonical`, `earlyMemoryExhausted`, with nothing mapped.
+  /// - Throws: `alreadyMapped`, `notCanonical`, `frameOutOfReach`, `earlyMemoryExhausted`, with nothing mapped.
   public mutating func map(
     _ pages: PageRange, to frame: FrameNumber, _ attributes: MappingAttributes
   ) throws(MemoryError) {

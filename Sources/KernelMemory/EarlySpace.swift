@@ -29,6 +29,7 @@ struct EarlySpace {
     let tables = PageTables(
       choice: choice, root: root, table: FrameTable(emptyFor: early.window), lock: Stable(bitPattern: 0))
     guard tables.isCanonical(pages) else { throw .notCanonical(pages.first.address(choice.pageSize)) }
+    try tables.checkReach(frame, pages.count)
     let missing = try tables.tablesMissing(for: pages, frame: frame, checkingLeaves: true)
     var source = EarlyTables(next: try early.allocate(PageCount(UInt64(missing))))
     _ = tables.pin(pages, frame: frame, from: &source)

@@ -20,6 +20,8 @@ public enum MemoryError: Error, Equatable, Sendable {
   case metadataExhausted
   /// The pages are not in the part of the address space that the page-table format can translate.
   case notCanonical(VirtualAddress)
+  /// No entry of the page-table format holds a frame number this high.
+  case frameOutOfReach(FrameNumber)
   /// A page that was to be mapped is mapped.
   case alreadyMapped(VirtualAddress)
   /// Splitting a large leaf needs break-before-make here, and the leaf is in use.

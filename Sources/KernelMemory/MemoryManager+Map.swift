@@ -6,12 +6,13 @@ internal import CMachine
 extension MemoryManager {
   /// Maps a run of pages to a run of frames, with the largest leaves that alignment allows. O(tables +
   /// leaves).
-  /// - Throws: `alreadyMapped`, `placeTaken` inside a managed range, `notCanonical`, `tablesExhausted`, with
-  ///   nothing mapped.
+  /// - Throws: `sizeIsZero`, `alreadyMapped`, `placeTaken` inside a managed range, `notCanonical`,
+  ///   `frameOutOfReach`, `tablesExhausted`, with nothing mapped.
   public func map(
     _ pages: PageRange, to frame: FrameNumber, _ attributes: MappingAttributes
   ) throws(MemoryError) {
     try checkUnmanaged(pages)
+    do throws(MemoryError) { try tables.checkReach(frame, pages.count) } catch { throw failed(error) }
     try retrying { (cpu) throws(MemoryError) in
       var leaves = LeafRun(frame)
       try write(pages, frame: frame, attributes, from: &leaves, cpu)

@@ -204,12 +204,16 @@ extension MemoryManager {
 
   /// Starts managing another range of addresses. The tables directly below the root are made for all of
   /// it at once, and stay.
-  /// - Throws: `areasUnavailable`, `notCanonical`, `tablesExhausted`, `metadataExhausted`, with nothing
-  ///   changed.
+  /// - Throws: `areasUnavailable`, `notCanonical`, `alreadyMapped` where something is mapped in it,
+  ///   `tablesExhausted`, `metadataExhausted`, with nothing changed.
   public func makeAreas(_ range: PageRange) throws(MemoryError) -> AreasID {
     guard tables.isCanonical(range) else {
       throw failed(.notCanonical(range.first.address(pageSize)))
     }
+    guard areas.canAdd(range) else { throw failed(.areasUnavailable) }
+    var mapped: PageNumber?
+    tables.visit(range) { leaf in mapped = mapped ?? leaf.pages.first }
+    if let mapped { throw failed(.alreadyMapped(mapped.address(pageSize))) }
     return try retrying { (cpu) throws(MemoryError) in
       let missing = tables.tablesBelowRootMissing(for: range)
       var source = try reserveTables(missing, cpu)

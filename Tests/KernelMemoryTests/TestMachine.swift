@@ -14,23 +14,33 @@ final class TestMachine {
   init(
     ram: [RAMRegion] = [RAMRegion(PhysicalAddress(0), byteCount: 64 << 20)],
     map: MemoryMap? = nil, vmallocPages: UInt64 = 1 << 33, largeLeaves: Bool = true,
-    mode: FreeMode = .strict
+    limit: PhysicalAddress? = nil, mode: FreeMode = .strict
   ) throws {
     simulated = try SimulatedMachine(ram: ram)
+    let window = simulated.linearMap
     let bootstrap = try Bootstrap(
-      memoryMap: map ?? simulated.memoryMap, window: simulated.linearMap, linearMap: simulated.linearMap,
+      memoryMap: map ?? simulated.memoryMap, window: window,
+      linearMap: LinearMap(base: window.base, limit: limit ?? window.limit, pageSize: window.pageSize),
       format: .x86_64FourLevel(hasGigabyteLeaves: largeLeaves))
     try simulated.loadRoot(bootstrap.root)
     manager = try bootstrap.start(
       on: simulated.machine,
       vmallocRange: PageRange(unchecked: Self.vmallocStart, count: PageCount(vmallocPages)), mode: mode)
     let table = manager.frames.table
-    simulated.isFrameFree = { frame in
-      switch table.metadata(of: frame)?.value.state.kind {
-      case .free, .tail, .idle: true
-      default: false
+    simulated.isFrameFree = { frame in Self.isFree(frame, table) }
+  }
+
+  /// Whether nobody has a frame: a block's first frame says it for all of them.
+  private static func isFree(_ frame: FrameNumber, _ table: FrameTable) -> Bool {
+    for order in 0...UInt64(Zone.maxOrder) {
+      let first = FrameNumber(frame.rawValue & ~((1 << order) - 1))
+      switch table.metadata(of: first)?.value.state.kind {
+      case .tail: continue
+      case .free, .idle: return true
+      default: return false
       }
     }
+    return true
   }
 
   func expectValid(_ location: SourceLocation = #_sourceLocation) {

@@ -23,7 +23,7 @@ enum Memory {
       PagingControls.load(root: bootstrap.root)
       let manager = try unsafe bootstrap.start(
         on: .x86_64(linearMap: AddressSpace.linearMap, fatal: reportFatal),
-        vmallocRange: AddressSpace.vmallocRange)
+        vmallocRange: AddressSpace.vmallocRange, mode: .strict)
       try manager.unmap(AddressSpace.linearAlias(of: Image.all))
       unsafe started = manager
       reportRefusedFrames(of: manager)

@@ -40,7 +40,7 @@ struct SimulatedComputer: JobMachine {
         memoryMap: try machine.memoryMap, window: machine.linearMap, linearMap: machine.linearMap,
         format: .x86_64FourLevel(hasGigabyteLeaves: true))
       try Self.load(bootstrap.root, into: machine)
-      manager = try bootstrap.start(on: machine.machine)
+      manager = try bootstrap.start(on: machine.machine, mode: .strict)
     } catch {
       throw .memory(error)
     }

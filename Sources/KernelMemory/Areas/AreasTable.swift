@@ -43,12 +43,17 @@ struct AreasTable {
 
   func contains(_ id: AreasID) -> Bool { Int(id.index) < state.value.count }
 
+  /// Whether a range can be managed: it is not empty, overlaps no other, is not one too many, and does not
+  /// have page zero, whose address is no pointer.
+  func canAdd(_ range: PageRange) -> Bool {
+    state.value.count < Self.capacity && !range.isEmpty && range.first.rawValue != 0 && !overlaps(range)
+  }
+
   /// Starts managing a range.
-  /// - Throws: `areasUnavailable` where it is empty, overlaps another, or is one too many;
-  ///   `metadataExhausted`.
+  /// - Throws: `areasUnavailable` where it cannot be added; `metadataExhausted`.
   func add(_ range: PageRange, _ cpu: borrowing CPU) throws(MemoryError) -> AreasID {
+    guard canAdd(range) else { throw .areasUnavailable }
     let number = state.value.count
-    guard number < Self.capacity, !range.isEmpty, !overlaps(range) else { throw .areasUnavailable }
     try pool.stock(1, cpu)
     let frames = state.value.frames
     guard let root = frames.allocateMetadata(cpu) else { throw .metadataExhausted }

@@ -101,9 +101,21 @@ extension Frames {
     return switch state.kind {
     case .allocated: state.order == order ? nil : .wrongOrder
     case .free, .idle: .alreadyFree
-    case .tail: .interior
+    case .tail: kindOfBlock(around: UInt32(frame.rawValue)) == .free ? .alreadyFree : .interior
     case .unmanaged, .mapped, .table, .metadata: .foreign
     }
+  }
+
+  /// What the block is that has `frame` inside: the frame's number, its low bits cleared one by one, leads
+  /// to the block's head before it leads out of the block.
+  private func kindOfBlock(around frame: UInt32) -> FrameKind {
+    var head = frame
+    var kind = FrameKind.tail
+    while kind == .tail {
+      head &= head &- 1
+      kind = table[head].value.state.kind
+    }
+    return kind
   }
 
   /// A block whose first frame's state is `idle` or `free`: the caller names it.

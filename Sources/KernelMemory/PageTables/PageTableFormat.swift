@@ -8,6 +8,8 @@ protocol PageTableFormat {
   static var pageSize: PageSize { get }
   /// log2 of the entries in a table.
   static var indexBits: Int { get }
+  /// How many bits of a frame number an entry holds.
+  static var frameBits: Int { get }
   /// Whether a live leaf must be taken away, and flushed, before smaller ones may stand in its place
   /// (Arm ARM, D8.16.1: break-before-make).
   static var splitNeedsBreakBeforeMake: Bool { get }
@@ -43,6 +45,12 @@ extension PageTableFormat {
   /// The pages that an entry of a table of `level` covers.
   @inline(__always)
   static func span(_ level: Int) -> UInt64 { 1 &<< spanShift(level) }
+
+  /// Whether entries hold the numbers of all frames from `first` on that `count` pages are mapped to.
+  static func reaches(_ first: FrameNumber, _ count: PageCount) -> Bool {
+    let limit = UInt64(1) &<< UInt64(truncatingIfNeeded: frameBits)
+    return first.rawValue < limit && count.rawValue <= limit &- first.rawValue
+  }
 
   /// Whether all of `pages` lie in one half of the translatable address space: the bits above it
   /// copy its highest bit.

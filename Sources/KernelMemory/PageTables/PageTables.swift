@@ -54,6 +54,16 @@ struct PageTables {
     }
   }
 
+  /// Refuses frames that no entry can name.
+  /// - Throws: `frameOutOfReach`.
+  func checkReach(_ first: FrameNumber, _ count: PageCount) throws(MemoryError) {
+    let reaches =
+      switch choice {
+      case .x86_64FourLevel: X86_64Format.reaches(first, count)
+      }
+    guard reaches else { throw .frameOutOfReach(first) }
+  }
+
   func tablesMissing(
     for pages: PageRange, frame: FrameNumber? = nil, checkingLeaves: Bool = false
   ) throws(MemoryError) -> Int {

@@ -18,6 +18,9 @@ extension TextSink {
     case .tablesExhausted(let got, let count): write(got, " frames for tables are free of the wanted ", count)
     case .metadataExhausted: write("no frame is free for the descriptors of areas")
     case .notCanonical(let address): write("the page tables do not translate ", address)
+    case .frameOutOfReach(let frame):
+      write("no page-table entry holds the frame number ")
+      write(decimal: frame.rawValue)
     case .alreadyMapped(let address): write("already mapped: ", address)
     case .breakBeforeMake(let address): write("a large leaf in use cannot be split: ", address)
     case .badFree(let reason): write(reason)

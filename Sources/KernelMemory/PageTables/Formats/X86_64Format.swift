@@ -8,6 +8,7 @@
 struct X86_64Format: PageTableFormat {
   static var pageSize: PageSize { .size4K }
   static var indexBits: Int { 9 }
+  static var frameBits: Int { 40 }
   static var splitNeedsBreakBeforeMake: Bool { false }
 
   let levels = 4

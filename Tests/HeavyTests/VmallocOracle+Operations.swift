@@ -1,0 +1,1 @@
+../KernelMemoryTests/VmallocOracle+Operations.swift

@@ -1,0 +1,48 @@
+import MachineSimulator
+import Testing
+
+@testable import KernelMemory
+
+@Suite struct MMUAgreementTests {
+  /// 240 tables, 9,600 addresses.
+  @Test(arguments: RandomTests.seeds(4), [true, false])
+  func randomTables(seed: UInt64, largeLeaves: Bool) throws {
+    var agreement = try MMUAgreement(seed: seed, largeLeaves: largeLeaves)
+    try agreement.run(tables: 30, probesEach: 40)
+    #expect(agreement.probes == 1200)
+  }
+
+  @Test func areasWithTheirGuards() throws {
+    var agreement = try MMUAgreement(seed: 1, largeLeaves: true)
+    let manager = agreement.oracle.test.manager
+    for protection in [Protection.readOnly, .readWrite, .readExecute, .writableExecutable] {
+      for cache in [CacheType.writeBack, .writeCombining, .uncachedMinus, .uncached, .writeThrough] {
+        var options = VmallocOptions()
+        options.protection = protection
+        options.cache = cache
+        _ = try manager.vmalloc(3 * 4096, options)
+      }
+    }
+    var pages: [UInt64] = []
+    manager.forEachArea { area in
+      pages += area.pages.first.rawValue - 1...area.guardRange.end.rawValue
+    }
+    #expect(pages.count == 20 * 6)
+    for page in pages { try agreement.probe(page) }
+    var mapped: [MappedRange] = []
+    manager.forEachMapping { mapped.append($0) }
+    #expect(mapped.count { $0.pages.first >= TestMachine.vmallocStart } == 60)
+  }
+
+  @Test func theLinearMap() throws {
+    var agreement = try MMUAgreement(seed: 1, largeLeaves: true)
+    let manager = agreement.oracle.test.manager
+    // Most of its frames are free, and may be looked at all the same.
+    agreement.oracle.test.simulated.isFrameFree = nil
+    for frame in [UInt64(1), 511, 512, 513, 1500, 2047, 2048, 2049] {
+      let address = manager.linearAddress(of: FrameNumber(frame))
+      #expect(manager.frame(at: address) == (frame < 2048 ? FrameNumber(frame) : nil))
+      try agreement.probe(address.rawValue >> 12)
+    }
+  }
+}

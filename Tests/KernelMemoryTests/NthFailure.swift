@@ -1,0 +1,168 @@
+import MachineSimulator
+import Testing
+
+@testable import KernelMemory
+
+/// An operation for which exactly so many page frames are left, with every number of them from none to
+/// all that it needs. Nothing in the core knows of this: memory is really short.
+enum NthFailure: CaseIterable {
+  /// The first of a machine: six nodes for the index.
+  case firstPage, firstPages
+  /// Over a border of the index and of every level of tables but the root.
+  case manyPages
+  case zeroedPages
+  /// Index and descriptors have stock; tables are new.
+  case farAway
+  /// The stock of descriptors is used up.
+  case newDescriptors
+  case areas, areasAndDescriptors
+  case map, unmapSplitting
+
+  /// In the order in which they are taken.
+  struct Needs {
+    var tablesFirst: UInt64 = 0
+    var metadata: UInt64 = 0
+    var frames: UInt64 = 0
+    var tables: UInt64 = 0
+    /// Tables directly below the root, which stay.
+    var permanent: UInt64 = 0
+
+    var total: UInt64 { tablesFirst + metadata + frames + tables }
+
+    /// What must be refused with `left` frames; nil where all is there.
+    func error(left: UInt64) -> MemoryError? {
+      if left < tablesFirst { return .tablesExhausted(got: PageCount(left), of: PageCount(tablesFirst)) }
+      var left = left - tablesFirst
+      if left < metadata { return .metadataExhausted }
+      left -= metadata
+      if left < frames { return .framesExhausted(got: PageCount(left), of: PageCount(frames)) }
+      left -= frames
+      if left < tables { return .tablesExhausted(got: PageCount(left), of: PageCount(tables)) }
+      return nil
+    }
+  }
+
+  var needs: Needs {
+    switch self {
+    case .firstPage: Needs(metadata: 6, frames: 1, tables: 2)
+    case .firstPages: Needs(metadata: 6, frames: 5, tables: 2)
+    case .manyPages: Needs(metadata: 6, frames: 600, tables: 4)
+    case .zeroedPages: Needs(metadata: 6, frames: 5, tables: 2)
+    case .farAway: Needs(frames: 5, tables: 2)
+    case .newDescriptors: Needs(metadata: 1, frames: 1)
+    case .areas: Needs(tablesFirst: 3, metadata: 1, permanent: 3)
+    case .areasAndDescriptors: Needs(tablesFirst: 3, metadata: 2, permanent: 3)
+    case .map: Needs(tables: 5, permanent: 1)
+    case .unmapSplitting: Needs(tables: 4)
+    }
+  }
+}
+
+// MARK: - The operations
+
+extension NthFailure {
+  /// Half of a GiB of pages from here nothing is mapped.
+  private static let freeStart = UInt64(0xffff_f000_0000_0000) >> 12
+  /// Pages that one entry of a table of level 2, and of the root, covers.
+  private static let gigabyte = UInt64(1) << 18
+  private static let rootSpan = UInt64(1) << 27
+
+  private func range(_ first: UInt64, _ count: UInt64) -> PageRange {
+    PageRange(unchecked: PageNumber(first), count: PageCount(count))
+  }
+
+  private func prepare(_ test: TestMachine) throws {
+    switch self {
+    case .firstPage, .firstPages, .manyPages, .zeroedPages, .areas, .map: break
+    case .farAway: try test.manager.vfree(try test.manager.vmalloc(1))
+    // A frame has 64 descriptors; none has number zero, and the hole has one.
+    case .newDescriptors: for _ in 0..<61 { _ = try test.manager.vmalloc(1) }
+    case .areasAndDescriptors:
+      for _ in 0..<60 { _ = try test.manager.vmalloc(1) }
+      // This one takes two: the hole before it stays.
+      _ = try allocate(test.manager, 1, at: 1000)
+    case .unmapSplitting:
+      try test.manager.map(
+        range(Self.freeStart, 2 * Self.gigabyte), to: FrameNumber(Self.gigabyte),
+        MappingAttributes(.readWrite))
+    }
+  }
+
+  /// Does it, and returns what undoes it.
+  private func operate(_ test: TestMachine) throws(MemoryError) -> () throws(MemoryError) -> Void {
+    let manager = test.manager
+    switch self {
+    case .firstPage, .newDescriptors: return try allocate(manager, 1)
+    case .firstPages: return try allocate(manager, 5)
+    case .manyPages: return try allocate(manager, 600, at: Self.rootSpan - 300)
+    case .farAway: return try allocate(manager, 5, at: 1 << 32)
+    case .zeroedPages:
+      let pointer = try manager.vzalloc(5 * 4096)
+      return { () throws(MemoryError) in try manager.vfree(pointer) }
+    case .areas, .areasAndDescriptors:
+      let id = try manager.makeAreas(range(Self.freeStart + Self.rootSpan - 10, Self.rootSpan + 20))
+      return { () throws(MemoryError) in
+        var options = VmallocOptions()
+        options.areas = id
+        try manager.vfree(try manager.vmalloc(5000, options))
+      }
+    case .map:
+      let pages = range(Self.freeStart + Self.gigabyte - 300, 700)
+      try manager.map(pages, to: FrameNumber(5), MappingAttributes(.readOnly))
+      return { () throws(MemoryError) in try manager.unmap(pages) }
+    case .unmapSplitting:
+      try manager.unmap(range(Self.freeStart + 1000, Self.gigabyte))
+      return { () throws(MemoryError) in try manager.unmap(range(Self.freeStart, 2 * Self.gigabyte)) }
+    }
+  }
+
+  private func allocate(
+    _ manager: MemoryManager, _ pages: Int, at place: UInt64? = nil
+  ) throws(MemoryError) -> () throws(MemoryError) -> Void {
+    var options = VmallocOptions()
+    options.address = place.map { PageNumber(TestMachine.vmallocStart.rawValue + $0).address(.size4K) }
+    let pointer = try manager.vmalloc(pages * 4096, options)
+    return { () throws(MemoryError) in try manager.vfree(pointer) }
+  }
+}
+
+// MARK: - One failure
+
+extension NthFailure {
+  /// Runs the operation with `left` frames, on a machine of its own: it fails as it must and changes
+  /// nothing, or succeeds; afterwards, with all memory there, it succeeds.
+  func run(left: UInt64) throws {
+    let test = try TestMachine(ram: [.small])
+    try prepare(test)
+    let framesInUse = test.framesInUse
+    let isDone = try test.withFramesLeft(left) { try attempt(test, left: left) }
+    if !isDone {
+      let undo = try operate(test)
+      test.expectValid()
+      try undo()
+    }
+    test.expectValid()
+    #expect(test.framesInUse == framesInUse + needs.permanent, "\(self), \(left) frames left")
+  }
+
+  /// - Returns: whether the operation succeeded; it was undone then.
+  private func attempt(_ test: TestMachine, left: UInt64) throws -> Bool {
+    let expected = needs.error(left: left)
+    let before = Snapshot(of: test.manager)
+    let failures = test.manager.counters[.allocationsFailed]
+    let undo: () throws(MemoryError) -> Void
+    do throws(MemoryError) {
+      undo = try operate(test)
+    } catch {
+      #expect(error == expected, "\(self), \(left) frames left")
+      test.expectUnchanged(since: before)
+      test.expectValid()
+      #expect(test.manager.counters[.allocationsFailed] == failures + 1)
+      return false
+    }
+    #expect(expected == nil, "\(self) succeeded with \(left) frames left")
+    test.expectValid()
+    if needs.permanent == 0 || self == .map { try undo() }
+    return true
+  }
+}

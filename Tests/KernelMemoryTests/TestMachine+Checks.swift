@@ -1,0 +1,74 @@
+import MachineSimulator
+import Testing
+
+@testable import KernelMemory
+
+extension TestMachine {
+  /// Where Linux has its modules.
+  static let moduleStart = PageNumber(0xffff_ffff_c000_0000 >> 12)
+
+  /// What a simulated CPU says to a one-byte access; nil where it succeeds.
+  func fault(_ access: Fault.Access, at address: VirtualAddress) -> Fault? {
+    do throws(Fault) {
+      switch access {
+      case .read: _ = try simulated.load(UInt8.self, at: address)
+      case .write: try simulated.store(UInt8(0xaa), at: address)
+      case .execute: try simulated.fetch(at: address)
+      }
+      return nil
+    } catch {
+      return error
+    }
+  }
+
+  func fault(_ access: Fault.Access, at page: PageNumber) -> Fault? {
+    fault(access, at: page.address(.size4K))
+  }
+
+  /// Frames that anybody but the package itself holds: areas, tables, and what was allocated by number.
+  var framesInUse: UInt64 { manager.usedFrames.rawValue - manager.frames.ownMetadata.rawValue }
+
+  /// Frames that an allocation can still have.
+  var framesLeft: UInt64 {
+    [ZoneKind.dma, .dma32, .normal].reduce(0) { sum, zone in
+      let usage = manager.usage(of: zone)
+      return sum + usage.free.rawValue + usage.cached.rawValue
+    }
+  }
+
+  /// Runs `body` while all frames but `count` are taken.
+  func withFramesLeft<Result>(_ count: UInt64, _ body: () throws -> Result) throws -> Result {
+    manager.cpus.with { cpu in manager.frames.drainCaches(cpu) }
+    var held: [FrameNumber] = []
+    if framesLeft > count {
+      try manager.allocateFrames(count: Int(framesLeft - count)) { held.append($0) }
+    }
+    defer {
+      for frame in held {
+        #expect(throws: Never.self) { try manager.freeFrames(frame) }
+      }
+    }
+    #expect(framesLeft == count)
+    return try body()
+  }
+
+  /// A pointer with this bit pattern; address zero has none.
+  func pointer(_ address: UInt64) -> UnsafeMutableRawPointer? {
+    UnsafeMutableRawPointer(bitPattern: UInt(address))
+  }
+
+  /// Expects that `body` is refused with `error` and that nothing has changed by it.
+  func expectRefused(
+    _ error: MemoryError, _ location: SourceLocation = #_sourceLocation, _ body: () throws -> Void
+  ) {
+    let before = Snapshot(of: manager)
+    #expect(throws: error, sourceLocation: location) { try body() }
+    expectUnchanged(since: before, location)
+    expectValid(location)
+  }
+}
+
+extension RAMRegion {
+  /// Where the contents of frames do not matter: a machine of this size starts quickly.
+  static let small = RAMRegion(PhysicalAddress(0), byteCount: 8 << 20)
+}

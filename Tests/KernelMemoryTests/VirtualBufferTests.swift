@@ -1,0 +1,120 @@
+import MachineSimulator
+import Testing
+
+@testable import KernelMemory
+
+@Suite struct VirtualBufferTests {
+  private let test: TestMachine
+  private let before: Snapshot
+
+  init() throws {
+    test = try TestMachine(ram: [.small])
+    before = Snapshot(of: test.manager)
+  }
+
+  private func expectFreed(_ address: VirtualAddress, _ location: SourceLocation = #_sourceLocation) {
+    Snapshot(of: test.manager).expectSameMemory(as: before, location)
+    #expect(test.fault(.read, at: address)?.cause == .notPresent, sourceLocation: location)
+    #expect(test.manager.counters[.areasFreed] == 1, sourceLocation: location)
+    test.expectValid(location)
+  }
+
+  @Test func freesItselfWhenItsOwnerGoes() throws {
+    var address = VirtualAddress(0)
+    do {
+      let buffer = try VirtualBuffer(byteCount: 10_000, from: test.manager)
+      address = buffer.address
+      #expect(buffer.byteCount == 10_000)
+      try test.simulated.store(UInt64(7), at: address)
+      #expect(test.manager.counters[.areasFreed] == 0)
+    }
+    expectFreed(address)
+    #expect(test.manager.counters[.freesRefused] == 0)
+  }
+
+  @Test func freesItselfWhenAnErrorIsThrown() throws {
+    struct Failure: Error {}
+    var address = VirtualAddress(0)
+    #expect(throws: Failure.self) {
+      let buffer = try VirtualBuffer(byteCount: 1, from: test.manager)
+      address = buffer.address
+      throw Failure()
+    }
+    expectFreed(address)
+  }
+
+  @Test func isFreedNow() throws {
+    let buffer = try VirtualBuffer(byteCount: 5000, from: test.manager)
+    let address = buffer.address
+    try buffer.vfree()
+    expectFreed(address)
+    #expect(test.manager.counters[.freesRefused] == 0)
+  }
+
+  @Test func canBeLeaked() throws {
+    let buffer = try VirtualBuffer(byteCount: 5000, from: test.manager)
+    let address = buffer.address
+    let pointer = buffer.leak()
+    #expect(VirtualAddress(pointer) == address)
+    #expect(test.manager.area(containing: address) != nil)
+    #expect(test.fault(.write, at: address) == nil)
+    try test.manager.vfree(pointer)
+    expectFreed(address)
+  }
+
+  @Test func afterAFreeByAddressItsOwnIsRefusedAndCounted() throws {
+    var address = VirtualAddress(0)
+    do {
+      let buffer = try VirtualBuffer(byteCount: 1, from: test.manager)
+      address = buffer.address
+      try test.manager.vfree(address.pointer)
+    }
+    expectFreed(address)
+    #expect(test.manager.counters[.freesRefused] == 1)
+    let buffer = try VirtualBuffer(byteCount: 1, from: test.manager)
+    try test.manager.vfree(buffer.address.pointer)
+    do {
+      try buffer.vfree()
+      Issue.record("the second free succeeded")
+    } catch {
+      #expect(error == .badFree(.alreadyFree))
+    }
+    #expect(test.manager.counters[.freesRefused] == 2)
+  }
+
+  @Test func zeroedIsZero() throws {
+    let dirty = try test.manager.vmalloc(1500 * 4096)
+    try test.simulated.store([UInt8](repeating: 0xff, count: 1500 * 4096), at: VirtualAddress(dirty))
+    try test.manager.vfree(dirty)
+    let buffer = try VirtualBuffer(zeroedByteCount: 5000, from: test.manager)
+    let isZero = try test.simulated.load(byteCount: 8192, at: buffer.address).allSatisfy { $0 == 0 }
+    #expect(isZero)
+    #expect(buffer.byteCount == 5000)
+  }
+
+  @Test func optionsAndErrorsAreVmallocs() throws {
+    var options = VmallocOptions()
+    options.tag = try test.manager.makeTag(named: "buffer")
+    options.protection = .readOnly
+    do {
+      let buffer = try VirtualBuffer(byteCount: 4096, from: test.manager, options)
+      #expect(test.manager.usage(of: options.tag).livePages == 1)
+      #expect(test.fault(.write, at: buffer.address)?.cause == .writeToReadOnly)
+    }
+    #expect(test.manager.usage(of: options.tag).livePages == 0)
+    test.expectRefused(.sizeIsZero) { _ = try VirtualBuffer(byteCount: 0, from: test.manager) }
+    test.expectRefused(.sizeOverflow) { _ = try VirtualBuffer(zeroedByteCount: -1, from: test.manager) }
+  }
+
+  /// The spans are of exactly the bytes that were asked for. Here their address is no memory of the
+  /// process, so they are measured, not read.
+  @Test func spansHaveTheBytesThatWereAskedFor() throws {
+    var buffer = try VirtualBuffer(byteCount: 5001, from: test.manager)
+    let address = buffer.address
+    #expect(buffer.bytes.byteCount == 5001)
+    #expect(buffer.bytes.withUnsafeBytes { $0.baseAddress == UnsafeRawPointer(address.pointer) })
+    var bytes = buffer.mutableBytes
+    #expect(bytes.byteCount == 5001)
+    #expect(bytes.withUnsafeMutableBytes { $0.baseAddress == address.pointer })
+  }
+}

@@ -1,0 +1,19 @@
+import MachineSimulator
+import Testing
+
+@Suite struct VmallocOracleTests {
+  @Test(arguments: RandomTests.seeds(2))
+  func randomOperations(seed: UInt64) throws {
+    var oracle = try VmallocOracle(seed: seed)
+    try oracle.run(steps: 80)
+  }
+
+  /// Memory is short most of the time.
+  @Test(arguments: RandomTests.seeds(1))
+  func randomOperationsInLittleMemory(seed: UInt64) throws {
+    var limits = VmallocOracle.Limits()
+    limits.pages = 200
+    var oracle = try VmallocOracle(seed: seed, limits: limits, ram: 3 << 20)
+    try oracle.run(steps: 100)
+  }
+}
