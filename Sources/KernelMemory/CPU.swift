@@ -1,4 +1,5 @@
 internal import CMachine
+internal import Synchronization
 
 /// This CPU, while interrupts are off: the only way to per-CPU state. It cannot be stored, copied,
 /// or taken out of `CPUs.with`, so no code can act on one CPU's state while it runs on another.
@@ -17,6 +18,10 @@ struct CPU: ~Copyable {
   borrowing func count(_ counter: Counter, _ amount: Int = 1) {
     block.value.counters.add(UInt64(truncatingIfNeeded: amount), to: counter)
   }
+
+  @inline(__always)
+  borrowing func countLock() { block.value.locks.taken.bump(1) }
+  borrowing func countLockWait() { block.value.locks.waits.bump(1) }
 
   /// Notes that a lock was taken, in debug builds, where the order is asserted.
   @inline(__always)
@@ -38,7 +43,13 @@ struct CPU: ~Copyable {
 
 /// What the core keeps for each CPU.
 struct CPUBlock: ~Copyable {
+  struct Locks: ~Copyable {
+    let taken: Atomic<UInt64>
+    let waits: Atomic<UInt64>
+  }
+
   var counters: CounterBlock
+  var locks: Locks
   /// A bit for the rank of each lock that is held; in debug builds alone.
   var heldLocks: Int
 }
@@ -70,6 +81,16 @@ struct CPUs {
   var snapshot: Counters {
     var sum = Counters()
     for number in 0..<count { blocks[number].value.counters.add(to: &sum) }
+    return sum
+  }
+
+  /// What all CPUs have done with locks. O(CPUs).
+  var locks: LockUsage {
+    var sum = LockUsage()
+    for number in 0..<count {
+      sum.taken &+= blocks[number].value.locks.taken.load(ordering: .relaxed)
+      sum.waits &+= blocks[number].value.locks.waits.load(ordering: .relaxed)
+    }
     return sum
   }
 

@@ -47,8 +47,14 @@ extension MemoryManager {
       var source = try reserveTables(try tables.tablesToSplit(pages), cpu)
       let reserved = source.count
       // Between the count and the lock another CPU may have changed the tables.
-      let split = try tables.locked(cpu) { () throws(MemoryError) -> Int? in
-        try tables.tablesToSplit(pages) <= reserved ? tables.split(pages, from: &source) : nil
+      let split: Int?
+      do throws(MemoryError) {
+        split = try tables.locked(cpu) { () throws(MemoryError) -> Int? in
+          try tables.tablesToSplit(pages) <= reserved ? tables.split(pages, from: &source) : nil
+        }
+      } catch {
+        frames.free(source.unused(), cpu)
+        throw error
       }
       frames.free(source.unused(), cpu)
       guard let split else { continue }

@@ -73,18 +73,19 @@ extension MemoryManager {
   ///   has given back what it could.
   @inline(never)
   private func gatherAll(mayWait: Bool) -> Bool {
+    let mayAsk = mayWait && cpus.mayWait
     // What one round asks to be flushed the next one completes; tables that this empties take another.
     for _ in 0..<4 {
       let round = reclaim.startRound()
       cpus.with { cpu in
         reclaim.answer(cpu)
-        guard mayWait && cpus.mayWait else { return }
+        guard mayAsk else { return }
         for other in 0..<cpus.count where other != cpu.number && reclaim.isUnanswered(round, by: other) {
           reclaim.shootdown.notify(other, cpu)
         }
       }
       guard cpus.count > 1 else { continue }
-      guard mayWait && cpus.mayWait else { return false }
+      guard mayAsk else { return false }
       for other in 0..<cpus.count {
         while reclaim.isUnanswered(round, by: other) { waitAMoment() }
       }

@@ -41,13 +41,13 @@ struct SpinLock: ~Copyable {
   @inline(__always)
   private borrowing func acquire(_ cpu: borrowing CPU) {
     cmachine_step(cmachine_step_lock_wanted)
-    cpu.count(.locksTaken)
+    cpu.countLock()
     if word.exchange(1, ordering: .acquiring) != 0 { wait(cpu) }
   }
 
   @inline(never)
   private borrowing func wait(_ cpu: borrowing CPU) {
-    cpu.count(.lockWaits)
+    cpu.countLockWait()
     repeat {
       while word.load(ordering: .relaxed) != 0 {
         cmachine_relax()

@@ -24,7 +24,11 @@ final class AreasFixture {
     _ pages: UInt64, guardPages: UInt16 = 0, alignment: Int = 0, at place: UInt64? = nil
   ) throws(MemoryError) -> UInt32 {
     let request = Areas.Request(
-      pages: PageCount(pages), guardPages: guardPages, alignment: alignment,
+      pages: PageCount(pages),
+      traits: AreaTraits(
+        guardPages: guardPages, protection: .readWrite, instance: areas.state.value.id, cache: .writeBack,
+        alignment: alignment, zone: .normal, tag: .untagged),
+      alignment: alignment,
       place: place.map { PageNumber(base &+ $0) })
     return try test.manager.cpus.with { (cpu) throws(MemoryError) in try areas.reserve(request, cpu) }
   }

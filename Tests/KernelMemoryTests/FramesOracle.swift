@@ -127,7 +127,7 @@ struct FramesOracle {
   }
 
   var problem: String? {
-    if let problem = test.manager.frames.validate() { return "\(problem)" }
+    if let problem = test.manager.frames.validate(retired: 0) { return "\(problem)" }
     let used = atFirst.reduce(0) { $0 + $1.used.rawValue } + UInt64(frames.count)
     return test.manager.usedFrames.rawValue == used ? nil : "the frames in use are not those held"
   }

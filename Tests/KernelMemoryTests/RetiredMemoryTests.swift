@@ -40,7 +40,8 @@ import Testing
       let test = try TestMachine(ram: [.small])
       let page = VirtualAddress(try test.manager.vmalloc(1)).number(.size4K)
       let pages = PageRange(unchecked: page, count: PageCount(1))
-      _ = test.manager.tables.clear(pages, owned: true, prune: true)
+      var emptied = EmptiedTables()
+      _ = test.manager.tables.clear(pages, owned: true, emptied: &emptied)
     }
     #expect(String(decoding: result.standardErrorContent, as: UTF8.self).contains(Self.dropped))
   }
@@ -59,34 +60,25 @@ import Testing
     #expect(String(decoding: result.standardErrorContent, as: UTF8.self).contains(Self.dropped))
   }
 
-  /// A token is made by a flush alone, in `Reclaim`'s own file. So the batch is made to look younger
-  /// here: as if it had been added to after flush number one had begun.
+  /// A token is made by the shootdown alone, in its own file. So the batch is made to look younger here:
+  /// as if it had been added to after the next flush had been requested.
   @Test func aFlushThatBeganTooEarlyStopsTheMachine() async throws {
-    await #expect(processExitsWith: .success) { try Self.drain(batchOfGeneration: 0) }
+    await #expect(processExitsWith: .success) { try Self.close(batchAhead: 0) }
     let result = try await #require(
       processExitsWith: .signal(SIGABRT), observing: [\.standardErrorContent]
-    ) { try Self.drain(batchOfGeneration: 1) }
-    let message = "a batch was completed by a flush that began before it was closed"
+    ) { try Self.close(batchAhead: 1) }
+    let message = "a batch was completed by a flush that was requested before it was closed"
     #expect(String(decoding: result.standardErrorContent, as: UTF8.self).contains(message))
   }
 
-  /// Drains the first batch of a `Reclaim` of its own, whose first flush has the number one.
-  private static func drain(batchOfGeneration generation: UInt64) throws {
+  private static func close(batchAhead ahead: UInt64) throws {
     let test = try TestMachine(ram: [.small])
-    let state = UnsafeMutablePointer<Reclaim.State>.allocate(capacity: 1)
-    let open = UnsafeMutablePointer<RetiredBatch>.allocate(capacity: 1)
-    defer {
-      state.deallocate()
-      open.deallocate()
-    }
-    let reclaim = Reclaim(
-      machine: test.manager.control.value.machine, frames: test.manager.frames, areas: test.manager.areas,
-      cpuCount: 1, state: Stable(at: VirtualAddress(state)), open: Stable(at: VirtualAddress(open)))
+    let reclaim = test.manager.reclaim
     let pages = PageRange(unchecked: PageNumber(1), count: PageCount(1))
     test.manager.cpus.with { cpu in
-      reclaim.retire(Detached(), pages, area: nil, cpu)
-      open.pointee.generation = generation
-      reclaim.drain(cpu)
+      reclaim.add(Detached(), pages, area: nil, cpu)
+      reclaim.openBatch(cpu).value.generation &+= ahead
+      reclaim.close(cpu)
     }
   }
 }

@@ -8,6 +8,12 @@ struct Detached: ~Copyable {
   /// Tables that became empty.
   var tables = FrameList()
   var entriesCleared = 0
+
+  /// Ends one that is empty.
+  consuming func end() {
+    frames.end()
+    tables.end()
+  }
 }
 
 extension Walker {

@@ -83,6 +83,7 @@ struct Reclaim {
   private var pool: DescriptorPool { state.value.areas.pool }
   var shootdown: Shootdown { state.value.shootdown }
 
+  func openBatch(_ cpu: borrowing CPU) -> Stable<RetiredBatch> { state.value.open[cpu.number] }
   private func slot(_ cpu: borrowing CPU) -> Stable<Slot> { state.value.slots[cpu.number] }
 }
 
@@ -137,22 +138,24 @@ extension Reclaim {
     cmachine_step(cmachine_step_entries_cleared)
     descriptor.value.progress = done &+ count
     let isLast = done &+ count == descriptor.value.pageCount
-    add(detached, pages, cpu)
-    if isLast {
-      state.value.open[cpu.number].value.areas.push(area, pool)
-      state.value.open[cpu.number].value.pages &+= descriptor.value.span
-    }
+    add(detached, pages, area: isLast ? area : nil, cpu)
     return isLast
   }
 
-  /// Puts what an unmap has detached into the open batch.
-  private func add(_ detached: consuming Detached, _ pages: PageRange, _ cpu: borrowing CPU) {
-    let batch = state.value.open[cpu.number]
+  /// Puts what an unmap of `pages` has detached into the open batch, and the area that had them, if
+  /// they were its last.
+  func add(
+    _ detached: consuming Detached, _ pages: PageRange, area: UInt32?, _ cpu: borrowing CPU
+  ) {
+    let batch = openBatch(cpu)
     cpu.count(.entriesCleared, detached.entriesCleared)
     batch.value.frames.prepend(detached.frames, frames.table)
     batch.value.tables.prepend(detached.tables, frames.table)
     batch.value.ranges.add(pages, frames.table.pageSize, threshold: shootdown.threshold)
     batch.value.generation = shootdown.newest
+    guard let area else { return }
+    batch.value.areas.push(area, pool)
+    batch.value.pages &+= pool[area].value.span
   }
 
   /// Clears a mapping of borrowed frames, and asks for its flush.
@@ -160,7 +163,7 @@ extension Reclaim {
     let detached = tables.locked(cpu) {
       tables.clear(pages, owned: false, emptied: &slot(cpu).value.emptied)
     }
-    add(detached, pages, cpu)
+    add(detached, pages, area: nil, cpu)
     prune(limit: .max, cpu)
     close(cpu)
   }
@@ -177,7 +180,7 @@ extension Reclaim {
   }
 
   func isOverBound(_ cpu: borrowing CPU) -> Bool {
-    state.value.open[cpu.number].value.pages >= state.value.bound
+    openBatch(cpu).value.pages >= state.value.bound
   }
 
   /// The request that this CPU's closed batch waits for; zero where it has none.
@@ -188,11 +191,11 @@ extension Reclaim {
 
 extension Reclaim {
   /// Asks for the flush of the open batch, unless an earlier one still waits for its own.
-  private func close(_ cpu: borrowing CPU) {
+  func close(_ cpu: borrowing CPU) {
     complete(limit: .max, cpu)
     if mode == .strict { prune(limit: .max, cpu) }
     let slot = slot(cpu)
-    let open = state.value.open[cpu.number]
+    let open = openBatch(cpu)
     guard slot.value.awaited == 0, !open.value.isEmpty else { return }
     let batch = unsafe open.pointer.move()
     unsafe open.pointer.initialize(to: RetiredBatch())
@@ -202,8 +205,12 @@ extension Reclaim {
     let none = unsafe state.value.closed[cpu.number].pointer.move()
     none.end()
     unsafe state.value.closed[cpu.number].pointer.initialize(to: batch)
+    // Until the request has its number: one that is never complete, since a free may come in between.
+    slot.value.awaited = .max
     slot.value.awaited = shootdown.request(ranges, cpu)
-    if mode == .strict { complete(limit: .max, cpu) }
+    guard mode == .strict else { return }
+    complete(limit: .max, cpu)
+    if !openBatch(cpu).value.isEmpty { close(cpu) }
   }
 
   /// Frees up to `limit` things of the closed batch, if its flush is complete.
@@ -263,7 +270,7 @@ extension Reclaim {
     guard slot(cpu).value.emptied.count > 0 else { return 0 }
     let detached = tables.locked(cpu) { tables.prune(&slot(cpu).value.emptied, limit: limit) }
     let count = detached.tables.count
-    add(detached, PageRange(unchecked: PageNumber(0), count: .zero), cpu)
+    add(detached, PageRange(unchecked: PageNumber(0), count: .zero), area: nil, cpu)
     return count
   }
 }
@@ -298,7 +305,7 @@ extension Reclaim {
     if left > 0 { left &-= 16 &* prune(limit: max(1, left / 16), cpu) }
     if left > 0 { close(cpu) }
     return slot.value.awaited != 0 || slot.value.queued.first != 0 || slot.value.emptied.count > 0
-      || !state.value.open[cpu.number].value.isEmpty || (all && slot.value.warm.pages > 0)
+      || !openBatch(cpu).value.isEmpty || (all && slot.value.warm.pages > 0)
   }
 
   /// Clears part of the first queued area. It leaves the queue before its link serves the batch.

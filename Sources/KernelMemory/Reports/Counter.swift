@@ -16,8 +16,6 @@ public enum Counter: Int, Sendable {
   case frameCacheRefills, frameCacheDrains
   /// Frames taken for descriptors and the index of areas, for good.
   case metadataFramesTaken
-  /// Locks taken, and how many of them had to be waited for.
-  case locksTaken, lockWaits
   /// Notifications sent to other CPUs, and flushes that a CPU has made for others' requests or its own.
   case notifications, flushesServed
   /// Areas handed out of the warm cache, put into it, and taken out of it to be unmapped.
@@ -53,6 +51,14 @@ public struct Counters: Equatable, Sendable {
   }
 
   fileprivate mutating func add(_ amount: UInt64, at index: Int) { values[index] &+= amount }
+}
+
+/// What was done with locks since the start.
+public struct LockUsage: Equatable, Sendable {
+  /// Locks taken.
+  public var taken: UInt64 = 0
+  /// How many of them had to be waited for.
+  public var waits: UInt64 = 0
 }
 
 /// One CPU's counters. Written by that CPU alone, with interrupts off; read by any.

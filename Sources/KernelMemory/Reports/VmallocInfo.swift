@@ -32,6 +32,9 @@ extension MemoryManager {
   /// Every counter, summed over the CPUs. O(CPUs).
   public var counters: Counters { cpus.snapshot }
 
+  /// What was done with locks, summed over the CPUs; asking takes none. O(CPUs).
+  public var locks: LockUsage { cpus.locks }
+
   /// What one zone of page frames holds.
   public func usage(of zone: ZoneKind) -> ZoneUsage { frames.usage(of: zone) }
 
