@@ -3,12 +3,12 @@
 .PHONY: help run test lint bench docs soak clean
 
 # Variables that a user may give to `make run`, on the command line or in the environment.
-export MACHINE TRACE LAPS LISTING MEMORY
+export MACHINE TRACE LAPS LISTING MEMORY CPUS
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.* ## /make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
 
-run: ## replay a recorded Linux boot: MACHINE=simulated TRACE=path LAPS=n LISTING=all MEMORY=MiB
+run: ## replay a recorded Linux boot: MACHINE=simulated TRACE=path LAPS=n LISTING=all MEMORY=MiB CPUS=n
 	@Scripts/run.sh
 
 test: ## run every test; the last line is "N passed, M failed"
@@ -23,7 +23,7 @@ bench: ## count instructions per operation in QEMU into .build/bench.json
 docs: ## build the documentation, warnings being errors
 	@Scripts/docs.sh
 
-soak: ## run the heavy tests long, and replay the boot 100 times
+soak: ## run the heavy tests long, replay the boot 100 times, and stress 4 CPUs
 	@Scripts/soak.sh
 
 clean: ## remove everything that these commands built

@@ -26,7 +26,7 @@ let bareMetal: [Target] = [
   .target(name: "CKernel", dependencies: [core("BareMetal")], cSettings: [.treatAllWarnings(as: .error)]),
   .executableTarget(
     name: "Kernel",
-    dependencies: ["BootReplay", "PVH", "CKernel", core("KernelMemory"), core("BareMetal")],
+    dependencies: ["BootReplay", "PVH", "ACPI", "CKernel", core("KernelMemory"), core("BareMetal")],
     swiftSettings: sources),
 ]
 
@@ -39,6 +39,7 @@ let hosted: [Target] = [
     name: "BootReplayTests",
     dependencies: ["BootReplay", "SimulatedRun", core("KernelMemory"), core("MachineSimulator")],
     swiftSettings: tests),
+  .testTarget(name: "ACPITests", dependencies: ["ACPI", core("KernelMemory")], swiftSettings: tests),
   .testTarget(name: "PVHTests", dependencies: ["PVH", core("KernelMemory")], swiftSettings: tests),
   .testTarget(
     name: "BootedTests", dependencies: ["BootReplay", "SimulatedRun", core("KernelMemory")],
@@ -50,6 +51,7 @@ let package = Package(
   dependencies: [.package(name: "swift-vmalloc", path: "../")],
   targets: [
     .target(name: "BootReplay", dependencies: [core("KernelMemory")], swiftSettings: sources),
+    .target(name: "ACPI", dependencies: [core("KernelMemory")], swiftSettings: sources),
     .target(name: "PVH", dependencies: [core("KernelMemory")], swiftSettings: sources),
   ] + (isBareMetal ? bareMetal : hosted)
 )

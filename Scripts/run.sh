@@ -3,12 +3,15 @@
 # MACHINE=simulated or where there is no QEMU, on the simulated machine. Exit status 0 if every page
 # was right, 2 if what was asked for makes no sense or the trace is none.
 #
-#   MACHINE=simulated  TRACE=path  LAPS=n  LISTING=all  MEMORY=MiB
+#   MACHINE=simulated  TRACE=path  LAPS=n  LISTING=all  MEMORY=MiB  CPUS=n
+#
+# The job runs on one CPU; the others of a booted kernel idle and serve its flush requests.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 machine=${MACHINE:-qemu}
 export TRACE=${TRACE:-Examples/traces/debian-6.12-boot/trace.txt}
 export MEMORY=${MEMORY:-4096}
+export CPUS=${CPUS:-1}
 
 # The kernel's status for bad input, (20 << 1) | 1; the simulated run says 2.
 kernel_bad_input=41
@@ -24,6 +27,12 @@ case $machine in
 esac
 whole_number LAPS "${LAPS:-1}"
 whole_number MEMORY "$MEMORY"
+whole_number CPUS "$CPUS"
+# As many as a local APIC's ID of 8 bits can tell apart.
+if [ "$CPUS" -gt 255 ]; then die "run: CPUS is at most 255, not \"$CPUS\"" 2; fi
+if [ "$machine" = simulated ] && [ "$CPUS" -gt 1 ]; then
+  die "run: CPUS is for the booted kernel; the simulated machine replays on one CPU" 2
+fi
 case ${LISTING:-} in
   "" | all) ;;
   *) die "run: LISTING is all or nothing, not \"$LISTING\"" 2 ;;
@@ -31,7 +40,7 @@ esac
 if ! [ -f "$TRACE" ] || ! [ -r "$TRACE" ]; then die "run: cannot read a trace at \"$TRACE\"" 2; fi
 
 if [ "$machine" = qemu ] && ! Scripts/setup.sh; then
-  complain "run: going on with the simulated machine"
+  complain "run: going on with the simulated machine, on one CPU"
   machine=simulated
 fi
 

@@ -20,7 +20,4 @@ public enum LegacyInterruptControllers {
   }
 }
 
-/// Lets this CPU take interrupts.
-public func enableInterrupts() { x86_enable_interrupts() }
-
 #endif

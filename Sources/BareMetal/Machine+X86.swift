@@ -4,20 +4,23 @@ private import CMachine
 public import KernelMemory
 
 extension Machine {
-  /// A PC with one CPU, for the x86-64 page-table formats.
+  /// A PC, for the x86-64 page-table formats. One with several CPUs says how a CPU is notified: by an
+  /// interrupt, as a rule, whose handler calls `MemoryManager.serveFlushes()`.
   ///
   /// The threshold is that of Linux's documentation (Documentation/arch/x86/tlb.rst): up to 33 pages,
   /// single invalidations cost less than refilling a TLB that was emptied.
-  public static func x86_64(linearMap: LinearMap, fatal: @escaping Fatal) -> Machine {
+  public static func x86_64(
+    linearMap: LinearMap, cpuCount: Int = 1, notify: Notify? = nil, fatal: @escaping Fatal
+  ) -> Machine {
     unsafe Machine(
-      context: nil, cpuCount: 1, linearMap: linearMap, fullFlushThreshold: PageCount(33),
+      context: nil, cpuCount: cpuCount, linearMap: linearMap, fullFlushThreshold: PageCount(33),
       flush: { _, ranges, count in
         guard count > 0, let ranges = unsafe ranges else { return PagingControls.flushEverything() }
         for index in 0..<count {
           unsafe PagingControls.flush(from: ranges[index].start, upTo: ranges[index].end)
         }
       },
-      afterMap: nil, fatal: fatal)
+      notify: notify, relax: { _ in BareMetal.relax() }, afterMap: nil, fatal: fatal)
   }
 }
 

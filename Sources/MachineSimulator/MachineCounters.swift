@@ -12,6 +12,10 @@ public struct MachineCounters: Equatable, Sendable {
   public internal(set) var rangeFlushes: UInt64 = 0
   /// Flushes of everything, global entries included, that a CPU has served.
   public internal(set) var fullFlushes: UInt64 = 0
+  /// Calls of `Machine.notify`.
+  public internal(set) var notifications: UInt64 = 0
+  /// Interrupts taken: fewer, where one was already pending.
+  public internal(set) var interrupts: UInt64 = 0
 
   private var faultCounts = [UInt64](repeating: 0, count: Fault.Cause.allCases.count)
 
@@ -29,6 +33,8 @@ public struct MachineCounters: Equatable, Sendable {
     pageInvalidations += other.pageInvalidations
     rangeFlushes += other.rangeFlushes
     fullFlushes += other.fullFlushes
+    notifications += other.notifications
+    interrupts += other.interrupts
     for cause in faultCounts.indices { faultCounts[cause] += other.faultCounts[cause] }
   }
 }

@@ -79,11 +79,12 @@ extension PhysicalMemory {
 }
 
 extension PhysicalMemory {
-  /// Reads a table entry, in one access.
+  /// Reads a table entry, in one access. Acquiring, since a walker sees a table that an entry references
+  /// as it was when the entry was written (SDM 4.10.2.3, and the ordering of stores, vol. 3A, 8.2).
   func entry(at address: UInt64, for request: Request, level: Int) throws(Fault) -> PagingEntry {
     let pointer = try unsafe pointer(to: address, byteCount: 8, for: request, level: level)
     let entry = unsafe pointer.assumingMemoryBound(to: Atomic<UInt64>.self)
-    return PagingEntry(bits: unsafe entry.pointee.load(ordering: .relaxed))
+    return PagingEntry(bits: unsafe entry.pointee.load(ordering: .acquiring))
   }
 
   /// Sets `flags`, accessed or dirty, in a table entry that was read as `expected`; leaves it alone where

@@ -9,8 +9,12 @@
 
 internal import CMachine
 internal import KernelMemory
+internal import Synchronization
 
+/// All but `isNotified` is touched by the thread alone that plays this CPU.
 final class SimulatedCPU {
+  /// Whether an interrupt is pending.
+  let isNotified = Atomic<Bool>(false)
   private(set) var root: UInt64?
   private(set) var counters = MachineCounters()
   private var caches = TranslationCaches()
@@ -146,4 +150,7 @@ extension SimulatedCPU {
     counters.fullFlushes += 1
     caches.removeAll()
   }
+
+  func countNotification() { counters.notifications += 1 }
+  func countInterrupt() { counters.interrupts += 1 }
 }

@@ -1,15 +1,20 @@
 public import KernelMemory
 
 // Loads, stores and instruction fetches. An access that crosses a page boundary is two translations;
-// both succeed before a byte moves, as for a single instruction (SDM vol. 3A, 6.6: faults are restartable). A
-// byte range is many accesses, one a page. Addresses wrap at 2^64, as they do in 64-bit mode.
+// both succeed before a byte moves, as for a single instruction (SDM vol. 3A, 6.6: faults are
+// restartable). A byte range is many accesses, one a page. Addresses wrap at 2^64, as they do in 64-bit
+// mode.
+//
+// The CPU is that of the calling thread unless another one is named; where several threads run, none
+// may name another's. Each access is a step: other CPUs may run before it, and none runs within it,
+// because interrupts are taken between instructions only.
 
 extension SimulatedMachine {
   /// Reads an integer of up to 64 bits, in any alignment; little-endian.
   /// - Throws: `Fault`; its address is the lowest byte in the page that failed.
   @inlinable
   public func load<Value: FixedWidthInteger>(
-    _ type: Value.Type = Value.self, at address: VirtualAddress, cpu: Int = 0
+    _ type: Value.Type = Value.self, at address: VirtualAddress, cpu: Int = SimulatedMachine.currentCPU
   ) throws(Fault) -> Value {
     precondition(Value.bitWidth <= 64, "loads are of up to 64 bits")
     return Value(truncatingIfNeeded: try loadBits(at: address, byteCount: Value.bitWidth / 8, cpu: cpu))
@@ -20,7 +25,7 @@ extension SimulatedMachine {
   /// - Throws: `Fault`; its address is the lowest byte in the page that failed.
   @inlinable
   public func store<Value: FixedWidthInteger>(
-    _ value: Value, at address: VirtualAddress, cpu: Int = 0
+    _ value: Value, at address: VirtualAddress, cpu: Int = SimulatedMachine.currentCPU
   ) throws(Fault) {
     precondition(Value.bitWidth <= 64, "stores are of up to 64 bits")
     try storeBits(
@@ -30,7 +35,9 @@ extension SimulatedMachine {
   /// Fetches the first byte of an instruction.
   /// - Throws: `Fault`.
   @discardableResult
-  public func fetch(at address: VirtualAddress, cpu: Int = 0) throws(Fault) -> UInt8 {
+  public func fetch(at address: VirtualAddress, cpu: Int = SimulatedMachine.currentCPU) throws(Fault) -> UInt8
+  {
+    Step.access.take()
     let request = Request(address: address.rawValue, access: .execute)
     return try unsafe cpus[cpu].pointer(for: request, byteCount: 1).load(as: UInt8.self)
   }
@@ -38,10 +45,11 @@ extension SimulatedMachine {
   /// Reads bytes into all of `bytes`. O(bytes). What lies below the address of a fault was read.
   /// - Throws: `Fault`.
   public func load(
-    into bytes: inout MutableRawSpan, at address: VirtualAddress, cpu: Int = 0
+    into bytes: inout MutableRawSpan, at address: VirtualAddress, cpu: Int = SimulatedMachine.currentCPU
   ) throws(Fault) {
     var done = 0
     while done < bytes.byteCount {
+      Step.access.take()
       let piece = Piece(of: bytes.byteCount, after: done, at: address)
       let source = try unsafe pointer(to: piece, .read, cpu)
       unsafe bytes.withUnsafeMutableBytes { target in
@@ -55,7 +63,7 @@ extension SimulatedMachine {
   /// Reads `byteCount` bytes. O(bytes).
   /// - Throws: `Fault`.
   public func load(
-    byteCount: Int, at address: VirtualAddress, cpu: Int = 0
+    byteCount: Int, at address: VirtualAddress, cpu: Int = SimulatedMachine.currentCPU
   ) throws(Fault) -> [UInt8] {
     var bytes = [UInt8](repeating: 0, count: byteCount)
     var span = bytes.mutableSpan
@@ -66,9 +74,12 @@ extension SimulatedMachine {
 
   /// Writes `bytes`. O(bytes). What lies below the address of a fault was written.
   /// - Throws: `Fault`.
-  public func store(_ bytes: RawSpan, at address: VirtualAddress, cpu: Int = 0) throws(Fault) {
+  public func store(_ bytes: RawSpan, at address: VirtualAddress, cpu: Int = SimulatedMachine.currentCPU)
+    throws(Fault)
+  {
     var done = 0
     while done < bytes.byteCount {
+      Step.access.take()
       let piece = Piece(of: bytes.byteCount, after: done, at: address)
       let target = try unsafe pointer(to: piece, .write, cpu)
       unsafe bytes.withUnsafeBytes { source in
@@ -81,7 +92,9 @@ extension SimulatedMachine {
 
   /// Writes `bytes`. O(bytes). What lies below the address of a fault was written.
   /// - Throws: `Fault`.
-  public func store(_ bytes: [UInt8], at address: VirtualAddress, cpu: Int = 0) throws(Fault) {
+  public func store(_ bytes: [UInt8], at address: VirtualAddress, cpu: Int = SimulatedMachine.currentCPU)
+    throws(Fault)
+  {
     try unsafe store(bytes.span.bytes, at: address, cpu: cpu)
   }
 }
@@ -89,6 +102,7 @@ extension SimulatedMachine {
 extension SimulatedMachine {
   @usableFromInline
   func loadBits(at address: VirtualAddress, byteCount: Int, cpu: Int) throws(Fault) -> UInt64 {
+    Step.access.take()
     let first = Piece(of: byteCount, after: 0, at: address)
     let low = try unsafe pointer(to: first, .read, cpu)
     guard first.byteCount < byteCount else { return unsafe bits(at: low, byteCount: byteCount) }
@@ -102,6 +116,7 @@ extension SimulatedMachine {
   func storeBits(
     _ value: UInt64, at address: VirtualAddress, byteCount: Int, cpu: Int
   ) throws(Fault) {
+    Step.access.take()
     let first = Piece(of: byteCount, after: 0, at: address)
     let low = try unsafe pointer(to: first, .write, cpu)
     guard first.byteCount < byteCount else {

@@ -33,43 +33,45 @@ extension SimulatedMachine {
   /// Walks the tables in RAM as they are now, from the root of `cpu`. Neither looks into what the CPU has
   /// cached nor changes it, and sets no flags and no counters. At most 4 steps.
   /// - Throws: `Fault`, as a read would; permissions are reported, not checked.
-  public func translation(of address: VirtualAddress, cpu: Int = 0) throws(Fault) -> Translation {
+  public func translation(of address: VirtualAddress, cpu: Int = SimulatedMachine.currentCPU) throws(Fault)
+    -> Translation
+  {
     let request = Request(address: address.rawValue, access: .read)
     return Translation(try cpus[cpu].walkWithoutCaches(request), of: address.rawValue)
   }
 
-  /// MOV to CR3: makes `root` the PML4 table of `cpu`. Drops what the CPU has cached, but not global leaves.
+  /// MOV to CR3: makes `root` the PML4 table of `cpu`. Drops what the CPU has cached, but not global
+  /// leaves.
   /// - Throws: `badRoot`, where hardware would raise a general-protection fault or ignore bits.
-  public func loadRoot(_ root: PhysicalAddress, cpu: Int = 0) throws(SimulatedMachineError) {
+  public func loadRoot(_ root: PhysicalAddress, cpu: Int = SimulatedMachine.currentCPU)
+    throws(SimulatedMachineError)
+  {
     guard root.isAligned(to: .size4K), root.rawValue >> UInt64(memory.physicalAddressBits) == 0 else {
       throw .badRoot(root)
     }
     cpus[cpu].loadRoot(root.rawValue)
   }
 
-  /// INVLPG: drops the leaf that translates `address`, of any size and global or not, and every cached table.
-  public func invalidatePage(at address: VirtualAddress, cpu: Int = 0) {
+  /// INVLPG: drops the leaf that translates `address`, of any size and global or not, and every cached
+  /// table.
+  public func invalidatePage(at address: VirtualAddress, cpu: Int = SimulatedMachine.currentCPU) {
     cpus[cpu].invalidate(from: address.rawValue, through: address.rawValue)
   }
 
   /// Drops all that `cpu` has cached, global leaves included.
-  public func flushAll(cpu: Int = 0) {
+  public func flushAll(cpu: Int = SimulatedMachine.currentCPU) {
     cpus[cpu].flushAll()
   }
 
-  /// `Machine.flush`: every CPU invalidates the ranges page by page, or everything where there is none.
+  /// `Machine.flush`: the CPU that the calling thread plays invalidates the ranges page by page, or
+  /// everything where there is none.
   func flush(_ ranges: UnsafeBufferPointer<cmachine_range>) {
-    guard cpus.count == 1 || cmachine_interrupts_are_enabled() else {
-      stop("flush: with interrupts disabled, while other CPUs may be waiting for this one")
-    }
     for index in ranges.indices {
       let range = unsafe ranges[index]
       // The end of the last page of the address space is zero.
       let isEmpty = range.start == range.end
       guard isEmpty || range.end &- 1 >= range.start else { stop("flush: a range ends below its start") }
     }
-    for cpu in cpus {
-      if ranges.isEmpty { cpu.flushAll() } else { unsafe cpu.flush(ranges) }
-    }
+    if ranges.isEmpty { callingCPU.flushAll() } else { unsafe callingCPU.flush(ranges) }
   }
 }

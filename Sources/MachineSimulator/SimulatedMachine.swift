@@ -10,6 +10,7 @@
 //     PageWalker            one step from a table to the next, or to a page
 //     TranslationCaches     what one CPU has kept: leaves, and the tables on the way to them
 //     SimulatedCPU          puts these together: permissions, dirty flags, faults
+//     Scheduling            who runs when: one CPU at a time in a chosen order, or all of them at once
 //
 // The point of it is adversity. Real hardware evicts, prefetches and races, so that a missing flush
 // shows once in a million boots; here every translation stays until it is invalidated, and is used
@@ -26,7 +27,8 @@ public import KernelMemory
 
 /// A machine with x86-64 4-level paging, simulated in this process.
 ///
-/// Not thread-safe: one thread uses a machine at a time.
+/// A thread plays one CPU at a time, and no two threads play the same one at once; then the accesses of
+/// CPUs, and `machine`, may be used by all of them. Everything else is for when no CPU runs.
 @safe
 public final class SimulatedMachine {
   let memory: PhysicalMemory
@@ -73,6 +75,12 @@ public final class SimulatedMachine {
         unsafe Unmanaged<SimulatedMachine>.fromOpaque(context).takeUnretainedValue()
           .flush(UnsafeBufferPointer(start: count == 0 ? nil : ranges, count: count))
       },
+      notify: cpus.count == 1
+        ? nil
+        : { context, cpu in
+          guard let context = unsafe context else { stop("notify: no context") }
+          unsafe Unmanaged<SimulatedMachine>.fromOpaque(context).takeUnretainedValue().notify(Int(cpu))
+        },
       afterMap: nil,
       fatal: { _, message in stop(unsafe String(cString: message)) })
   }
@@ -90,11 +98,15 @@ public final class SimulatedMachine {
 
   /// Says which page frames are free. Set, it is asked on every access and for every table that a walk
   /// reads; an access that reaches a free frame fails with `Fault.Cause.freedFrame` and does nothing.
-  /// It may read RAM through the linear map, but not through a CPU of this machine.
+  /// It may read RAM through the linear map, but not through a CPU of this machine. It runs on the
+  /// thread of the CPU, so that where several threads run it must read what they share as atomics.
   public var isFrameFree: ((FrameNumber) -> Bool)? {
     get { memory.isFrameFree }
     set { memory.isFrameFree = newValue }
   }
+
+  /// What a notified CPU runs, with interrupts off, on its own thread. Its argument is the CPU.
+  public var onNotify: ((Int) -> Void)?
 
   /// What has happened since the start, summed over the CPUs. O(CPUs).
   public var counters: MachineCounters {
@@ -118,13 +130,14 @@ public enum SimulatedMachineError: Error, Equatable, Sendable {
   case cpuCount(Int)
   /// The process has no room for the address range; the value is `errno`.
   case reservationFailed(errno: Int32)
-  /// The address of a root table is not that of a page frame, or has bits above the highest physical address.
+  /// The address of a root table is not that of a page frame, or has bits above the highest physical
+  /// address.
   case badRoot(PhysicalAddress)
 }
 
 /// Ends the process: the code under test broke its contract with the machine.
 func stop(_ message: String) -> Never {
-  let line = "SimulatedMachine: " + message + "\n"
+  let line = "SimulatedMachine: " + message + "\n" + (StepHandler.current?.history ?? "")
   _ = unsafe line.withCString { unsafe write(STDERR_FILENO, $0, strlen($0)) }
   abort()
 }

@@ -18,6 +18,8 @@ public struct JobOptions {
   public var laps: UInt64 = 1
   /// Whether the listing of areas has all rows, or the first and the last.
   public var listsAllAreas = false
+  /// A range with areas of the machine's own (stacks of other CPUs), which the listing leaves out.
+  public var machineAreas: AreasID?
   /// What the job runs on, for the first line of the report.
   public var machineName: StaticString = "a machine"
 

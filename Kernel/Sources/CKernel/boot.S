@@ -13,13 +13,8 @@
 // The SSE unit stays off (CR4.OSFXSR is clear): an SSE instruction that the compiler let slip raises #UD.
 #if defined(__x86_64__)
 
-#define CR0_PROTECTED 0x00000001
-#define CR0_WRITE_PROTECT 0x00010000
-#define CR0_PAGING 0x80000000
-#define CR4_PHYSICAL_ADDRESS_EXTENSION 0x20
-#define MSR_EXTENDED_FEATURES 0xc0000080
-#define EFER_LONG_MODE 0x100
-#define MSR_GS_BASE 0xc0000101
+#include "boot.h"
+
 #define CPUID_EXTENDED_FEATURES 0x80000001
 #define CPUID_EDX_LONG_MODE (1 << 29)
 
@@ -29,11 +24,6 @@
 #define TABLE_BYTES 4096
 #define LARGE_LEAF_BYTES 0x200000
 #define WINDOW_GIBIBYTES 4
-
-// Places in kernel_gdt, below.
-#define CODE_SELECTOR 0x08
-#define DATA_SELECTOR 0x10
-#define CODE32_SELECTOR 0x28
 
 #define COM1 0x3f8
 #define COM1_STATUS (COM1 + 5)
@@ -137,10 +127,10 @@ no_long_mode:
 long_mode:
   movl $stack_end, %esp
   movl $MSR_GS_BASE, %ecx
-  movl $first_cpu_block, %eax
+  movl $kernel_first_cpu, %eax
   xorl %edx, %edx
   wrmsr
-  call kernel_load_descriptor_tables
+  call kernel_load_first_cpu_tables
   movl %ebp, %edi  // The start info; the upper half of RDI becomes zero.
   xorl %ebp, %ebp  // The outermost frame.
   call Kernel_main
@@ -151,25 +141,18 @@ no_long_mode_message:
   .asciz "panic: this CPU lacks 64-bit mode (CPUID.80000001H:EDX.LM)\n"
 
   .data
-// The block that GS points to: the CPU's number comes first (CMachine.h).
-  .balign 64
-first_cpu_block:
-  .long 0
-
-// Code, data, and room for the task state segment, which tables.c fills in (Intel SDM vol. 3A, 3.4.5 and
-// 7.2.3). The code segment for 32-bit mode is used by the first instructions alone.
+// Code and data, for as long as a CPU has not loaded the table of its own block (Intel SDM vol. 3A, 3.4.5). The
+// code segment for 32-bit mode is used by the first instructions alone.
   .balign 16
   .globl kernel_gdt
 kernel_gdt:
   .quad 0
   .quad 0x00af9a000000ffff
   .quad 0x00cf92000000ffff
-  .quad 0, 0
   .quad 0x00cf9a000000ffff
-gdt_end:
 
 gdt_pointer:
-  .word gdt_end - kernel_gdt - 1
+  .word BOOT_GDT_BYTES - 1
   .long kernel_gdt
 
   .bss

@@ -1,20 +1,25 @@
-// One stub for each of the 32 vectors that the CPU itself raises (Intel SDM vol. 3A, 6.3.1). A stub makes all
-// frames alike: it pushes a zero where the CPU pushes no error code, then the vector. The common part saves
-// the registers as struct kernel_trap_frame has them and calls Swift.
+// One stub for each of the 256 vectors: the first 32 are raised by the CPU itself (Intel SDM vol. 3A, 6.3.1), the
+// others are interrupts. A stub makes all frames alike: it pushes a zero where the CPU pushes no error code,
+// then the vector. The common part saves the registers as struct kernel_trap_frame has them and calls
+// Swift. The SSE unit is off, so there are no others.
 #if defined(__x86_64__)
 
 // A stub's room in the table, so that tables.c finds stub n at exception_stubs + n * STUB_BYTES.
 #define STUB_BYTES 16
+// Of `vector` in struct kernel_trap_frame: behind 15 registers.
+#define VECTOR_OFFSET 120
 
   .text
   .balign STUB_BYTES
   .globl exception_stubs
 exception_stubs:
   .set vector, 0
-  .rept 32
+  .rept 256
   .balign STUB_BYTES
   // Vectors with an error code: 8, 10 to 14, 17, 21, 29, 30 (table 6-1).
-  .if !((1 << vector) & 0x60227d00)
+  .if vector >= 32
+  pushq $0
+  .elseif !((1 << vector) & 0x60227d00)
   pushq $0
   .endif
   pushq $vector
@@ -41,7 +46,13 @@ exception_common:
   cld
   // The CPU aligned the stack to 16 bytes before it pushed; 22 words later it is aligned again.
   movq %rsp, %rdi
+  cmpl $32, VECTOR_OFFSET(%rdi)
+  jae 1f
   call kernel_exception
+  jmp 2f
+1:
+  call kernel_interrupt
+2:
   popq %r15
   popq %r14
   popq %r13

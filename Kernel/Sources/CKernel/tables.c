@@ -1,4 +1,4 @@
-// The interrupt descriptor table, the task state segment, and the image's parts.
+// The interrupt descriptor table, each CPU's block, and the image's parts.
 #include "CBareMetal.h"
 #include "CKernel.h"
 
@@ -6,7 +6,7 @@
 
 #define CODE_SELECTOR 0x08
 #define TASK_SELECTOR 0x18
-#define VECTOR_COUNT 32
+#define VECTOR_COUNT 256
 #define VECTOR_DOUBLE_FAULT 8
 #define STUB_BYTES 16
 
@@ -23,38 +23,12 @@ struct gate {
   unsigned int reserved;
 };
 
-/// The task state segment in 64-bit mode (Intel SDM vol. 3A, 7.7).
-struct task_state {
-  unsigned int reserved0;
-  unsigned long privileged_stacks[3];
-  unsigned long reserved1;
-  unsigned long interrupt_stacks[7];
-  unsigned long reserved2;
-  unsigned short reserved3;
-  unsigned short port_bitmap;
-} __attribute__((packed));
-
-extern unsigned long kernel_gdt[];
 extern char exception_stubs[];
 extern char double_fault_stack_end[];
 
 static struct gate gates[VECTOR_COUNT];
-static struct task_state task_state;
 
-/// A double fault gets a stack of its own: the usual one has just been found missing.
-static void load_task_state(void) {
-  unsigned long base = (unsigned long)&task_state;
-  unsigned long limit = sizeof task_state - 1;
-  task_state.interrupt_stacks[0] = (unsigned long)double_fault_stack_end;
-  task_state.port_bitmap = sizeof task_state;
-  // Present, type 9: an available 64-bit TSS (Intel SDM vol. 3A, 7.2.3).
-  kernel_gdt[TASK_SELECTOR / 8] =
-      limit | (base & 0xffffff) << 16 | 0x89ul << 40 | (base >> 24 & 0xff) << 56;
-  kernel_gdt[TASK_SELECTOR / 8 + 1] = base >> 32;
-  x86_load_task_register(TASK_SELECTOR);
-}
-
-static void load_gates(void) {
+static void set_gates(void) {
   for (int vector = 0; vector < VECTOR_COUNT; vector++) {
     unsigned long stub = (unsigned long)exception_stubs + (unsigned long)vector * STUB_BYTES;
     gates[vector] = (struct gate){
@@ -66,13 +40,53 @@ static void load_gates(void) {
         .offset_high = (unsigned int)(stub >> 32),
     };
   }
-  struct x86_descriptor_table table = {sizeof gates - 1, (unsigned long)gates};
-  x86_load_idt(&table);
 }
 
-void kernel_load_descriptor_tables(void) {
-  load_task_state();
-  load_gates();
+// MARK: CPUs
+
+// boot.S and start_cpu.S refer to these two.
+struct kernel_cpu kernel_first_cpu;
+struct kernel_starting_cpu kernel_starting_cpu;
+
+static struct kernel_cpu *cpus[KERNEL_CPU_LIMIT] = {&kernel_first_cpu};
+
+struct kernel_cpu *kernel_cpu_block(unsigned int number) { return cpus[number]; }
+
+void kernel_set_starting_cpu(unsigned long root, unsigned long stack_end, struct kernel_cpu *block) {
+  kernel_starting_cpu = (struct kernel_starting_cpu){root, stack_end, block};
+}
+
+void kernel_prepare_cpu(struct kernel_cpu *cpu, unsigned int number, unsigned int apic_id,
+                        unsigned long fault_stack_end) {
+  unsigned long base = (unsigned long)cpu->task_state;
+  unsigned long limit = sizeof cpu->task_state - 1;
+  *cpu = (struct kernel_cpu){
+      .number = number,
+      .apic_id = apic_id,
+      // Code and data as in boot.S; then, present and of type 9, an available 64-bit TSS (Intel SDM vol. 3A,
+      // 3.4.5 and 7.2.3).
+      .gdt = {0, 0x00af9a000000ffff, 0x00cf92000000ffff,
+              limit | (base & 0xffffff) << 16 | 0x89ul << 40 | (base >> 24 & 0xff) << 56, base >> 32},
+      // A double fault gets a stack of its own: the usual one has just been found missing.
+      // It is the first of the seven stacks; the last word says that no bitmap of ports follows.
+      .task_state = {[9] = (unsigned int)fault_stack_end, [10] = (unsigned int)(fault_stack_end >> 32),
+                     [25] = sizeof cpu->task_state << 16},
+  };
+  cpus[number] = cpu;
+}
+
+void kernel_load_cpu_tables(struct kernel_cpu *cpu) {
+  struct x86_descriptor_table gdt = {sizeof cpu->gdt - 1, (unsigned long)cpu->gdt};
+  struct x86_descriptor_table idt = {sizeof gates - 1, (unsigned long)gates};
+  x86_load_gdt(&gdt);
+  x86_load_task_register(TASK_SELECTOR);
+  x86_load_idt(&idt);
+}
+
+void kernel_load_first_cpu_tables(void) {
+  set_gates();
+  kernel_prepare_cpu(&kernel_first_cpu, 0, x86_cpuid(1, 0).ebx >> 24, (unsigned long)double_fault_stack_end);
+  kernel_load_cpu_tables(&kernel_first_cpu);
 }
 
 // MARK: The image
@@ -104,6 +118,12 @@ struct kernel_span kernel_image(void) {
 
 struct kernel_span kernel_stack_guard(void) {
   return (struct kernel_span){(unsigned long)stack_guard_start, (unsigned long)stack_guard_end};
+}
+
+extern char kernel_trampoline[], kernel_trampoline_end[];
+
+struct kernel_span kernel_trampoline_code(void) {
+  return (struct kernel_span){(unsigned long)kernel_trampoline, (unsigned long)kernel_trampoline_end};
 }
 
 // MARK: Probes

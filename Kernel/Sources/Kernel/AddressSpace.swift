@@ -7,8 +7,11 @@ import KernelMemory
 //     ffff_8880_0000_0000   the linear map: all RAM
 //     ffff_c900_0000_0000   the vmalloc range: 32 TiB
 //     ffff_fe00_0000_0000   the job's own tables (Job.swift)
+//     ffff_fe80_0000_0000   stacks and blocks of the other CPUs
+//     ffff_ff00_0000_0000   the registers of the local APIC
 //
-// Before the switch, the first 4 GiB of physical memory are mapped at their own addresses, and nothing else.
+// Before the switch, the first 4 GiB of physical memory are mapped at their own addresses, and nothing
+// else.
 
 /// The kernel's address space.
 enum AddressSpace {
@@ -29,6 +32,12 @@ enum AddressSpace {
 
   /// For the tables of the job, which are mapped by hand.
   static var jobRange: PageRange { range(at: 0xffff_fe00_0000_0000, byteCount: 512 << 30) }
+
+  /// For the stacks and blocks of the other CPUs: more than the 255 of them can need.
+  static var processorRange: PageRange { range(at: 0xffff_fe80_0000_0000, byteCount: 1 << 30) }
+
+  /// Each CPU finds its own registers there.
+  static var localAPIC: PageRange { range(at: 0xffff_ff00_0000_0000, byteCount: PageSize.size4K.bytes) }
 
   /// The physical address that the linear map has at `address`, or nil outside it.
   static func physicalAddress(inLinearMap address: VirtualAddress) -> PhysicalAddress? {

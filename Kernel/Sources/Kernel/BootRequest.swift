@@ -8,6 +8,7 @@ struct BootRequest {
   let options: Options
   /// The first module, where it lies in physical memory.
   let trace: StartInfo.Module?
+  let processors: ProcessorPlan
 
   /// Reads the start info at `address`; ends the run where it makes no sense.
   static func read(at address: PhysicalAddress) -> BootRequest {
@@ -24,6 +25,10 @@ struct BootRequest {
     for index in 0..<startInfo.moduleCount {
       let module = try startInfo.module(index)
       Self.add(.kept, at: module.start, byteCount: module.byteCount, to: &map)
+    }
+    processors = try ProcessorPlan(startInfo)
+    if let trampoline = processors.others?.trampoline {
+      Self.add(.reserved, at: trampoline.address(.size4K), byteCount: PageSize.size4K.bytes, to: &map)
     }
     try startInfo.addMemory(to: &map)
     memoryMap = map

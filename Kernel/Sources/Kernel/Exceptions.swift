@@ -12,19 +12,16 @@ private enum Vector {
   static var pageFault: UInt { 14 }
 }
 
-nonisolated(unsafe) private var isReporting = false
-
 /// Called by exceptions.S, with interrupts off.
 @c(kernel_exception)
 func handleException(_ frame: UnsafeMutablePointer<kernel_trap_frame>) {
   let address = x86_read_cr2()
   if unsafe frame.pointee.vector == Vector.pageFault && kernel_probe_recover(frame, address) { return }
   var console = SerialPort.com1
-  if unsafe isReporting {
+  guard LastWords.begin() else {
     console.write("another exception while reporting the first\n")
     exit(.fault)
   }
-  unsafe isReporting = true
   unsafe report(frame.pointee, address: VirtualAddress(UInt64(address)), to: &console)
   exit(.fault)
 }
@@ -39,6 +36,8 @@ private func report(_ frame: kernel_trap_frame, address: VirtualAddress, to cons
     if Image.stackGuard.contains(address.number(.size4K)) {
       console.write(": ")
       Place.stackGuard.write(address, to: &console)
+    } else if AddressSpace.processorRange.contains(address.number(.size4K)) {
+      console.write(": the stack of a CPU has overflowed")
     }
     console.newline()
   default:
@@ -54,6 +53,10 @@ private func report(_ frame: kernel_trap_frame, address: VirtualAddress, to cons
   console.write(hex: UInt64(frame.rip), width: 16)
   console.write(", RSP 0x")
   console.write(hex: UInt64(frame.rsp), width: 16)
+  if Processors.count > 1 {
+    console.write(", CPU ")
+    console.write(decimal: UInt64(CPUBlock.current.number))
+  }
   console.newline()
 }
 

@@ -3,9 +3,9 @@ import BootReplay
 import KernelMemory
 import PVH
 
-// The main job: the trace from the loader's first module, replayed on this machine. Its tables are mapped by
-// hand, in a range of their own, so that nothing of them shows in the figures of the areas that it makes:
-// they are the same as on the simulated machine.
+// The main job: the trace from the loader's first module, replayed on this machine. Its tables are
+// mapped by hand, in a range of their own, so that nothing of them shows in the figures of the areas
+// that it makes: they are the same as on the simulated machine.
 
 /// The replay of a trace.
 struct Job {
@@ -39,6 +39,7 @@ struct Job {
     var result = JobOptions()
     result.laps = options.laps
     result.listsAllAreas = options.listsAll
+    result.machineAreas = Processors.areas
     result.machineName = "x86-64"
     return result
   }

@@ -9,7 +9,8 @@ import PVH
 //  1. the CPU is made to read page tables as the core writes them, or the run ends with a reason;
 //  2. what the loader says is read and copied: memory map, command line, where the trace lies;
 //  3. the core builds the real tables and the frame metadata, the kernel switches, the manager starts;
-//  4. the job runs, or one of the faults on purpose, and the run ends with a status.
+//  4. the other CPUs are started;
+//  5. the job runs, or one of the faults on purpose, and the run ends with a status.
 
 /// Called by boot.S. SwiftPM makes the linker look for an executable's entry under this name, so that no
 /// `@main` is needed, which would bring the argument handling of a hosted program with it.
@@ -27,12 +28,16 @@ public func kernelMain(_ startInfo: UInt) -> Never {
   LegacyInterruptControllers.silence()
   enableInterrupts()
   let request = BootRequest.read(at: PhysicalAddress(UInt64(startInfo)))
-  run(request, on: Memory.start(request.memoryMap))
+  let manager = Memory.start(request.memoryMap, cpuCount: request.processors.count)
+  Processors.start(request.processors, on: manager)
+  run(request, on: manager)
 }
 
 private func run(_ request: BootRequest, on manager: MemoryManager) -> Never {
   if let scenario = request.options.scenario { scenario.run(on: manager) }
   if request.options.benches { exit(Bench(on: manager).run()) }
+  if request.options.stressPairs > 0 { exit(Stress.run(pairs: request.options.stressPairs, on: manager)) }
+  if request.options.testsInterrupts { exit(InterruptTest.run(on: manager)) }
   var console = SerialPort.com1
   guard let trace = request.trace else {
     console.write("error: there is no trace, or an empty one; give the loader one as the initial RAM disk\n")

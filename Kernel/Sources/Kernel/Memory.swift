@@ -11,9 +11,9 @@ enum Memory {
 
   /// Builds the kernel's tables, switches to them, and starts the manager; ends the run where that fails.
   ///
-  /// The linear map covers all RAM, so it has a second, writable way to the image. It is taken out: code and
-  /// constants can be changed through no address.
-  static func start(_ memoryMap: MemoryMap) -> MemoryManager {
+  /// The linear map covers all RAM, so it has a second, writable way to the image. It is taken out:
+  /// code and constants can be changed through no address.
+  static func start(_ memoryMap: MemoryMap, cpuCount: Int) -> MemoryManager {
     do throws(MemoryError) {
       var bootstrap = try Bootstrap(
         memoryMap: memoryMap, window: AddressSpace.window, linearMap: AddressSpace.linearMap,
@@ -22,7 +22,9 @@ enum Memory {
       // From here on, physical memory is reached through the linear map alone.
       PagingControls.load(root: bootstrap.root)
       let manager = try unsafe bootstrap.start(
-        on: .x86_64(linearMap: AddressSpace.linearMap, fatal: reportFatal),
+        on: .x86_64(
+          linearMap: AddressSpace.linearMap, cpuCount: cpuCount,
+          notify: { _, number in Processors.notify(number) }, fatal: reportFatal),
         vmallocRange: AddressSpace.vmallocRange, mode: .strict)
       try manager.unmap(AddressSpace.linearAlias(of: Image.all))
       unsafe started = manager

@@ -8,6 +8,10 @@ struct Options {
   var scenario: Scenario?
   /// Whether to count instructions instead of replaying.
   var benches = false
+  /// How many areas all CPUs allocate and free together, instead of the replay; zero for the replay.
+  var stressPairs: UInt64 = 0
+  /// Whether to use the manager in an interrupt handler, instead of the replay.
+  var testsInterrupts = false
   /// Whether to print all mappings and halt after the job, instead of ending the run.
   var holds = false
   /// How many times the trace is replayed.
@@ -29,6 +33,10 @@ struct Options {
   }
 
   private mutating func read(_ word: CommandLine.Word) -> Bool {
+    if word.equals("test=interrupt") {
+      testsInterrupts = true
+      return true
+    }
     if let name = word.dropping("test=") {
       scenario = Scenario(name)
       return scenario != nil
@@ -36,6 +44,10 @@ struct Options {
     if let count = word.dropping("laps=") {
       laps = count.decimal ?? 0
       return laps > 0
+    }
+    if let count = word.dropping("stress=") {
+      stressPairs = count.decimal ?? 0
+      return stressPairs > 0
     }
     if word.equals("listing=all") {
       listsAll = true
@@ -55,6 +67,8 @@ struct Options {
     sink.write("  listing=all  print every area that is live at the end\n")
     sink.write("  hold         print every mapping after the job, and halt\n")
     sink.write("  bench        count instructions per operation, under QEMU's -icount\n")
+    sink.write("  stress=N     allocate and free N areas on all CPUs, each area freed by another one\n")
+    sink.write("  test=interrupt  allocate and free in a timer's interrupt handler\n")
     sink.write("  test=NAME    fault on purpose:")
     Scenario.writeNames(to: &sink)
     sink.newline()

@@ -13,6 +13,7 @@ public import KernelMemory
 //     12  module count   u32      16  command line  u64           16  type     u32
 //     16  module list    u64      24  reserved      u64           20  reserved u32
 //     24  command line   u64
+//     32  ACPI pointer   u64
 //     40  memory map     u64
 //     48  map entries    u32
 //
@@ -31,6 +32,8 @@ public struct StartInfo {
   private let memoryMapCount: UInt32
   private let commandLineStart: PhysicalAddress
   public let moduleCount: Int
+  /// Where ACPI's root pointer is; zero where the loader knows of none.
+  public let acpiRootPointer: PhysicalAddress
 
   /// Checks the structure at `address` and the tables that it points to.
   public init(at address: PhysicalAddress, window: LinearMap) throws(StartInfoError) {
@@ -43,6 +46,7 @@ public struct StartInfo {
     moduleCount = Int(fields.u32(12))
     moduleList = PhysicalAddress(fields.u64(16))
     commandLineStart = PhysicalAddress(fields.u64(24))
+    acpiRootPointer = PhysicalAddress(fields.u64(32))
     memoryMap = PhysicalAddress(fields.u64(40))
     memoryMapCount = fields.u32(48)
     guard memoryMapCount > 0, memoryMap.rawValue != 0 else { throw .noMemoryMap }
@@ -82,6 +86,49 @@ extension StartInfo {
       }
     }
     guard hasUsableMemory else { throw .noUsableMemory }
+  }
+
+  /// The highest page frame below `limit` that is RAM, whole, and no part of a module; nil where there
+  /// is none. Frame zero is never it.
+  public func highestUsableFrame(below limit: FrameNumber) throws(StartInfoError) -> FrameNumber? {
+    var number = limit.rawValue
+    while number > 1 {
+      number -= 1
+      let frame = FrameRange(from: FrameNumber(number), upTo: FrameNumber(number + 1))
+      if isUsable(frame), try !isInModule(frame) { return frame.first }
+    }
+    return nil
+  }
+
+  private func isUsable(_ frame: FrameRange) -> Bool {
+    let start = frame.first.address(.size4K).rawValue
+    let end = frame.end.address(.size4K).rawValue
+    var isInside = false
+    for index in 0..<UInt64(memoryMapCount) {
+      let entry = Fields(at: PhysicalAddress(memoryMap.rawValue + index * 24), window)
+      let first = entry.u64(0)
+      let (last, wraps) = first.addingReportingOverflow(entry.u64(8))
+      let past = wraps ? .max : last
+      if entry.u32(16) == Self.usableType {
+        isInside = isInside || (first <= start && end <= past)
+      } else if first < end && start < past {
+        return false
+      }
+    }
+    return isInside
+  }
+
+  private func isInModule(_ frame: FrameRange) throws(StartInfoError) -> Bool {
+    for index in 0..<moduleCount {
+      let module = try module(index)
+      let start = module.start.rawValue
+      if start < frame.end.address(.size4K).rawValue,
+        frame.first.address(.size4K).rawValue < start + module.byteCount
+      {
+        return true
+      }
+    }
+    return false
   }
 }
 

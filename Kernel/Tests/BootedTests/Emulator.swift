@@ -37,6 +37,9 @@ struct Setup {
   var trace: URL? = Emulator.trace
   var mebibytes = 1024
   var processor = "max"
+  var cpus = 1
+  /// The board, and what of it the emulator is told besides.
+  var board = "pc"
 
   /// The command line of the emulator, its serial port going into a file.
   func arguments(serial: URL) throws -> [String] {
@@ -44,7 +47,8 @@ struct Setup {
       throw CannotBoot(description: "no kernel at \(Emulator.kernel); build it: Scripts/kernel.sh build")
     }
     return [
-      "-accel", "tcg", "-cpu", processor, "-m", "\(mebibytes)", "-display", "none", "-no-reboot",
+      "-accel", "tcg", "-machine", board, "-cpu", processor, "-smp", "\(cpus)", "-m", "\(mebibytes)",
+      "-display", "none", "-no-reboot",
       "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-serial", "file:\(serial.path)",
       "-monitor", "stdio", "-kernel", Emulator.kernel, "-append", options,
     ] + (trace.map { ["-initrd", $0.path] } ?? [])

@@ -100,4 +100,42 @@ import Testing
     let info = try memory.startInfo()
     #expect(throws: StartInfoError.malformedModule(PhysicalAddress(.max - 7))) { try info.module(0) }
   }
+
+  @Test
+  func passesOnWhereACPIsRootPointerIs() throws {
+    let memory = LoaderMemory.complete()
+    #expect(try memory.startInfo().acpiRootPointer == PhysicalAddress(0))
+    memory.put(UInt64(0xf_5b70), at: Layout.startInfo + 32)
+    #expect(try memory.startInfo().acpiRootPointer == PhysicalAddress(0xf_5b70))
+  }
+}
+
+@Suite struct UsableFrameTests {
+  /// RAM ends at 0x9_fc00, inside frame 0x9f.
+  @Test
+  func isTheHighestWholeFrame() throws {
+    let info = try LoaderMemory.complete().startInfo()
+    #expect(try info.highestUsableFrame(below: FrameNumber(0xa0)) == FrameNumber(0x9e))
+    #expect(try info.highestUsableFrame(below: FrameNumber(0x10)) == FrameNumber(0xf))
+    #expect(try info.highestUsableFrame(below: FrameNumber(1)) == nil)
+    #expect(try info.highestUsableFrame(below: FrameNumber(0)) == nil)
+  }
+
+  @Test
+  func isNotInAModule() throws {
+    let memory = LoaderMemory.complete()
+    memory.putModule(0, at: 0x9_d001, byteCount: 0x1fff)
+    #expect(
+      try memory.startInfo().highestUsableFrame(below: FrameNumber(0xa0)) == FrameNumber(0x9c))
+  }
+
+  @Test
+  func isNotWhereAnyEntrySaysOtherwise() throws {
+    let memory = LoaderMemory.complete()
+    memory.putRange(1, at: 0x9_0fff, byteCount: .max, type: 2)
+    #expect(
+      try memory.startInfo().highestUsableFrame(below: FrameNumber(0xa0)) == FrameNumber(0x8f))
+    memory.putRange(0, at: 0, byteCount: 0x1000, type: 1)
+    #expect(try memory.startInfo().highestUsableFrame(below: FrameNumber(0xa0)) == nil)
+  }
 }

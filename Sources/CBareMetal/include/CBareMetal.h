@@ -96,6 +96,17 @@ CBAREMETAL_INLINE unsigned char x86_in8(unsigned short port) {
   return value;
 }
 
+// Registers of devices, mapped uncached. One access each, as wide as it says.
+
+CBAREMETAL_INLINE void x86_mmio_write32(unsigned long address, unsigned int value) {
+  __asm__ volatile("movl %0, (%1)" : : "r"(value), "r"(address) : "memory");
+}
+CBAREMETAL_INLINE unsigned int x86_mmio_read32(unsigned long address) {
+  unsigned int value;
+  __asm__ volatile("movl (%1), %0" : "=r"(value) : "r"(address) : "memory");
+  return value;
+}
+
 // Time. LFENCE: no earlier instruction is still to be executed when the counter is read.
 
 CBAREMETAL_INLINE unsigned long x86_read_timestamp(void) {
@@ -109,6 +120,11 @@ CBAREMETAL_INLINE unsigned long x86_read_timestamp(void) {
 CBAREMETAL_INLINE void x86_enable_interrupts(void) { __asm__ volatile("sti" : : : "memory"); }
 CBAREMETAL_INLINE void x86_disable_interrupts(void) { __asm__ volatile("cli" : : : "memory"); }
 CBAREMETAL_INLINE void x86_halt(void) { __asm__ volatile("hlt" : : : "memory"); }
+/// Lets interrupts in and waits for one: STI takes effect behind the instruction after it, so none
+/// can come between the two and be slept through.
+CBAREMETAL_INLINE void x86_enable_interrupts_and_halt(void) {
+  __asm__ volatile("sti\n\thlt" : : : "memory");
+}
 CBAREMETAL_INLINE void x86_pause(void) { __asm__ volatile("pause" : : : "memory"); }
 
 #endif

@@ -45,17 +45,23 @@ extension Report {
     sink.newline()
   }
 
-  /// /proc/vmallocinfo as it would be now.
+  /// /proc/vmallocinfo as it would be now, without what lies in the machine's own range.
   func writeListing(to sink: inout some TextSink) {
     var counter = RowCounter()
-    replay.manager.writeVmallocInfo(to: &counter)
+    writeRows(of: replay.manager, to: &counter)
     sink.heading("/proc/vmallocinfo at the end")
     if job.options.listsAllAreas {
-      replay.manager.writeVmallocInfo(to: &sink)
+      writeRows(of: replay.manager, to: &sink)
     } else {
       var filter = RowFilter(sink, rows: counter.rows, atEachEnd: Self.rowsAtEachEnd)
-      replay.manager.writeVmallocInfo(to: &filter)
+      writeRows(of: replay.manager, to: &filter)
       sink = filter.base
+    }
+  }
+
+  private func writeRows(of manager: MemoryManager, to sink: inout some TextSink) {
+    manager.forEachArea { area in
+      if area.areas != job.options.machineAreas { manager.writeVmallocInfo(of: area, to: &sink) }
     }
   }
 }

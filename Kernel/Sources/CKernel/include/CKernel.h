@@ -45,8 +45,59 @@ struct kernel_trap_frame {
   unsigned long rip, cs, rflags, rsp, ss;
 };
 
-/// Fills in the task state segment and the interrupt descriptor table, and loads both. Called by boot.S.
-void kernel_load_descriptor_tables(void);
+// MARK: CPUs
+
+/// As many as an 8-bit local APIC ID can name: 255 means all of them.
+#define KERNEL_CPU_LIMIT 255
+
+/// A CPU's own block, to which its GS base points.
+struct kernel_cpu {
+  /// The CPU's number; the core reads it at GS:0 (CMachine.h).
+  unsigned int number;
+  unsigned int apic_id;
+  /// Not zero once the CPU has joined. Written by it, read by the first one.
+  unsigned long is_online;
+  /// What the CPU is to do next; zero for nothing. Written by the first CPU, cleared by this one at the end.
+  unsigned long work;
+  /// Interrupts that this CPU sent to others to have them flush, and such interrupts that it took.
+  unsigned long notifications_sent, notifications_taken;
+  unsigned long gdt[5];
+  /// The task state segment in 64-bit mode (Intel SDM vol. 3A, figure 7-11).
+  unsigned int task_state[26];
+};
+
+/// What start_cpu.S gives the CPU that is being started. It reads the offsets 0, 8 and 16.
+struct kernel_starting_cpu {
+  unsigned long root;
+  unsigned long stack_end;
+  struct kernel_cpu *block;
+};
+/// The other CPUs' tables are those of `root`, the stack ends below `stack_end`.
+void kernel_set_starting_cpu(unsigned long root, unsigned long stack_end, struct kernel_cpu *block);
+
+/// The block of a CPU that was prepared; null for others.
+struct kernel_cpu *kernel_cpu_block(unsigned int number);
+/// Fills in a CPU's block.
+void kernel_prepare_cpu(struct kernel_cpu *cpu, unsigned int number, unsigned int apic_id,
+                        unsigned long fault_stack_end);
+/// Loads this CPU's descriptor tables. Called by start_cpu.S.
+void kernel_load_cpu_tables(struct kernel_cpu *cpu);
+/// Fills in the interrupt descriptor table and the first CPU's block, and loads both. Called by boot.S.
+void kernel_load_first_cpu_tables(void);
+/// The code that a CPU begins with, to be copied to a page below 1 MiB.
+struct kernel_span kernel_trampoline_code(void);
+
+/// A word of a block that another CPU reads or writes.
+static inline unsigned long kernel_load_word(const unsigned long *word) {
+  return __atomic_load_n(word, __ATOMIC_ACQUIRE);
+}
+static inline void kernel_store_word(unsigned long *word, unsigned long value) {
+  __atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+/// Stores `value` if the word is `expected`; whether it was.
+static inline _Bool kernel_exchange_word(unsigned long *word, unsigned long expected, unsigned long value) {
+  return __atomic_compare_exchange_n(word, &expected, value, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
 
 // MARK: Accesses that may fault
 

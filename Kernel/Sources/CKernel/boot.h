@@ -1,0 +1,20 @@
+// What boot.S and start_cpu.S share: bits of registers, and places in kernel_gdt.
+#ifndef SWIFT_VMALLOC_CKERNEL_BOOT_H
+#define SWIFT_VMALLOC_CKERNEL_BOOT_H
+
+// Intel SDM vol. 3A, 2.5; vol. 4, table 2-2.
+#define CR0_PROTECTED 0x00000001
+#define CR0_WRITE_PROTECT 0x00010000
+#define CR0_PAGING 0x80000000
+#define CR4_PHYSICAL_ADDRESS_EXTENSION 0x20
+#define MSR_EXTENDED_FEATURES 0xc0000080
+#define EFER_LONG_MODE 0x100
+#define EFER_NO_EXECUTE 0x800
+#define MSR_GS_BASE 0xc0000101
+
+#define CODE_SELECTOR 0x08
+#define DATA_SELECTOR 0x10
+#define CODE32_SELECTOR 0x18
+#define BOOT_GDT_BYTES 32
+
+#endif

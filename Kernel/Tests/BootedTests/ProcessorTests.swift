@@ -1,0 +1,74 @@
+import Testing
+
+/// A kernel that runs on all CPUs of its machine.
+@Suite(.enabled(if: Emulator.isPresent, Comment(rawValue: Emulator.absence)), .serialized)
+struct ProcessorTests {
+  /// Each CPU frees what another one has allocated, and sees that nobody else has written there.
+  @Test(arguments: [(2, "pc"), (4, "q35")])
+  func handAreasToEachOther(_ cpus: Int, _ board: String) throws {
+    let boot = try Boot.run(Setup(options: "stress=4000", cpus: cpus, board: board))
+    #expect(boot.status == 33, "\(boot.serial)")
+    #expect(boot.values["verdict"] == "pass", "\(boot.serial)")
+    #expect(boot.values["stress.cpus"] == "\(cpus)")
+    #expect(boot.values["stress.pairs"] == "4000")
+    #expect(boot.values["stress.wrong"] == "0")
+    #expect(boot.values["stress.refused"] == "0")
+    #expect(boot.number("stress.handed") > 1000)
+    #expect(boot.number("notifications.sent") > 0)
+    #expect(boot.number("notifications.taken") > 0)
+    #expect(boot.number("notifications.taken") <= boot.number("notifications.sent"))
+  }
+
+  @Test
+  func oneCPUAloneNotifiesNobody() throws {
+    let boot = try Boot.run(Setup(options: "stress=1000"))
+    #expect(boot.status == 33, "\(boot.serial)")
+    #expect(boot.values["stress.cpus"] == "1")
+    #expect(boot.values["stress.pairs"] == "1000")
+    #expect(boot.values["stress.handed"] == "0")
+    #expect(boot.values["notifications.sent"] == "0")
+  }
+
+  /// The manager is used in an interrupt handler while the main loops use it too.
+  @Test(arguments: [1, 4])
+  func allocateAndFreeInAnInterruptHandler(_ cpus: Int) throws {
+    let boot = try Boot.run(Setup(options: "test=interrupt", cpus: cpus))
+    #expect(boot.status == 33, "\(boot.serial)")
+    #expect(boot.values["verdict"] == "pass", "\(boot.serial)")
+    #expect(boot.values["interrupt.cpus"] == "\(cpus)")
+    #expect(boot.values["interrupt.ticks"] == "4000")
+    #expect(boot.number("interrupt.pairs") > 0)
+    #expect(boot.number("loop.pairs") > 0)
+    #expect(boot.values["wrong"] == "0")
+  }
+
+  /// The replay runs on one CPU; that the others idle shows nowhere but in which frames it gets.
+  @Test
+  func replayAsOneDoes() throws {
+    let one = try Boot.run(Setup(options: "listing=all"))
+    let four = try Boot.run(Setup(options: "listing=all", cpus: 4))
+    #expect(four.status == 33, "\(four.serial)")
+    let isCommon = { (name: String) in !name.hasPrefix("frames.") }
+    #expect(one.values.filter { isCommon($0.key) } == four.values.filter { isCommon($0.key) })
+    let rows = { (boot: Boot) in boot.serial.split(separator: "\n").filter { $0.contains(" vmalloc N0=") } }
+    #expect(rows(one) == rows(four))
+  }
+
+  @Test
+  func runOnOneWithoutALocalAPIC() throws {
+    let boot = try Boot.run(Setup(processor: "max,-apic"))
+    #expect(boot.status == 33, "\(boot.serial)")
+  }
+
+  @Test
+  func runOnOneWithoutACPI() throws {
+    let boot = try Boot.run(Setup(cpus: 2, board: "pc,acpi=off"))
+    #expect(boot.status == 33, "\(boot.serial)")
+    #expect(boot.serial.hasPrefix("warning: only one CPU is used: "), "\(boot.serial)")
+  }
+}
+
+extension Boot {
+  /// The value of a line `name=value`; zero where it is missing or no number.
+  fileprivate func number(_ name: String) -> Int { values[name].flatMap { Int($0) } ?? 0 }
+}

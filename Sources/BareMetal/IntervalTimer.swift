@@ -1,0 +1,31 @@
+#if arch(x86_64)
+
+private import CBareMetal
+
+/// A PC's interval timer, an 8254, whose third counter is wired to the speaker and can be polled: it
+/// runs at the same rate on every machine, and needs no interrupt (Intel 82C54 data sheet, 231244:
+/// control word, mode 0; port 0x61: bit 0 the counter's gate, bit 1 the speaker, bit 5 the counter's
+/// output).
+public enum IntervalTimer {
+  private static var frequency: UInt64 { 1_193_182 }
+
+  /// Waits for at least that long, in turns of at most 50 ms: the counter has 16 bits.
+  public static func wait(microseconds: UInt32) {
+    var left = microseconds
+    while left > 0 {
+      let turn = min(left, 50_000)
+      waitOnce(counts: UInt16(truncatingIfNeeded: UInt64(turn) * frequency / 1_000_000 + 1))
+      left -= turn
+    }
+  }
+
+  private static func waitOnce(counts: UInt16) {
+    x86_out8(0x61, x86_in8(0x61) & ~0b11 | 1)
+    x86_out8(0x43, 0b1011_0000)  // Counter 2, low byte then high byte, mode 0: the output rises at zero.
+    x86_out8(0x42, UInt8(truncatingIfNeeded: counts))
+    x86_out8(0x42, UInt8(truncatingIfNeeded: counts &>> 8))
+    while x86_in8(0x61) & 0x20 == 0 { x86_pause() }
+  }
+}
+
+#endif

@@ -1,0 +1,63 @@
+@unsafe @preconcurrency internal import CMachine  // its variables are one a thread
+internal import Synchronization
+
+// Interrupts between CPUs.
+//
+// A notified CPU has one interrupt pending, however often it was notified, as the interrupt request
+// register of a local APIC keeps one bit a vector (SDM vol. 3A, 10.8.4). When it is taken is the business
+// of whoever runs the CPUs: `Scheduler` chooses, `runFreely` takes it at the next step with interrupts
+// on. Without either, one thread plays all CPUs in turn (`onCPU`); the others are idle then, and take
+// it at once.
+
+extension SimulatedMachine {
+  /// The CPU that the calling thread plays; zero where nothing else was said.
+  @inlinable
+  public static var currentCPU: Int { playedCPU() }
+
+  @usableFromInline
+  static func playedCPU() -> Int { Int(cmachine_cpu_number()) }
+
+  /// Runs `body` with the calling thread playing `cpu`, its interrupts on.
+  public func onCPU<Result>(_ cpu: Int, _ body: () throws -> Result) rethrows -> Result {
+    let (before, interrupts) = (cmachine_cpu_number(), cmachine_interrupts_enabled)
+    cmachine_set_cpu_number(UInt32(cpu))
+    cmachine_interrupts_enabled = 1
+    defer {
+      cmachine_set_cpu_number(before)
+      cmachine_interrupts_enabled = interrupts
+    }
+    return try body()
+  }
+
+  /// `Machine.notify`.
+  func notify(_ cpu: Int) {
+    guard cpus.indices.contains(cpu) else { stop("notify: there is no CPU \(cpu)") }
+    callingCPU.countNotification()
+    cpus[cpu].isNotified.store(true, ordering: .releasing)
+    if StepHandler.current == nil && cpu != Self.currentCPU { onCPU(cpu) { takeInterrupt() } }
+  }
+
+  /// Whether a CPU has an interrupt pending.
+  public func isNotified(_ cpu: Int) -> Bool { cpus[cpu].isNotified.load(ordering: .acquiring) }
+
+  /// Takes the pending interrupt of the CPU that the calling thread plays: runs the handler with
+  /// interrupts off. Nothing where none is pending.
+  func takeInterrupt() {
+    let cpu = callingCPU
+    guard cpu.isNotified.exchange(false, ordering: .acquiringAndReleasing) else { return }
+    cpu.countInterrupt()
+    let interrupts = cmachine_interrupts_disable()
+    onNotify?(Self.currentCPU)
+    // Like IRET: no step, so that the interrupted step is still the one that this CPU is at.
+    cmachine_interrupts_enabled = UInt32(interrupts)
+  }
+
+  /// The CPU that the calling thread plays.
+  var callingCPU: SimulatedCPU {
+    let number = Self.currentCPU
+    guard cpus.indices.contains(number) else {
+      stop("a thread plays CPU \(number) of a machine with \(cpus.count)")
+    }
+    return cpus[number]
+  }
+}
