@@ -22,9 +22,6 @@ public struct Machine {
       _ context: UnsafeMutableRawPointer?, _ cpu: UInt32
     ) -> Void
 
-  /// One turn of a loop that waits for another CPU.
-  public typealias Relax = @convention(c) (_ context: UnsafeMutableRawPointer?) -> Void
-
   /// Makes new entries for `range` visible to the table walkers of all CPUs.
   public typealias AfterMap =
     @convention(c) (
@@ -48,7 +45,6 @@ public struct Machine {
   public var flush: Flush
   /// Nil on a machine with one CPU.
   public var notify: Notify?
-  public var relax: Relax?
   /// Nil where the architecture needs nothing: x86-64 never caches an entry that is not present
   /// (Intel SDM vol. 3A, 4.10.2.3).
   public var afterMap: AfterMap?
@@ -56,7 +52,7 @@ public struct Machine {
 
   public init(
     context: UnsafeMutableRawPointer?, cpuCount: Int, linearMap: LinearMap,
-    fullFlushThreshold: PageCount, flush: @escaping Flush, notify: Notify? = nil, relax: Relax? = nil,
+    fullFlushThreshold: PageCount, flush: @escaping Flush, notify: Notify? = nil,
     afterMap: AfterMap?, fatal: @escaping Fatal
   ) {
     unsafe self.context = context
@@ -65,7 +61,6 @@ public struct Machine {
     self.fullFlushThreshold = fullFlushThreshold
     unsafe self.flush = flush
     unsafe self.notify = notify
-    unsafe self.relax = relax
     unsafe self.afterMap = afterMap
     unsafe self.fatal = fatal
   }

@@ -51,17 +51,25 @@ struct MMUAgreement {
       return
     }
     let frame = try #require(test.manager.frame(at: address))
-    compare(try test.simulated.translation(of: address), with: mapping, frame, address)
-    try access(address, frame, mapping.attributes.protection)
-  }
-
-  private func compare(
-    _ translation: Translation, with mapping: MappedRange, _ frame: FrameNumber, _ address: VirtualAddress
-  ) {
-    let attributes = mapping.attributes
+    let translation = try test.simulated.translation(of: address)
     #expect(translation.physicalAddress.number(.size4K) == frame)
     #expect(translation.physicalAddress.rawValue & 4095 == address.rawValue & 4095)
     #expect(translation.leafSize == mapping.pages.count.rawValue * 4096)
+    // Not what the core reads back, where it is known what was asked for.
+    let attributes = asked(page) ?? mapping.attributes
+    #expect(mapping.attributes == attributes)
+    compare(translation, with: attributes)
+    try access(address, frame, attributes.protection)
+  }
+
+  private func asked(_ page: UInt64) -> MappingAttributes? {
+    if let area = test.manager.area(containing: PageNumber(page).address(.size4K)) {
+      return MappingAttributes(area.protection, cache: area.cache)
+    }
+    return oracle.segment(of: page)?.attributes
+  }
+
+  private func compare(_ translation: Translation, with attributes: MappingAttributes) {
     #expect(translation.isWritable == attributes.protection.isWritable)
     #expect(translation.isExecutable == attributes.protection.isExecutable)
     #expect(translation.isGlobal == attributes.isGlobal)
