@@ -20,7 +20,7 @@ extension Machine {
           unsafe PagingControls.flush(from: ranges[index].start, upTo: ranges[index].end)
         }
       },
-      notify: notify, relax: { _ in BareMetal.relax() }, afterMap: nil, fatal: fatal)
+      notify: notify, afterMap: nil, fatal: fatal)
   }
 }
 
