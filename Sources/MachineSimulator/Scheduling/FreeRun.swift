@@ -9,7 +9,9 @@ extension SimulatedMachine {
   /// Runs a closure on each CPU, all at once, and returns when all are done and no interrupt is
   /// pending. A CPU that is done, or has no closure, takes interrupts until then. Interrupts are taken
   /// at steps.
-  /// - Parameter seed: for where threads offer the processor to others, which mixes them more.
+  /// - Parameters:
+  ///   - bodies: what each CPU runs, from CPU 0 on.
+  ///   - seed: for where threads offer the processor to others, which mixes them more.
   /// - Throws: what the CPU with the lowest number has thrown.
   public func runFreely(_ bodies: [() throws -> Void], seed: UInt64 = 0) throws {
     guard bodies.count <= cpus.count else {

@@ -71,7 +71,10 @@ public struct Scheduler {
   }
 
   /// Every run there is, or every run with at most that many preemptions.
-  /// - Parameter atMost: after so many runs it stops, and the report says that it is not complete.
+  /// - Parameters:
+  ///   - preemptions: how often a CPU may be interrupted that could go on; nil for any number.
+  ///   - limit: after so many runs it stops, and the report says that it is not complete.
+  ///   - make: makes the program anew for each run.
   /// - Throws: the first failure; `replay` of its choices shows it again.
   @discardableResult
   public func exhaustive(
