@@ -60,7 +60,7 @@ extension Bootstrap {
       charges: try carve(Tags.capacity * count), lock: try carve(1))
     let frames = Frames(
       table: table, cpus: cpus, state: try carve(1), caches: try carve(count * ZoneKind.count),
-      locks: try carve(ZoneKind.count))
+      cleared: try carve(count * ZoneKind.count), locks: try carve(ZoneKind.count))
     let pool = DescriptorPool(frames: frames, state: try carve(1), root: try carvePage())
     let areas = AreasTable(
       pool: pool, frames: frames, state: try carve(1), areas: try carve(AreasTable.capacity),

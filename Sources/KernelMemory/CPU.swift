@@ -6,10 +6,14 @@ internal import Synchronization
 @safe
 struct CPU: ~Copyable {
   let number: Int
+  /// Whether this code has interrupted the package itself, as only an NMI, or an action of `Machine`, can:
+  /// what it would change may be half changed.
+  let isNested: Bool
   private let block: Stable<CPUBlock>
 
-  fileprivate init(number: Int, block: Stable<CPUBlock>) {
+  fileprivate init(number: Int, isNested: Bool, block: Stable<CPUBlock>) {
     self.number = number
+    self.isNested = isNested
     self.block = block
   }
 
@@ -50,6 +54,8 @@ struct CPUBlock: ~Copyable {
 
   var counters: CounterBlock
   var locks: Locks
+  /// Whether this CPU is in `with`.
+  var isInside: Bool
   /// A bit for the rank of each lock that is held; in debug builds alone.
   var heldLocks: Int
 }
@@ -65,7 +71,7 @@ struct CPUs {
     self.blocks = blocks
   }
 
-  /// Runs `body` on this CPU with interrupts off. Legal in any context but an NMI.
+  /// Runs `body` on this CPU with interrupts off.
   @inline(__always)
   func with<Result: ~Copyable, Failure: Error>(
     _ body: (borrowing CPU) throws(Failure) -> Result
@@ -74,7 +80,23 @@ struct CPUs {
     defer { cmachine_interrupts_restore(interrupts) }
     let number = Int(cmachine_cpu_number())
     precondition(number < count, "the CPU number is not below Machine.cpuCount")
-    return try body(CPU(number: number, block: blocks[number]))
+    let block = blocks[number]
+    let wasInside = block.value.isInside
+    block.value.isInside = true
+    defer { block.value.isInside = wasInside }
+    return try body(CPU(number: number, isNested: wasInside, block: block))
+  }
+
+  /// As `with`, for what changes more than counters.
+  /// - Throws: `wrongContext` in an NMI that has interrupted this package.
+  @inline(__always)
+  func enter<Result: ~Copyable>(
+    _ body: (borrowing CPU) throws(MemoryError) -> Result
+  ) throws(MemoryError) -> Result {
+    try with { (cpu) throws(MemoryError) in
+      guard !cpu.isNested else { throw .wrongContext }
+      return try body(cpu)
+    }
   }
 
   /// The sum of all CPUs' counters. O(CPUs).

@@ -32,7 +32,7 @@ struct EarlySpace {
     try tables.checkReach(frame, pages.count)
     let missing = try tables.tablesMissing(for: pages, frame: frame, checkingLeaves: true)
     var source = EarlyTables(next: try early.allocate(PageCount(UInt64(missing))))
-    _ = tables.pin(pages, frame: frame, from: &source)
+    _ = tables.pin(pages, frame: frame, eachLeaf: true, from: &source)
     var leaves = LeafRun(frame)
     _ = tables.write(pages, frame: frame, attributes, from: &leaves)
   }

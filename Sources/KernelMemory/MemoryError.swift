@@ -36,7 +36,8 @@ public enum MemoryError: Error, Equatable, Sendable {
   case cpuCountUnsupported(Int)
   /// Memory is short, and what could be gathered by waiting for other CPUs must not be waited for here.
   case wouldWait
-  /// The call may have to wait for other CPUs, and interrupts are off.
+  /// The call may have to wait for other CPUs, and interrupts are off; or it comes from an NMI that has
+  /// interrupted this package.
   case wrongContext
   /// The memory map has more entries than this package keeps.
   case memoryMapFull(limit: Int)

@@ -15,7 +15,8 @@ extension MemoryManager {
     do throws(MemoryError) { try tables.checkReach(frame, pages.count) } catch { throw failed(error) }
     try retrying { (cpu) throws(MemoryError) in
       var leaves = LeafRun(frame)
-      try write(pages, frame: frame, attributes, from: &leaves, cpu)
+      try pin(pages, frame: frame, cpu)
+      write(pages, frame: frame, attributes, from: &leaves, cpu)
     }
     announce(pages)
   }
@@ -34,12 +35,14 @@ extension MemoryManager {
     finishFlush()
   }
 
-  /// Waits for the flush that this CPU has asked for last, where it may, and completes what waited for it.
+  /// Has all that this CPU has retired flushed and completed, where it may wait for that.
   func finishFlush() {
-    let number = reclaim.shootdown.newest
     guard cpus.count == 1 || cpus.mayWait else { return }
-    reclaim.shootdown.wait(for: number)
-    cpus.with { cpu in _ = reclaim.complete(limit: .max, cpu) }
+    while true {
+      let awaited = cpus.with { cpu in reclaim.settle(cpu) }
+      guard awaited != 0 else { return }
+      reclaim.shootdown.wait(for: awaited)
+    }
   }
 
   private func split(_ pages: PageRange, _ cpu: borrowing CPU) throws(MemoryError) {
@@ -64,27 +67,21 @@ extension MemoryManager {
     }
   }
 
-  /// Reserves tables, puts them in place, and writes the leaves of `pages`. Where it fails nothing is
-  /// written.
-  /// - Throws: `alreadyMapped`, `tablesExhausted`.
-  func write(
-    _ pages: PageRange, frame: FrameNumber?, _ attributes: MappingAttributes,
-    from leaves: inout some LeafSource & ~Copyable, _ cpu: borrowing CPU
-  ) throws(MemoryError) {
+  /// Puts the tables for `pages` in place and pins them: for leaves to the frames from `frame` on, or, with
+  /// nil, for an area. Where it fails nothing is changed.
+  /// - Throws: `alreadyMapped`, `placeTaken`, `tablesExhausted`.
+  func pin(_ pages: PageRange, frame: FrameNumber?, _ cpu: borrowing CPU) throws(MemoryError) {
     let isByHand = frame != nil
     while true {
       let missing = try tables.tablesMissing(for: pages, frame: frame, checkingLeaves: isByHand)
       var source = try reserveTables(missing, cpu)
-      // Between the count and the lock another CPU may have pruned a table that was there.
+      // Between the count and the lock another CPU may have taken away a table that was there.
       let made: Int?
       do throws(MemoryError) {
         made = try tables.locked(cpu) { () throws(MemoryError) -> Int? in
           guard try tables.tablesMissing(for: pages, frame: frame, checkingLeaves: isByHand) <= missing
           else { return nil }
-          let made = tables.pin(pages, frame: frame, from: &source)
-          cpu.count(
-            .entriesWritten, tables.write(pages, frame: frame, attributes, from: &leaves))
-          return made
+          return tables.pin(pages, frame: frame, eachLeaf: isByHand, from: &source)
         }
       } catch {
         frames.free(source.unused(), cpu)
@@ -93,9 +90,18 @@ extension MemoryManager {
       frames.free(source.unused(), cpu)
       guard let made else { continue }
       cpu.count(.tablesMade, made)
-      cmachine_step(cmachine_step_entries_written)
       return
     }
+  }
+
+  /// Writes leaves where tables are pinned for them.
+  @inline(__always)
+  func write(
+    _ pages: PageRange, frame: FrameNumber?, _ attributes: MappingAttributes,
+    from leaves: inout some LeafSource & ~Copyable, _ cpu: borrowing CPU
+  ) {
+    cpu.count(.entriesWritten, tables.write(pages, frame: frame, attributes, from: &leaves))
+    cmachine_step(cmachine_step_entries_written)
   }
 
   private func checkUnmanaged(_ pages: PageRange) throws(MemoryError) {

@@ -3,8 +3,9 @@ internal import CMachine
 // The façade: ties the rooms together
 //
 // A manager is one pointer to a control block in memory that it took from the map itself; copies are the
-// same manager, and many can exist in one process. Its methods are legal in any context but an NMI,
-// unless they say otherwise: they switch interrupts off where they touch what a CPU shares with itself.
+// same manager, and many can exist in one process. Its methods are legal in any context, unless they say
+// otherwise: they switch interrupts off where they touch what a CPU shares with itself. An NMI cannot be
+// kept off: one that comes in the middle of the package is refused (`wrongContext`), with nothing changed.
 //
 // The rooms know those above them and no other. Where one is short of what a lower one holds (frames
 // that wait for a flush), it does not reach down: it fails, and `retrying` here is the one place that
@@ -56,21 +57,21 @@ extension MemoryManager {
     mayWait: Bool = true, _ body: (borrowing CPU) throws(MemoryError) -> Result
   ) throws(MemoryError) -> Result {
     do {
-      return try cpus.with(body)
+      return try cpus.enter(body)
     } catch {
       guard error.isShortage else { throw failed(error) }
     }
     let waited = gatherAll(mayWait: mayWait)
     do {
-      return try cpus.with(body)
+      return try cpus.enter(body)
     } catch {
       throw failed(error.isShortage && !waited ? .wouldWait : error)
     }
   }
 
   /// Has every CPU give back what it keeps.
-  /// - Returns: false where that would have taken waiting for another CPU, which is not allowed now: then this CPU alone
-  ///   has given back what it could.
+  /// - Returns: false where that would have taken waiting for another CPU, which is not allowed now: then this
+  ///   CPU alone has given back what it could.
   @inline(never)
   private func gatherAll(mayWait: Bool) -> Bool {
     let mayAsk = mayWait && cpus.mayWait
@@ -100,6 +101,25 @@ extension MemoryManager {
     cmachine_step(cmachine_step_flush_waiting)
   }
 
+  /// Runs `body`, which tries to allocate, and counts it where that fails.
+  @inline(__always)
+  func entering<Result: ~Copyable>(
+    _ body: (borrowing CPU) throws(MemoryError) -> Result
+  ) throws(MemoryError) -> Result {
+    do throws(MemoryError) { return try cpus.enter(body) } catch { throw failed(error) }
+  }
+
+  /// Runs `body`, which frees something, and counts it where that is refused.
+  @inline(__always)
+  func freeing(_ body: (borrowing CPU) throws(MemoryError) -> Void) throws(MemoryError) {
+    do throws(MemoryError) {
+      try cpus.enter(body)
+    } catch {
+      cpus.with { cpu in cpu.count(.freesRefused) }
+      throw error
+    }
+  }
+
   /// Counts a failure.
   func failed(_ error: MemoryError) -> MemoryError {
     cpus.with { cpu in cpu.count(.allocationsFailed) }
@@ -111,9 +131,10 @@ extension MemoryManager {
 
 extension MemoryManager {
   /// Serves what other CPUs have asked this one for: the handler of `Machine.notify`'s interrupt calls
-  /// it. Legal in any context but an NMI.
+  /// it. In an NMI that has interrupted this package it does nothing.
   public func serveFlushes() {
     cpus.with { cpu in
+      guard !cpu.isNested else { return }
       reclaim.shootdown.serve(cpu)
       reclaim.answer(cpu)
     }
@@ -129,13 +150,14 @@ extension MemoryManager {
   /// - Returns: whether there is more to do on this CPU.
   @discardableResult
   public func purge(budget: Int = 256) -> Bool {
-    cpus.with { cpu in reclaim.step(budget: max(1, budget), all: false, cpu) }
+    cpus.with { cpu in cpu.isNested || reclaim.step(budget: max(1, budget), all: false, cpu) }
   }
 
   /// Completes every free on every CPU and empties the caches: when this returns, no CPU translates
   /// through a freed address, and all freed memory is free.
   /// - Throws: `wrongContext` where it would have to wait for other CPUs with interrupts off.
   public func flushRetired() throws(MemoryError) {
+    try cpus.enter { _ in }
     guard gatherAll(mayWait: true) else { throw .wrongContext }
   }
 }
@@ -168,14 +190,7 @@ extension MemoryManager {
   /// Frees what one of the functions above returned. O(orders).
   /// - Throws: `badFree`, with nothing changed, where `frame` does not head an allocated block of `order`.
   public func freeFrames(_ frame: FrameNumber, order: Int = 0) throws(MemoryError) {
-    try cpus.with { (cpu) throws(MemoryError) in
-      do throws(MemoryError) {
-        try frames.free(frame, order: order, cpu)
-      } catch {
-        cpu.count(.freesRefused)
-        throw error
-      }
-    }
+    try freeing { (cpu) throws(MemoryError) in try frames.free(frame, order: order, cpu) }
   }
 
   /// The address of an allocated frame in the linear map.
@@ -197,7 +212,7 @@ extension MemoryManager {
   /// A tag whose name is copied, and cut to 47 bytes.
   /// - Throws: `tagsExhausted`.
   public func makeTag(copying utf8: UnsafeBufferPointer<UInt8>) throws(MemoryError) -> Tag {
-    try cpus.with { (cpu) throws(MemoryError) in unsafe try tags.make(utf8, cpu) }
+    try cpus.enter { (cpu) throws(MemoryError) in unsafe try tags.make(utf8, cpu) }
   }
 
   /// What a tag has been charged with. O(CPUs).
@@ -237,11 +252,13 @@ extension MemoryManager {
 
   /// Frames for tables, cleared when they are taken.
   func reserveTables(_ count: Int, _ cpu: borrowing CPU) throws(MemoryError) -> ReservedTables {
-    do {
-      return ReservedTables(try frames.allocate(count: count, zone: .normal, cpu), frames.table)
+    var list = FrameList()
+    do throws(MemoryError) {
+      let cleared = try frames.allocateTables(count, into: &list, cpu)
+      return ReservedTables(list, cleared: cleared, frames.table)
     } catch {
-      guard case .framesExhausted(let got, let wanted) = error else { throw error }
-      throw .tablesExhausted(got: got, of: wanted)
+      list.end()
+      throw error
     }
   }
 }

@@ -40,8 +40,7 @@ import Testing
       let test = try TestMachine(ram: [.small])
       let page = VirtualAddress(try test.manager.vmalloc(1)).number(.size4K)
       let pages = PageRange(unchecked: page, count: PageCount(1))
-      var emptied = EmptiedTables()
-      _ = test.manager.tables.clear(pages, owned: true, emptied: &emptied)
+      _ = test.manager.tables.detach(pages)
     }
     #expect(String(decoding: result.standardErrorContent, as: UTF8.self).contains(Self.dropped))
   }
@@ -76,9 +75,10 @@ import Testing
     let reclaim = test.manager.reclaim
     let pages = PageRange(unchecked: PageNumber(1), count: PageCount(1))
     test.manager.cpus.with { cpu in
-      reclaim.add(Detached(), pages, area: nil, cpu)
+      reclaim.add(Detached(), pages, cpu)
       reclaim.openBatch(cpu).value.generation &+= ahead
       reclaim.close(cpu)
+      reclaim.complete(limit: .max, keeping: false, cpu)
     }
   }
 }

@@ -30,8 +30,10 @@ import Testing
     let isRetired = area.value.move(from: .live, to: .retired, in: area.value.generation)
     #expect(isRetired)
     var emptied = EmptiedTables()
-    var detached = test.manager.tables.clear(pages, owned: true, emptied: &emptied)
-    var pruned = test.manager.tables.prune(&emptied, limit: .max)
+    var detached = test.manager.tables.detach(pages)
+    test.manager.tables.unpin(pages, emptied: &emptied)
+    area.value.setState(.unpinned)
+    var pruned = test.manager.tables.prune(&emptied, limit: .max) { _ in }
     swap(&pruned.tables, &detached.tables)
     pruned.end()
     return detached
@@ -42,8 +44,9 @@ import Testing
     var detached: Detached? = detached
     test.manager.cpus.with { cpu in
       guard let taken = detached.take() else { return }
-      test.manager.reclaim.add(taken, pages, area: area, cpu)
-      test.manager.reclaim.close(cpu)
+      test.manager.reclaim.add(taken, pages, cpu)
+      if let area { test.manager.reclaim.openBatch(cpu).value.areas.push(area, test.manager.areas.pool) }
+      test.manager.reclaim.flushOpen(cpu)
     }
     for page in pages.first.rawValue..<pages.end.rawValue {
       #expect(test.fault(.read, at: PageNumber(page))?.cause == .notPresent)
@@ -68,9 +71,8 @@ import Testing
   @Test func tablesThatAreFreedBeforeTheFlushAreCaught() {
     var detached = clear()
     #expect(detached.tables.count == 2)
-    var tables = FrameList()
-    swap(&tables, &detached.tables)
-    free(tables)
+    var emptied = EmptiedTables()
+    free(test.manager.tables.takeAway(&detached.tables, limit: .max, emptied: &emptied))
     let fault = test.fault(.read, at: last)
     #expect(fault?.cause == .freedFrame)
     #expect(fault?.level == 1)
@@ -88,13 +90,13 @@ import Testing
     let fault = test.fault(.read, at: start)
     #expect(fault?.cause == .freedFrame)
     #expect(fault?.usedCache == true)
-    // So it does for a page that it has never seen: the walk cache leads to the old table.
-    #expect(test.fault(.read, at: last)?.cause == .freedFrame)
+    // Not so for a page that it has never seen: the walk cache leads to the old table, which was woken.
+    #expect(test.fault(.read, at: last) == nil)
     var rest: Detached? = detached
     test.manager.cpus.with { cpu in
       guard let taken = rest.take() else { return }
-      test.manager.reclaim.add(taken, pages, area: nil, cpu)
-      test.manager.reclaim.close(cpu)
+      test.manager.reclaim.add(taken, pages, cpu)
+      test.manager.reclaim.flushOpen(cpu)
     }
     #expect(test.fault(.read, at: start) == nil)
     #expect(test.fault(.read, at: last) == nil)
@@ -135,7 +137,7 @@ extension StaleTranslationTests {
       #expect(manager.area(containing: start) == nil)
       // … but its frames, its tables and its addresses are nobody's yet.
       #expect(test.framesLeft == framesLeft)
-      #expect(manager.areas.pool[number].value.state == .retired)
+      #expect(manager.areas.pool[number].value.state == .unpinned)
       #expect(instance.find(pages.first) == number)
       #expect(manager.area(containing: start) == nil)
       return true
@@ -168,25 +170,41 @@ extension StaleTranslationTests {
     withExtendedLifetime(probe) {}
   }
 
-  /// A second free of the same area, in the middle of the first one, and one of another.
-  @Test func freesWithinAFlushAreInOrder() throws {
+  /// What an NMI that has interrupted a free tries is refused, and nothing changes.
+  @Test func whatInterruptsAFreeIsRefused() throws {
     let probe = FlushProbe(test)
     let other = try test.manager.vmalloc(3 * 4096)
     try test.simulated.store(UInt64(1), at: VirtualAddress(other))
-    var isFirst = true
-    probe.atFlush = { [test, start] in
-      guard isFirst else { return true }
-      isFirst = false
-      #expect(throws: MemoryError.badFree(.alreadyFree)) { try test.manager.vfree(start.pointer) }
-      #expect(throws: Never.self) { try test.manager.vfree(other) }
+    let frame = try test.manager.allocateFrames()
+    let window = PageRange(unchecked: PageNumber(UInt64(0xffff_f000_0000_0000) >> 12), count: PageCount(1))
+    let before = test.manager.counters
+    probe.atFlush = { [manager = test.manager] in
+      #expect(throws: MemoryError.wrongContext) { try manager.vfree(other) }
+      #expect(throws: MemoryError.wrongContext) { try manager.vmalloc(1) }
+      #expect(throws: MemoryError.wrongContext) { try manager.freeFrames(frame) }
+      #expect(throws: MemoryError.wrongContext) { try manager.allocateFrames() }
+      #expect(throws: MemoryError.wrongContext) { try manager.flushRetired() }
+      #expect(throws: MemoryError.wrongContext) {
+        try manager.map(window, to: FrameNumber(5), MappingAttributes(.readOnly))
+      }
+      #expect(manager.purge())
+      manager.serveFlushes()
+      // Questions are answered.
+      #expect(manager.area(containing: VirtualAddress(other))?.pages.count == PageCount(3))
       return true
     }
     try test.manager.vfree(start.pointer)
-    // The first free's, the same once more for the free inside it, which may not wait for less, and its
-    // own.
-    #expect(probe.flushes == 3)
+    probe.atFlush = { true }
+    #expect(probe.flushes == 1)
+    let work = test.manager.counters.since(before)
+    #expect(work[.freesRefused] == 2)
+    #expect(work[.allocationsFailed] == 3)
+    #expect(work[.areasFreed] == 1)
     #expect(test.fault(.read, at: start)?.cause == .notPresent)
-    #expect(test.fault(.read, at: VirtualAddress(other))?.cause == .notPresent)
+    #expect(test.fault(.read, at: VirtualAddress(other)) == nil)
+    test.expectValid()
+    try test.manager.vfree(other)
+    try test.manager.freeFrames(frame)
     test.expectValid()
     withExtendedLifetime(probe) {}
   }

@@ -73,7 +73,7 @@ extension TestMachine {
   /// How many tables there are of each level, 0 to 3.
   var tablesByLevel: [Int] {
     var counts = [0, 0, 0, 0]
-    walker.forEachTable { _, _, level in counts[level] += 1 }
+    walker.forEachTable { place in counts[place.level] += 1 }
     return counts
   }
 

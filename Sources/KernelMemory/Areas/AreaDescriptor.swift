@@ -12,8 +12,20 @@ enum AreaState: UInt8 {
   case live
   /// An area whose caller has freed it: on its way back, behind a flush.
   case retired
+  /// The same, when it pins no page table any more.
+  case unpinned
   /// An area whose caller has freed it, kept mapped in a warm cache.
   case parked
+  /// An area whose caller has freed it, kept with addresses and tables in a cool cache.
+  case kept
+
+  /// Whether there is an area that pins the tables of its pages.
+  var hasPins: Bool {
+    switch self {
+    case .spare, .hole, .unpinned: false
+    case .reserved, .live, .retired, .parked, .kept: true
+    }
+  }
 }
 
 /// A piece of an address range: an area with the guard behind it, or a hole between areas. The pieces
@@ -33,11 +45,10 @@ struct AreaDescriptor: ~Copyable {
   /// Neighbours in address order; zero for none. Under the lock of the areas.
   var before: UInt32
   var after: UInt32
-  /// Links of the list that the state implies: a bin of holes, a batch, a warm cache, the pool.
+  /// Links of the list that the state implies: a bin of holes, a batch, a cache, the pool.
   var next: UInt32
   var previous: UInt32
-  /// Of a freed area: the pages at its start whose entries are cleared. Of a parked one: when it was
-  /// parked.
+  /// Of a freed area: the pages at its start whose entries are cleared. In a cache: since when.
   var progress: UInt64
 
   /// The first page.

@@ -17,7 +17,7 @@ extension Areas {
       case .hole:
         if before != 0 && pool[before].value.state == .hole { return "two holes are neighbours" }
         holes &+= 1
-      case .live, .reserved, .retired, .parked: break
+      case .live, .reserved, .retired, .unpinned, .parked, .kept: break
       }
       if let problem = checkIndex(piece) { return problem }
       expected = descriptor.value.end
@@ -26,6 +26,19 @@ extension Areas {
     }
     if expected != range.end.rawValue { return "the pieces do not cover their range" }
     return holes == holesInBins() ? nil : "a hole is missing from the bins, or in the wrong one"
+  }
+
+  /// How many areas pin the tables of a page of `pages`. O(pieces in between).
+  func pinningAreas(in pages: PageRange) -> Int {
+    guard range.overlaps(pages) else { return 0 }
+    var piece = pages.first <= range.first ? 0 : index.lastArea(notAfter: pages.first.rawValue)
+    if piece == 0 { piece = state.value.firstPiece }
+    var count = 0
+    while piece != 0, pool[piece].value.first < pages.end.rawValue {
+      if pool[piece].value.state.hasPins && pool[piece].value.pages.overlaps(pages) { count &+= 1 }
+      piece = pool[piece].value.after
+    }
+    return count
   }
 
   private func checkIndex(_ piece: UInt32) -> StaticString? {
@@ -55,6 +68,15 @@ extension Areas {
         hole = pool[hole].value.next
       }
     }
+    return count
+  }
+}
+
+extension AreasTable {
+  /// How many areas of any instance pin the tables of a page of `pages`.
+  func pinningAreas(in pages: PageRange) -> Int {
+    var count = 0
+    forEach { instance in count &+= instance.pinningAreas(in: pages) }
     return count
   }
 }

@@ -66,7 +66,7 @@ struct Areas {
 extension Areas {
   /// Reserves a range of pages with its guard: O(1), unless only the last bins can still serve the
   /// request, or a place is named.
-  /// - Returns: the number of a descriptor in state `reserved`; `publish` or `release` ends that.
+  /// - Returns: the number of a descriptor in state `reserved`; going live, or `release`, ends that.
   /// - Throws: `rangeExhausted`, `placeTaken`, `metadataExhausted`, with nothing reserved.
   func reserve(_ request: Request, _ cpu: borrowing CPU) throws(MemoryError) -> UInt32 {
     guard let span = request.pages.adding(PageCount(UInt64(request.traits.guardPages)))?.rawValue,
@@ -164,12 +164,9 @@ extension Areas {
   }
 }
 
-// MARK: - Publishing and releasing
+// MARK: - Releasing
 
 extension Areas {
-  /// Makes a reserved area visible to `area(containing:)` and to frees.
-  func publish(_ area: UInt32) { pool[area].value.setState(.live) }
-
   /// Gives an area's pages, guard included, back to the range. O(1).
   func release(_ area: UInt32) {
     let descriptor = pool[area]

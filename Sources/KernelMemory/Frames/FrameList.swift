@@ -50,6 +50,27 @@ extension FrameList {
     count &+= 1
   }
 
+  /// Puts a frame behind the others. O(1).
+  mutating func append(_ frame: UInt32, _ table: FrameTable) {
+    table[frame].value.setLinks(next: 0, previous: table[frame].value.previous)
+    if count == 0 { head = frame } else { link(last, to: frame, table) }
+    last = frame
+    count &+= 1
+  }
+
+  /// Puts another list behind this one. O(1).
+  mutating func append(_ other: consuming FrameList, _ table: FrameTable) {
+    let chain = other.unchained()
+    guard chain.count != 0 else { return }
+    if count == 0 { head = chain.head } else { link(last, to: chain.head, table) }
+    last = chain.last
+    count &+= chain.count
+  }
+
+  private func link(_ frame: UInt32, to next: UInt32, _ table: FrameTable) {
+    table[frame].value.setLinks(next: next, previous: table[frame].value.previous)
+  }
+
   /// Takes the first frame. O(1).
   @inline(__always)
   mutating func pop(_ table: FrameTable) -> UInt32? {

@@ -5,13 +5,13 @@ internal import Synchronization
 // Sixteen bytes a frame, in two words. The first says what the frame is: the second is a union that
 // this decides.
 //
-//     state   63       48 47       32 31    24 23    16 15     8 7      0
-//            | pins      | count     | flags  | zone   | order  | kind   |
+//     state   63       48 47       32 31           16 15    12 11   8 7      0
+//            | slot      | count     | order, resting | flags  | zone | kind   |
 //
 //     link    as `free`:     next and previous block of the zone's list of this order
 //             as `idle`:     next frame of the list that it is on; the upper half is unused
 //             as `mapped`:   the area that maps it, and which of the area's pages: the reverse mapping
-//             as `table`:    the table above it; and the next of a list of emptied tables
+//             as `table`:    the table above it; and the next of a list of emptied or resting tables
 //
 // Links are 32-bit frame numbers, zero for none: frame zero is never managed, and RAM whose frame
 // numbers take more than 31 bits is refused at start (and reported), since the index of areas keeps
@@ -49,34 +49,39 @@ struct FrameState {
 
   init(_ kind: FrameKind, order: Int = 0, zone: Int) {
     rawValue =
-      UInt64(kind.rawValue) | UInt64(truncatingIfNeeded: order) &<< 8
-      | UInt64(truncatingIfNeeded: zone) &<< 16
+      UInt64(kind.rawValue) | UInt64(truncatingIfNeeded: zone) &<< 8
+      | UInt64(truncatingIfNeeded: order) &<< 16
   }
 
   var kind: FrameKind { FrameKind(rawValue: UInt8(truncatingIfNeeded: rawValue)) ?? .unmanaged }
-  var order: Int { Int(UInt8(truncatingIfNeeded: rawValue &>> 8)) }
-  var zone: Int { Int(UInt8(truncatingIfNeeded: rawValue &>> 16)) }
-  /// Table: entries that are present. Index node: slots that are taken.
+  var zone: Int { Int(truncatingIfNeeded: rawValue &>> 8 & 0xf) }
+  var order: Int { Int(UInt16(truncatingIfNeeded: rawValue &>> 16)) }
+  /// Table: tables below it that are at rest.
+  var resting: Int { order }
+  /// Table: its pins, which keep it in use: tables below it, leaves of borrowed frames, and areas with a
+  /// page in it. Index node: slots that are taken.
   var count: Int { Int(UInt16(truncatingIfNeeded: rawValue &>> 32)) }
-  /// Table: mappings that are being made through it.
-  var pins: Int { Int(UInt16(truncatingIfNeeded: rawValue &>> 48)) }
+  /// Table: which entry of the table above names it.
+  var slot: Int { Int(UInt16(truncatingIfNeeded: rawValue &>> 48)) }
 
-  /// Table: on a list of emptied tables.
-  var isListed: Bool { rawValue & 1 &<< 24 != 0 }
+  /// Table: on a list of emptied tables, or of those at rest.
+  var isListed: Bool { rawValue & 1 &<< 12 != 0 }
 
   func listed(_ listed: Bool) -> FrameState {
-    FrameState(rawValue: listed ? rawValue | 1 &<< 24 : rawValue & ~(1 &<< 24))
+    FrameState(rawValue: listed ? rawValue | 1 &<< 12 : rawValue & ~(1 &<< 12))
   }
 
   /// The same frame as another kind, alone and with nothing counted.
-  func becoming(_ kind: FrameKind, order: Int = 0) -> FrameState {
-    FrameState(kind, order: order, zone: zone)
+  func becoming(_ kind: FrameKind, order: Int = 0, slot: Int = 0) -> FrameState {
+    FrameState(
+      rawValue: FrameState(kind, order: order, zone: zone).rawValue
+        | UInt64(truncatingIfNeeded: slot) &<< 48)
   }
 
-  func adding(count: Int, pins: Int = 0) -> FrameState {
+  func adding(count: Int, resting: Int = 0) -> FrameState {
     FrameState(
       rawValue: rawValue &+ UInt64(bitPattern: Int64(count)) &<< 32
-        &+ UInt64(bitPattern: Int64(pins)) &<< 48)
+        &+ UInt64(bitPattern: Int64(resting)) &<< 16)
   }
 }
 

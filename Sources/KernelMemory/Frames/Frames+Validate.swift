@@ -16,6 +16,8 @@ extension Frames {
       if free != zone.free { return "a zone's free count disagrees with its lists" }
       for cpu in 0..<cpus.count {
         if let problem = checkCache(cache(cpu, index), zone: index) { return problem }
+        if let problem = checkCache(cleared(cpu, index), zone: index) { return problem }
+        if let problem = checkCleared(cleared(cpu, index)) { return problem }
       }
     }
     return checkOwners(retired: UInt64(retired))
@@ -49,6 +51,18 @@ extension Frames {
       guard frame != 0 else { return "a CPU's list is shorter than its count" }
       let state = table[frame].value.state
       guard state.kind == .idle, state.zone == zone else { return "a CPU's list holds a frame in use" }
+      frame = table[frame].value.next
+    }
+    return nil
+  }
+
+  private func checkCleared(_ cache: Stable<FrameCache>) -> StaticString? {
+    var frame = cache.value.head
+    for _ in 0..<cache.value.count {
+      let memory = table.memory(of: frame, as: UInt64.self)
+      for word in 0..<Int(table.pageSize.bytes / 8) where memory[word].value != 0 {
+        return "a cleared frame is not all zero"
+      }
       frame = table[frame].value.next
     }
     return nil

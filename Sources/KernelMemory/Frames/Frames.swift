@@ -32,6 +32,23 @@ struct FrameCache: ~Copyable {
   /// Above this a list gives a batch back: a megabyte a CPU and zone, so that two CPUs that
   /// alternate between allocating and freeing a few batches do not exchange at each turn.
   static let high = 256
+  /// Above this a list of cleared frames takes no more: as many tables as 16 areas may need that come
+  /// and go at places of their own.
+  static let clearedHigh = 32
+
+  mutating func push(_ frame: UInt32, _ table: FrameTable) {
+    table[frame].value.setLinks(next: head)
+    head = frame
+    count &+= 1
+  }
+
+  /// - Precondition: the list is not empty.
+  mutating func pop(_ table: FrameTable) -> UInt32 {
+    let frame = head
+    head = table[frame].value.next
+    count &-= 1
+    return frame
+  }
 }
 
 /// The page frames of a machine.
@@ -41,6 +58,8 @@ struct Frames {
     let table: FrameTable
     let cpus: CPUs
     let caches: Stable<FrameCache>
+    /// Of frames that are all zero, once page tables.
+    let cleared: Stable<FrameCache>
     /// One for each zone.
     let locks: Stable<SpinLock>
     var zones = InlineArray<3, Zone>(repeating: Zone())
@@ -50,13 +69,15 @@ struct Frames {
 
   let state: Stable<State>
 
-  /// `caches` and `locks` are cleared memory.
+  /// `caches`, `cleared` and `locks` are zero memory: a list for each CPU and zone, twice, and a lock for each
+  /// zone.
   init(
     table: FrameTable, cpus: CPUs, state: Stable<State>, caches: Stable<FrameCache>,
-    locks: Stable<SpinLock>
+    cleared: Stable<FrameCache>, locks: Stable<SpinLock>
   ) {
     self.state = state
-    unsafe state.pointer.initialize(to: State(table: table, cpus: cpus, caches: caches, locks: locks))
+    unsafe state.pointer.initialize(
+      to: State(table: table, cpus: cpus, caches: caches, cleared: cleared, locks: locks))
   }
 
   var table: FrameTable { state.value.table }
@@ -72,6 +93,11 @@ struct Frames {
 
   func cache(_ cpu: Int, _ zone: Int) -> Stable<FrameCache> {
     state.value.caches[cpu &* ZoneKind.count &+ zone]
+  }
+
+  /// As `cache`, of frames that are all zero.
+  func cleared(_ cpu: Int, _ zone: Int) -> Stable<FrameCache> {
+    state.value.cleared[cpu &* ZoneKind.count &+ zone]
   }
 }
 
@@ -147,19 +173,13 @@ extension Frames {
   private func pop(_ zone: Int, _ cpu: borrowing CPU) -> UInt32? {
     let cache = cache(cpu.number, zone)
     if cache.value.count == 0 { refill(cache, zone, cpu) }
-    guard cache.value.count != 0 else { return nil }
-    let frame = cache.value.head
-    cache.value.head = table[frame].value.next
-    cache.value.count &-= 1
-    return frame
+    return cache.value.count == 0 ? nil : cache.value.pop(table)
   }
 
   private func push(_ frame: UInt32, _ zone: Int, _ cpu: borrowing CPU) {
     let cache = cache(cpu.number, zone)
     table[frame].value.setState(FrameState(.idle, zone: zone))
-    table[frame].value.setLinks(next: cache.value.head)
-    cache.value.head = frame
-    cache.value.count &+= 1
+    cache.value.push(frame, table)
     if cache.value.count > FrameCache.high {
       drain(cache, zone, downTo: cache.value.count &- FrameCache.batch, cpu)
     }
@@ -182,10 +202,7 @@ extension Frames {
     cpu.count(.frameCacheDrains)
     withZone(zone, cpu) { lists in
       while cache.value.count > count {
-        let frame = cache.value.head
-        cache.value.head = table[frame].value.next
-        cache.value.count &-= 1
-        lists.put(frame, order: 0, zone: zone, table)
+        lists.put(cache.value.pop(table), order: 0, zone: zone, table)
       }
     }
   }
@@ -215,9 +232,20 @@ extension Frames {
     }
   }
 
+  /// The frames on this CPU's lists.
+  @inline(__always)
+  func cached(_ cpu: borrowing CPU) -> Int {
+    var sum = 0
+    for zone in 0..<ZoneKind.count { sum &+= cache(cpu.number, zone).value.count }
+    return sum
+  }
+
   /// Gives this CPU's lists back to the zones, so that blocks merge. O(cached frames).
   func drainCaches(_ cpu: borrowing CPU) {
-    for zone in 0..<ZoneKind.count { drain(cache(cpu.number, zone), zone, downTo: 0, cpu) }
+    for zone in 0..<ZoneKind.count {
+      drain(cache(cpu.number, zone), zone, downTo: 0, cpu)
+      drain(cleared(cpu.number, zone), zone, downTo: 0, cpu)
+    }
   }
 }
 
@@ -280,6 +308,56 @@ extension Frames {
   }
 }
 
+// MARK: - Page tables
+
+extension Frames {
+  /// Frames for `count` tables: from this CPU's list of cleared ones, and others. O(count).
+  /// - Parameters:
+  ///   - count: tables.
+  ///   - list: empty; takes the frames.
+  ///   - cpu: this CPU.
+  /// - Returns: how many at the front of the list are all zero.
+  /// - Throws: `tablesExhausted`, with none taken.
+  func allocateTables(
+    _ count: Int, into list: inout FrameList, _ cpu: borrowing CPU
+  ) throws(MemoryError) -> Int {
+    guard count > 0 else { return 0 }
+    for zone in 0..<ZoneKind.count {
+      let cache = cleared(cpu.number, zone)
+      while list.count < count, cache.value.count > 0 { list.push(cache.value.pop(table), table) }
+    }
+    let cleared = list.count
+    guard cleared < count else { return cleared }
+    do throws(MemoryError) {
+      list.append(try allocate(count: count &- cleared, zone: .normal, cpu), table)
+      return cleared
+    } catch {
+      free(&list, limit: .max, cpu)
+      guard case .framesExhausted(let got, let wanted) = error else { throw error }
+      let more = UInt64(cleared)
+      throw .tablesExhausted(
+        got: PageCount(got.rawValue &+ more), of: PageCount(wanted.rawValue &+ more))
+    }
+  }
+
+  /// Frees up to `limit` tables of a list, whose entries are all zero; a few stay so.
+  /// - Returns: how many.
+  func free(tables: inout FrameList, limit: Int, _ cpu: borrowing CPU) -> Int {
+    var count = 0
+    while count < limit, let frame = tables.pop(table) {
+      let zone = table[frame].value.state.zone
+      let cache = cleared(cpu.number, zone)
+      if cache.value.count < FrameCache.clearedHigh {
+        cache.value.push(frame, table)
+      } else {
+        push(frame, zone, cpu)
+      }
+      count &+= 1
+    }
+    return count
+  }
+}
+
 // MARK: - Usage
 
 extension Frames {
@@ -287,7 +365,9 @@ extension Frames {
   func usage(of kind: ZoneKind) -> ZoneUsage {
     let index = Int(kind.rawValue)
     var cached = 0
-    for cpu in 0..<cpus.count { cached &+= cache(cpu, index).value.count }
+    for cpu in 0..<cpus.count {
+      cached &+= cache(cpu, index).value.count &+ cleared(cpu, index).value.count
+    }
     return cpus.with { cpu in
       withZone(index, cpu) { zone in
         ZoneUsage(

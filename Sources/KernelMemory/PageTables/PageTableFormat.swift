@@ -29,6 +29,11 @@ protocol PageTableFormat {
   static func frame(ofLeaf entry: UInt64, level: Int) -> FrameNumber
   /// An entry that names a table; all permissions are left to the leaves.
   static func table(_ frame: FrameNumber) -> UInt64
+  /// An entry that the CPU does not translate through, in the place of one that named a table, which a
+  /// CPU may still have in a walk cache. Not zero.
+  static func resting(_ table: FrameNumber) -> UInt64
+  /// The table of such an entry.
+  static func restingTable(_ entry: UInt64) -> FrameNumber?
   /// The bits of `attributes` in a leaf of `level`; computed once a call, not once an entry.
   static func bits(_ attributes: MappingAttributes, level: Int) -> UInt64
   /// A leaf; `frame` is aligned to its size.
@@ -50,6 +55,14 @@ extension PageTableFormat {
   static func reaches(_ first: FrameNumber, _ count: PageCount) -> Bool {
     let limit = UInt64(1) &<< UInt64(truncatingIfNeeded: frameBits)
     return first.rawValue < limit && count.rawValue <= limit &- first.rawValue
+  }
+
+  /// The page number whose bits above the translated ones copy the highest of these.
+  func canonical(_ page: PageNumber) -> PageNumber {
+    let width = UInt64(levels * Self.indexBits)
+    guard page.rawValue &>> (width &- 1) & 1 == 1 else { return page }
+    let all = UInt64.max &>> UInt64(Self.pageSize.shift)
+    return PageNumber(page.rawValue | (all &<< width & all))
   }
 
   /// Whether all of `pages` lie in one half of the translatable address space: the bits above it

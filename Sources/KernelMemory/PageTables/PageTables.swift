@@ -75,14 +75,22 @@ struct PageTables {
   }
 
   func pin(
-    _ pages: PageRange, frame: FrameNumber? = nil, from source: inout some TableSource & ~Copyable
+    _ pages: PageRange, frame: FrameNumber? = nil, eachLeaf: Bool = true,
+    from source: inout some TableSource & ~Copyable
   ) -> Int {
     switch choice {
     case .x86_64FourLevel(let large):
-      walker(hasGigabyteLeaves: large).pin(pages, frame: frame, from: &source)
+      walker(hasGigabyteLeaves: large).pin(pages, frame: frame, eachLeaf: eachLeaf, from: &source)
     }
   }
 
+  func unpin(_ pages: PageRange, emptied: inout EmptiedTables) {
+    switch choice {
+    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).unpin(pages, emptied: &emptied)
+    }
+  }
+
+  @inline(__always)
   func write(
     _ pages: PageRange, frame: FrameNumber? = nil, _ attributes: MappingAttributes,
     from source: inout some LeafSource & ~Copyable
@@ -93,16 +101,29 @@ struct PageTables {
     }
   }
 
-  func clear(_ pages: PageRange, owned: Bool, emptied: inout EmptiedTables) -> Detached {
+  @inline(__always)
+  func detach(_ pages: PageRange) -> Detached {
     switch choice {
-    case .x86_64FourLevel(let large):
-      walker(hasGigabyteLeaves: large).clear(pages, owned: owned, emptied: &emptied)
+    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).detach(pages)
     }
   }
 
-  func prune(_ emptied: inout EmptiedTables, limit: Int) -> Detached {
+  func clear(_ pages: PageRange, emptied: inout EmptiedTables) -> Int {
     switch choice {
-    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).prune(&emptied, limit: limit)
+    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).clear(pages, emptied: &emptied)
+    }
+  }
+
+  func prune(_ emptied: inout EmptiedTables, limit: Int, _ body: (PageNumber) -> Void) -> Detached {
+    switch choice {
+    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).prune(&emptied, limit: limit, body)
+    }
+  }
+
+  func takeAway(_ list: inout FrameList, limit: Int, emptied: inout EmptiedTables) -> FrameList {
+    switch choice {
+    case .x86_64FourLevel(let large):
+      walker(hasGigabyteLeaves: large).takeAway(&list, limit: limit, emptied: &emptied)
     }
   }
 
@@ -159,9 +180,9 @@ struct PageTables {
     }
   }
 
-  func validate() -> StaticString? {
+  func validate(areas: (PageRange) -> Int) -> StaticString? {
     switch choice {
-    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).validate()
+    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).validate(areas: areas)
     }
   }
 }

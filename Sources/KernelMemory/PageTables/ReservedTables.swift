@@ -1,17 +1,20 @@
 /// Frames that were reserved for page tables.
 struct ReservedTables: ~Copyable, TableSource {
   private var list: FrameList
+  /// How many at the front of the list are all zero already.
+  private var cleared: Int
   private let table: FrameTable
 
-  init(_ list: consuming FrameList, _ table: FrameTable) {
+  init(_ list: consuming FrameList, cleared: Int, _ table: FrameTable) {
     self.list = list
+    self.cleared = cleared
     self.table = table
   }
 
   mutating func takeTable() -> FrameNumber {
     guard let frame = list.pop(table) else { preconditionFailure("more tables were made than reserved") }
     let number = FrameNumber(UInt64(frame))
-    table.zero(number)
+    if cleared > 0 { cleared &-= 1 } else { table.zero(number) }
     return number
   }
 

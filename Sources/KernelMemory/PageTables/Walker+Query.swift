@@ -3,6 +3,7 @@ internal import Synchronization
 extension Walker {
   /// Where a descent for a page ended: some entries of one table that a range covers.
   struct Stop {
+    let page: PageNumber
     let table: FrameNumber
     let level: Int
     /// At level 0 all entries of the range in this table; above it, one: a large leaf, or nothing.
@@ -18,13 +19,24 @@ extension Walker {
     guard level == 0 else {
       let span = Format.span(level)
       return Stop(
-        table: lowest, level: level, entries: 1,
+        page: page, table: lowest, level: level, entries: 1,
         next: PageNumber((page.rawValue & ~(span &- 1)) &+ span))
     }
     let count = min(end.rawValue &- page.rawValue, entriesToTableEnd(page, level: 0))
     return Stop(
-      table: lowest, level: 0, entries: Int(truncatingIfNeeded: count),
+      page: page, table: lowest, level: 0, entries: Int(truncatingIfNeeded: count),
       next: PageNumber(page.rawValue &+ count))
+  }
+
+  /// Calls `body` with each stop on the way through `pages`, and the first of its entries.
+  @inline(__always)
+  func forEachStop(_ pages: PageRange, _ body: (Stop, Entry) -> Void) {
+    var page = pages.first
+    while page < pages.end {
+      let stop = stop(at: page, before: pages.end)
+      body(stop, entry(stop.table, index(of: page, level: stop.level)))
+      page = stop.next
+    }
   }
 
   /// The entry that maps `page`, if one does.
@@ -53,16 +65,12 @@ extension Walker {
 
   /// Every leaf that maps a page of `pages`, in address order. O(tables + pages at level 0).
   func visit(_ pages: PageRange, _ body: (MappedRange) -> Void) {
-    var page = pages.first
-    while page < pages.end {
-      let stop = stop(at: page, before: pages.end)
-      let first = entry(stop.table, index(of: page, level: stop.level))
+    forEachStop(pages) { stop, first in
       for step in 0..<stop.entries {
         let value = first[step].value.load(ordering: .relaxed)
         guard Format.isPresent(value) else { continue }
-        body(mappedRange(value, PageNumber(page.rawValue &+ UInt64(step)), level: stop.level))
+        body(mappedRange(value, PageNumber(stop.page.rawValue &+ UInt64(step)), level: stop.level))
       }
-      page = stop.next
     }
   }
 
@@ -74,21 +82,33 @@ extension Walker {
     visit(PageRange(from: PageNumber(end - half), upTo: PageNumber(end)), body)
   }
 
-  /// Calls `body` with every table, the one above it, and its level: the root first, with itself.
-  func forEachTable(_ body: (FrameNumber, FrameNumber, Int) -> Void) {
-    forEachTable(root, below: root, format.levels &- 1, body)
+  /// A table, and where it stands. The root stands in itself.
+  struct TablePlace {
+    let table: FrameNumber
+    let parent: FrameNumber
+    let slot: Int
+    let level: Int
+    /// The first page that it leads to.
+    let page: PageNumber
   }
 
-  private func forEachTable(
-    _ frame: FrameNumber, below parent: FrameNumber, _ level: Int,
-    _ body: (FrameNumber, FrameNumber, Int) -> Void
-  ) {
-    body(frame, parent, level)
-    guard level > 0 else { return }
-    for index in 0..<Int(Format.span(1)) {
-      let value = entry(frame, index).value.load(ordering: .relaxed)
-      guard Format.isPresent(value), !Format.isLeaf(value, level: level) else { continue }
-      forEachTable(Format.nextTable(value), below: frame, level &- 1, body)
+  /// Calls `body` with every table, the root first.
+  func forEachTable(_ body: (TablePlace) -> Void) {
+    let root = TablePlace(table: root, parent: root, slot: 0, level: format.levels &- 1, page: PageNumber(0))
+    forEachTable(root, body)
+  }
+
+  private func forEachTable(_ place: TablePlace, _ body: (TablePlace) -> Void) {
+    body(place)
+    guard place.level > 0 else { return }
+    for slot in 0..<Int(Format.span(1)) {
+      let value = entry(place.table, slot).value.load(ordering: .relaxed)
+      guard Format.isPresent(value), !Format.isLeaf(value, level: place.level) else { continue }
+      let page = PageNumber(place.page.rawValue | UInt64(slot) &<< Format.spanShift(place.level))
+      forEachTable(
+        TablePlace(
+          table: Format.nextTable(value), parent: place.table, slot: slot, level: place.level &- 1,
+          page: format.canonical(page)), body)
     }
   }
 

@@ -4,7 +4,7 @@ extension Walker {
   /// How many entries of the root that `pages` touches name no table yet.
   func tablesBelowRootMissing(for pages: PageRange) -> Int {
     var missing = 0
-    forEachRootEntry(of: pages) { entry in
+    forEachRootEntry(of: pages) { entry, _ in
       if !Format.isPresent(entry.value.load(ordering: .relaxed)) { missing &+= 1 }
     }
     return missing
@@ -17,52 +17,83 @@ extension Walker {
     for pages: PageRange, from source: inout some TableSource & ~Copyable
   ) -> Int {
     var made = 0
-    forEachRootEntry(of: pages) { entry in
+    forEachRootEntry(of: pages) { entry, slot in
       guard !Format.isPresent(entry.value.load(ordering: .relaxed)) else { return }
       let new = source.takeTable()
-      adopt(new, below: root)
+      adopt(new, below: root, at: slot)
       entry.value.store(Format.table(new), ordering: .releasing)
-      adjust(root, count: 1)
+      adjust(root, pins: 1)
       made &+= 1
     }
     return made
   }
 
-  private func forEachRootEntry(of pages: PageRange, _ body: (Entry) -> Void) {
+  private func forEachRootEntry(of pages: PageRange, _ body: (Entry, Int) -> Void) {
     guard !pages.isEmpty else { return }
     let level = format.levels &- 1
     let first = index(of: pages.first, level: level)
     let last = index(of: PageNumber(pages.end.rawValue &- 1), level: level)
-    for index in first...last { body(entry(root, index)) }
+    for index in first...last { body(entry(root, index), index) }
   }
 
-  /// Marks every table as one, with the entries that are present.
+  /// Marks every table as one, with a pin for each entry that is present.
   func adoptAll() {
-    forEachTable { frame, parent, _ in
-      adopt(frame, below: parent)
-      adjust(frame, count: presentEntries(frame))
+    forEachTable { place in
+      adopt(place.table, below: place.parent, at: place.slot)
+      adjust(place.table, pins: presentEntries(place.table))
     }
   }
 
-  /// Checks, while nothing runs, that tables are marked as such, count their entries, and hold no pins;
-  /// and that none but those directly below the root is empty. O(tables).
-  func validate() -> StaticString? {
+  /// Checks, while nothing runs, that tables are marked as such, know their place, and have as many pins as
+  /// they should; and that none but those directly below the root, or on a list, has none. O(tables).
+  /// - Parameter areas: how many areas have a page in a range, and whether their leaves are in it.
+  func validate(areas: (PageRange) -> Int) -> StaticString? {
     var problem: StaticString?
-    forEachTable { frame, parent, level in
-      guard let state = table.metadata(of: frame)?.value.state else {
-        problem = "a page table lies in a frame without metadata"
-        return
-      }
-      if state.kind != .table { problem = "a page table's frame is not marked as one" }
-      if state.count != presentEntries(frame) { problem = "a page table's count of entries is wrong" }
-      if table.metadata(of: frame)?.value.previous != UInt32(truncatingIfNeeded: parent.rawValue) {
-        problem = "a page table does not know the table above it"
-      }
-      if state.pins != 0 { problem = "a page table is pinned" }
-      if state.count == 0 && !state.isListed && level < format.levels &- 2 {
-        problem = "an empty page table was kept"
-      }
+    forEachTable { place in
+      if let found = check(place, areas) { problem = found }
     }
     return problem
+  }
+
+  private func check(_ place: TablePlace, _ areas: (PageRange) -> Int) -> StaticString? {
+    guard let metadata = table.metadata(of: place.table) else {
+      return "a page table lies in a frame without metadata"
+    }
+    let state = metadata.value.state
+    if state.kind != .table { return "a page table's frame is not marked as one" }
+    if metadata.value.previous != UInt32(truncatingIfNeeded: place.parent.rawValue)
+      || state.slot != place.slot
+    {
+      return "a page table does not know its place"
+    }
+    if state.resting != restingEntries(place.table) { return "a page table's count of tables at rest is wrong" }
+    if state.count != pins(place, areas) { return "a page table's count of pins is wrong" }
+    if state.count == 0 && !state.isListed && place.level < format.levels &- 2 {
+      return "an empty page table was kept"
+    }
+    return nil
+  }
+
+  private func restingEntries(_ frame: FrameNumber) -> Int {
+    var count = 0
+    for slot in 0..<Int(Format.span(1))
+    where Format.restingTable(entry(frame, slot).value.load(ordering: .relaxed)) != nil { count &+= 1 }
+    return count
+  }
+
+  /// The pins that a table should have. Leaves of areas have none of their own.
+  private func pins(_ place: TablePlace, _ areas: (PageRange) -> Int) -> Int {
+    var pins = 0
+    for slot in 0..<Int(Format.span(1)) {
+      let value = entry(place.table, slot).value.load(ordering: .relaxed)
+      guard Format.isPresent(value) else { continue }
+      if Format.isLeaf(value, level: place.level) {
+        let page = PageNumber(place.page.rawValue &+ UInt64(slot) &<< Format.spanShift(place.level))
+        if areas(PageRange(unchecked: page, count: PageCount(1))) > 0 { continue }
+      }
+      pins &+= 1
+    }
+    guard place.level == 0 else { return pins }
+    return pins &+ areas(PageRange(unchecked: place.page, count: PageCount(Format.span(1))))
   }
 }

@@ -7,7 +7,6 @@ struct Detached: ~Copyable {
   var frames = FrameList()
   /// Tables that became empty.
   var tables = FrameList()
-  var entriesCleared = 0
 
   /// Ends one that is empty.
   consuming func end() {
@@ -17,90 +16,118 @@ struct Detached: ~Copyable {
 }
 
 extension Walker {
-  /// Clears every leaf of `pages`; leaves that stick out were split before. O(pages + tables). Cannot fail.
-  /// - Parameters:
-  ///   - owned: the leaves' frames belong to the mapping and are detached with it; else they are borrowed.
-  ///   - emptied: takes the tables that become empty, for `prune`.
-  func clear(_ pages: PageRange, owned: Bool, emptied: inout EmptiedTables) -> Detached {
+  /// Clears every leaf of an area, and detaches the frames behind them. Its tables are pinned, so no lock is
+  /// needed. O(pages + tables). Cannot fail.
+  @inline(__always)
+  func detach(_ pages: PageRange) -> Detached {
     var detached = Detached()
-    var page = pages.first
-    while page < pages.end {
-      let stop = stop(at: page, before: pages.end)
-      let cleared = clear(stop, page, owned: owned, into: &detached)
-      if cleared > 0 {
-        adjust(stop.table, count: -cleared)
-        if stop.level < format.levels &- 2 { list(stop.table, level: stop.level, in: &emptied) }
+    forEachStop(pages) { stop, first in
+      for step in 0..<stop.entries {
+        let value = first[step].value.load(ordering: .relaxed)
+        guard Format.isPresent(value) else { continue }
+        first[step].value.store(0, ordering: .relaxed)
+        let frame = UInt32(truncatingIfNeeded: Format.frame(ofLeaf: value, level: stop.level).rawValue)
+        let metadata = table[frame]
+        metadata.value.setState(metadata.value.state.becoming(.idle))
+        detached.frames.push(frame, table)
       }
-      page = stop.next
     }
     return detached
   }
 
-  @inline(__always)
-  private func clear(_ stop: Stop, _ page: PageNumber, owned: Bool, into detached: inout Detached) -> Int {
-    let first = entry(stop.table, index(of: page, level: stop.level))
-    var cleared = 0
-    for step in 0..<stop.entries {
-      let value = first[step].value.load(ordering: .relaxed)
-      guard Format.isPresent(value) else { continue }
-      first[step].value.store(0, ordering: .relaxed)
-      cleared &+= 1
-      guard owned else { continue }
-      let frame = UInt32(truncatingIfNeeded: Format.frame(ofLeaf: value, level: stop.level).rawValue)
-      let metadata = table[frame]
-      metadata.value.setState(metadata.value.state.becoming(.idle))
-      detached.frames.push(frame, table)
+  /// Clears every leaf of `pages`, whose frames are borrowed; leaves that stick out were split before.
+  /// O(pages + tables). Cannot fail.
+  /// - Parameters:
+  ///   - pages: what to clear; pages that are not mapped are passed over.
+  ///   - emptied: takes the tables that lose their last pin, for `prune`.
+  /// - Returns: the entries cleared.
+  func clear(_ pages: PageRange, emptied: inout EmptiedTables) -> Int {
+    var sum = 0
+    forEachStop(pages) { stop, first in
+      var cleared = 0
+      for step in 0..<stop.entries where Format.isPresent(first[step].value.load(ordering: .relaxed)) {
+        first[step].value.store(0, ordering: .relaxed)
+        cleared &+= 1
+      }
+      if cleared > 0 { unpin(stop.table, level: stop.level, cleared, emptied: &emptied) }
+      sum &+= cleared
     }
-    detached.entriesCleared &+= cleared
-    return cleared
+    return sum
   }
 
-  /// Notes a table that has become empty.
-  private func list(_ frame: FrameNumber, level: Int, in emptied: inout EmptiedTables) {
-    guard let metadata = table.metadata(of: frame) else { return }
-    let state = metadata.value.state
-    guard state.kind == .table, state.count == 0, !state.isListed else { return }
-    metadata.value.setState(FrameState(rawValue: state.listed(true).rawValue | UInt64(level) &<< 8))
-    emptied.push(UInt32(truncatingIfNeeded: frame.rawValue), table)
-  }
-
-  /// Detaches the tables of a list that are still empty and not pinned, and the tables above them that this
-  /// empties; at most `limit` of them. O(tables × entries of a table).
-  func prune(_ emptied: inout EmptiedTables, limit: Int) -> Detached {
+  /// Puts to rest the tables of a list that still have no pin, and those above them that lose their last by
+  /// it; at most `limit` of them. O(tables × levels).
+  /// - Parameters:
+  ///   - emptied: the list.
+  ///   - limit: tables.
+  ///   - body: called with a page that each table has led to: a flush of it makes CPUs forget the table.
+  func prune(_ emptied: inout EmptiedTables, limit: Int, _ body: (PageNumber) -> Void) -> Detached {
     var detached = Detached()
     while detached.tables.count < limit, let frame = emptied.pop(table) {
       let metadata = table[frame]
-      let state = metadata.value.state
-      metadata.value.setState(
-        FrameState(rawValue: state.listed(false).rawValue & ~0xff00))
-      guard state.count == 0, state.pins == 0 else { continue }
+      guard metadata.value.state.count == 0 else {
+        metadata.value.setState(metadata.value.state.listed(false))
+        continue
+      }
+      let (page, level) = place(of: frame)
+      body(page)
       let parent = FrameNumber(UInt64(metadata.value.previous))
-      remove(frame, from: parent)
-      adjust(parent, count: -1)
-      metadata.value.setState(state.becoming(.idle))
-      detached.tables.push(frame, table)
-      if state.order < format.levels &- 3 { list(parent, level: state.order &+ 1, in: &emptied) }
+      let entry = entry(parent, metadata.value.state.slot)
+      if Format.isPresent(entry.value.load(ordering: .relaxed)) {
+        entry.value.store(Format.resting(FrameNumber(UInt64(frame))), ordering: .relaxed)
+        adjust(parent, pins: 0, resting: 1)
+        unpin(parent, level: level &+ 1, 1, emptied: &emptied)
+      }
+      // Behind the tables below it, which must be gone before it goes.
+      detached.tables.append(frame, table)
     }
     return detached
   }
 
-  /// Clears the entry of `parent` that names the table `frame`.
-  private func remove(_ frame: UInt32, from parent: FrameNumber) {
-    let wanted = Format.table(FrameNumber(UInt64(frame)))
-    for index in 0..<Int(Format.span(1)) {
-      let entry = entry(parent, index)
-      let value = entry.value.load(ordering: .relaxed)
-      if Format.isPresent(value), Format.nextTable(value) == Format.nextTable(wanted) {
+  /// Takes tables away after the flush: those that were not woken, and under which nothing rests any more. The
+  /// others stay, or go back on the list. O(tables).
+  /// - Returns: the frames of up to `limit` tables, all zero.
+  func takeAway(_ tables: inout FrameList, limit: Int, emptied: inout EmptiedTables) -> FrameList {
+    var taken = FrameList()
+    for _ in 0..<limit {
+      guard let frame = tables.pop(table) else { break }
+      let metadata = table[frame]
+      let state = metadata.value.state
+      let parent = FrameNumber(UInt64(metadata.value.previous))
+      let entry = entry(parent, state.slot)
+      if state.count > 0 {
+        metadata.value.setState(state.listed(false))
+      } else if state.resting > 0 || Format.isPresent(entry.value.load(ordering: .relaxed)) {
+        emptied.push(frame, table)
+      } else {
         entry.value.store(0, ordering: .relaxed)
-        return
+        adjust(parent, pins: 0, resting: -1)
+        metadata.value.setState(state.becoming(.idle))
+        taken.push(frame, table)
       }
     }
+    return taken
+  }
+
+  /// The first page that a table leads to, and the table's level: the slots on the way to the root are the
+  /// page number's parts.
+  private func place(of frame: UInt32) -> (page: PageNumber, level: Int) {
+    var at = frame
+    var page: UInt64 = 0
+    var depth = 0
+    while UInt64(at) != root.rawValue {
+      let slot = UInt64(truncatingIfNeeded: table[at].value.state.slot)
+      page |= slot &<< Format.spanShift(depth)
+      at = table[at].value.previous
+      depth &+= 1
+    }
+    page = page &<< Format.spanShift(format.levels &- depth)
+    return (format.canonical(PageNumber(page)), format.levels &- 1 &- depth)
   }
 }
 
-/// Tables that became empty and are still in place: a chain through their metadata, each at most once
-/// on one. They are detached later, if they are empty then: a table that empties is often filled again
-/// at once.
+/// Tables that have lost their last pin: a chain through their metadata, each at most once on one. They
+/// are put to rest later, if they have none then.
 struct EmptiedTables {
   private var head: UInt32 = 0
   private(set) var count = 0
@@ -167,7 +194,7 @@ extension Walker {
     var count = 0
     while let leaf = leaf(at: page), leaf.level > 0, sticksOut(page, level: leaf.level, of: pages) {
       let new = source.takeTable()
-      adopt(new, below: leaf.table)
+      adopt(new, below: leaf.table, at: index(of: page, level: leaf.level))
       let value = leaf.entry.value.load(ordering: .relaxed)
       let frame = Format.frame(ofLeaf: value, level: leaf.level)
       let bits = Format.bits(Format.attributes(of: value, level: leaf.level), level: leaf.level &- 1)
@@ -176,7 +203,7 @@ extension Walker {
         let part = Format.leaf(FrameNumber(frame.rawValue &+ index &* span), bits: bits)
         entry(new, Int(index)).value.store(part, ordering: .relaxed)
       }
-      adjust(new, count: Int(Format.span(1)))
+      adjust(new, pins: Int(Format.span(1)))
       leaf.entry.value.store(Format.table(new), ordering: .releasing)
       count &+= 1
     }

@@ -2,8 +2,8 @@ internal import Synchronization
 
 // The walker: the one piece of code that reads and writes page-table entries, for every format.
 //
-// A range is edited table by table, not page by page: `chunk` cuts it into the largest pieces that lie in
-// one table and whose leaves have one size, and each piece is one descent from the root and one loop.
+// A range is edited table by table, not page by page: `forEachChunk` cuts it into the largest pieces that
+// lie in one table and whose leaves have one size; each piece is one descent from the root and one loop.
 //
 //          level 2       level 1       level 0
 //     ┌────────────┬────────────┬────────────┬──────────┐
@@ -12,12 +12,18 @@ internal import Synchronization
 //
 // Making a mapping has three steps, and only the first can fail, before anything is written:
 //   1. `tablesMissing` counts the tables that the mapping needs; the caller reserves that many frames;
-//   2. `pin` puts them in place and pins the lowest table of each chunk, so that a neighbour's unmap cannot
-//      prune it in between;
-//   3. `write` fills in the leaves, and unpins.
-// Unmapping clears leaves into a `Detached` value. A table counts its present entries in its frame's
-// metadata; at zero, with no pin, it is detached as well. The tables directly below the root are never
-// pruned.
+//   2. `pin` puts them in place, and pins the lowest table of each piece;
+//   3. `write` fills in the leaves.
+// Pins keep a table in place. An area pins each of its lowest tables once, from before its leaves are written
+// until it is gone for good: in between its entries are its own, and are written and cleared without a
+// lock. A mapping of borrowed frames has a pin for each leaf, dropped with the leaf. A table pins the
+// one above it. Counts and the tables' shape change under one lock.
+//
+// A table without a pin goes on a list of emptied tables. `prune` later puts to rest those that still have
+// none: the entry that names the table is made absent, but keeps its name, since CPUs may have it in
+// their walk caches until they flush. A mapping that needs a table there before that wakes it, so that what
+// they have is right again; after the flush `takeAway` frees those that were not woken. The tables
+// directly below the root stay for good.
 //
 // Every entry is loaded and stored as a relaxed atomic: a plain loop of clears becomes a memset, which may
 // tear an entry while the MMU reads it.
@@ -76,6 +82,18 @@ struct Walker<Format: PageTableFormat> {
     return (frame, at)
   }
 
+  /// As `descend`, through tables at rest as well.
+  private func reach(to level: Int, for page: PageNumber) -> (table: FrameNumber, level: Int) {
+    var (frame, at) = descend(to: level, for: page)
+    while at > level {
+      let value = entry(frame, index(of: page, level: at)).value.load(ordering: .relaxed)
+      guard let next = Format.restingTable(value) else { break }
+      frame = next
+      at &-= 1
+    }
+    return (frame, at)
+  }
+
   /// The entries from `page` to the end of its table of `level`.
   @inline(__always)
   func entriesToTableEnd(_ page: PageNumber, level: Int) -> UInt64 {
@@ -96,30 +114,41 @@ struct Walker<Format: PageTableFormat> {
       level: level, leaves: min(count &>> Format.spanShift(level), entriesToTableEnd(page, level: level)))
   }
 
-  // MARK: Mapping
-
-  /// Step 1: the tables that a mapping needs and that do not exist. Changes nothing. O(tables of the
-  /// range).
-  /// - Throws: `alreadyMapped`, where a large leaf stands in the way, or, with `checkingLeaves`, any leaf.
-  func tablesMissing(
-    for pages: PageRange, frame: FrameNumber?, checkingLeaves: Bool
-  ) throws(MemoryError) -> Int {
-    var missing = 0
+  /// Calls `body` with the first page of each piece, in address order.
+  @inline(__always)
+  func forEachChunk<Failure: Error>(
+    _ pages: PageRange, frame: FrameNumber?, _ body: (PageNumber, Chunk) throws(Failure) -> Void
+  ) throws(Failure) {
     var offset: UInt64 = 0
     while offset < pages.count.rawValue {
       let page = PageNumber(pages.first.rawValue &+ offset)
       let chunk = chunk(
         page, pages.count.rawValue &- offset, frame: frame.map { FrameNumber($0.rawValue &+ offset) })
-      let (lowest, existing) = descend(to: chunk.level, for: page)
+      try body(page, chunk)
+      offset &+= chunk.pages
+    }
+  }
+
+  // MARK: Mapping
+
+  /// Step 1: the tables that a mapping needs and that do not exist. Changes nothing. O(tables of the
+  /// range).
+  /// - Throws: `alreadyMapped`, where a large leaf stands in the way, or, with `checkingLeaves`, any leaf;
+  ///   `placeTaken` where a table is at rest in the place of a large leaf.
+  func tablesMissing(
+    for pages: PageRange, frame: FrameNumber?, checkingLeaves: Bool
+  ) throws(MemoryError) -> Int {
+    var missing = 0
+    try forEachChunk(pages, frame: frame) { (page, chunk) throws(MemoryError) in
+      let (lowest, existing) = reach(to: chunk.level, for: page)
       if existing > chunk.level {
         try check(lowest, page, level: existing, leaves: 1)
         // A table is shared with the pieces before this one unless its first page, or the range's, is here.
         for level in chunk.level..<existing
-        where offset == 0 || page.rawValue & (Format.span(level &+ 1) &- 1) == 0 { missing &+= 1 }
+        where page == pages.first || page.rawValue & (Format.span(level &+ 1) &- 1) == 0 { missing &+= 1 }
       } else if checkingLeaves {
         try check(lowest, page, level: existing, leaves: chunk.leaves)
       }
-      offset &+= chunk.pages
     }
     return missing
   }
@@ -129,41 +158,52 @@ struct Walker<Format: PageTableFormat> {
     _ frame: FrameNumber, _ page: PageNumber, level: Int, leaves: UInt64
   ) throws(MemoryError) {
     let first = index(of: page, level: level)
-    for step in 0..<Int(leaves)
-    where Format.isPresent(entry(frame, first &+ step).value.load(ordering: .relaxed)) {
+    for step in 0..<Int(leaves) {
+      let value = entry(frame, first &+ step).value.load(ordering: .relaxed)
+      guard value != 0 else { continue }
       let taken = PageNumber(page.rawValue &+ UInt64(step) &<< Format.spanShift(level))
-      throw .alreadyMapped(taken.address(Format.pageSize))
+        .address(Format.pageSize)
+      throw Format.isPresent(value) ? .alreadyMapped(taken) : .placeTaken(taken)
     }
   }
 
-  /// Step 2: puts the missing tables in place and pins the lowest table of each piece. Cannot fail.
+  /// Step 2: puts the missing tables in place, wakes those at rest, and pins the lowest table of each piece: for each leaf, or,
+  /// for an area, once. Cannot fail.
   /// - Returns: the tables put in place.
   func pin(
-    _ pages: PageRange, frame: FrameNumber?, from source: inout some TableSource & ~Copyable
+    _ pages: PageRange, frame: FrameNumber?, eachLeaf: Bool, from source: inout some TableSource & ~Copyable
   ) -> Int {
     var made = 0
-    var offset: UInt64 = 0
-    while offset < pages.count.rawValue {
-      let page = PageNumber(pages.first.rawValue &+ offset)
-      let chunk = chunk(
-        page, pages.count.rawValue &- offset, frame: frame.map { FrameNumber($0.rawValue &+ offset) })
+    forEachChunk(pages, frame: frame) { page, chunk in
       var (lowest, level) = descend(to: chunk.level, for: page)
       while level > chunk.level {
-        let new = source.takeTable()
-        adopt(new, below: lowest)
-        entry(lowest, index(of: page, level: level)).value.store(Format.table(new), ordering: .releasing)
-        adjust(lowest, count: 1)
-        made &+= 1
-        lowest = new
+        let slot = index(of: page, level: level)
+        let value = entry(lowest, slot).value.load(ordering: .relaxed)
+        let resting = Format.restingTable(value)
+        let next = resting ?? source.takeTable()
+        if resting == nil {
+          adopt(next, below: lowest, at: slot)
+          made &+= 1
+        }
+        entry(lowest, slot).value.store(Format.table(next), ordering: .releasing)
+        adjust(lowest, pins: 1, resting: resting == nil ? 0 : -1)
+        lowest = next
         level &-= 1
       }
-      adjust(lowest, count: 0, pins: 1)
-      offset &+= chunk.pages
+      adjust(lowest, pins: eachLeaf ? Int(truncatingIfNeeded: chunk.leaves) : 1)
     }
     return made
   }
 
-  /// Step 3: fills in the leaves and unpins. Cannot fail: `pin` was called with the same range and frame.
+  /// Drops an area's pins; tables that have none left go on the list.
+  func unpin(_ pages: PageRange, emptied: inout EmptiedTables) {
+    forEachChunk(pages, frame: nil) { page, chunk in
+      let (lowest, level) = descend(to: chunk.level, for: page)
+      unpin(lowest, level: level, 1, emptied: &emptied)
+    }
+  }
+
+  /// Step 3: fills in the leaves. Cannot fail: `pin` was called with the same range and frame.
   /// - Returns: the entries written.
   @inline(__always)
   func write(
@@ -171,11 +211,7 @@ struct Walker<Format: PageTableFormat> {
     from source: inout some LeafSource & ~Copyable
   ) -> Int {
     var written = 0
-    var offset: UInt64 = 0
-    while offset < pages.count.rawValue {
-      let page = PageNumber(pages.first.rawValue &+ offset)
-      let chunk = chunk(
-        page, pages.count.rawValue &- offset, frame: frame.map { FrameNumber($0.rawValue &+ offset) })
+    forEachChunk(pages, frame: frame) { page, chunk in
       let (lowest, _) = descend(to: chunk.level, for: page)
       let bits = Format.bits(attributes, level: chunk.level)
       let span = Format.span(chunk.level)
@@ -185,26 +221,34 @@ struct Walker<Format: PageTableFormat> {
         let leaf = Format.leaf(source.nextLeaf(span: span), bits: bits)
         first[step].value.store(leaf, ordering: .relaxed)
       }
-      adjust(lowest, count: leaves, pins: -1)
       written &+= leaves
-      offset &+= chunk.pages
     }
     return written
   }
 
   // MARK: A table's metadata
 
-  /// Counts entries and pins of a table. The boot code's tables are counted when their metadata exists.
+  /// Counts pins of a table. The boot code's tables are counted when their metadata exists.
   @inline(__always)
-  func adjust(_ frame: FrameNumber, count: Int, pins: Int = 0) {
+  func adjust(_ frame: FrameNumber, pins: Int, resting: Int = 0) {
     guard let metadata = table.metadata(of: frame) else { return }
-    metadata.value.setState(metadata.value.state.adding(count: count, pins: pins))
+    metadata.value.setState(metadata.value.state.adding(count: pins, resting: resting))
   }
 
-  /// Marks a frame as a table with no entries, and notes the table above it.
-  func adopt(_ frame: FrameNumber, below parent: FrameNumber) {
+  /// Drops pins; a table of `level` that has none left goes on the list.
+  func unpin(_ frame: FrameNumber, level: Int, _ pins: Int, emptied: inout EmptiedTables) {
+    adjust(frame, pins: -pins)
+    guard level < format.levels &- 2, let metadata = table.metadata(of: frame) else { return }
+    let state = metadata.value.state
+    guard state.count == 0, !state.isListed else { return }
+    metadata.value.setState(state.listed(true))
+    emptied.push(UInt32(truncatingIfNeeded: frame.rawValue), table)
+  }
+
+  /// Marks a frame as a table with no pins, and notes which entry of which table names it.
+  func adopt(_ frame: FrameNumber, below parent: FrameNumber, at slot: Int) {
     guard let metadata = table.metadata(of: frame) else { return }
-    metadata.value.setState(metadata.value.state.becoming(.table))
+    metadata.value.setState(metadata.value.state.becoming(.table, slot: slot))
     metadata.value.setLinks(next: 0, previous: UInt32(truncatingIfNeeded: parent.rawValue))
   }
 }

@@ -27,6 +27,13 @@ struct FlushRanges {
     if pages > threshold.rawValue { isEverything = true }
   }
 
+  /// Adds one page, unless it is there.
+  mutating func add(_ page: PageNumber, _ pageSize: PageSize, threshold: PageCount) {
+    let address = UInt(page.address(pageSize).rawValue)
+    for index in 0..<count where ranges[index].start <= address && address < ranges[index].end { return }
+    add(PageRange(unchecked: page, count: PageCount(1)), pageSize, threshold: threshold)
+  }
+
   mutating func addEverything() { isEverything = true }
 
   private mutating func add(_ range: cmachine_range, pages more: UInt64, threshold: PageCount) {

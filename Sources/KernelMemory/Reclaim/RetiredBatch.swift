@@ -40,8 +40,12 @@ struct AreaList: ~Copyable {
 /// the areas' descriptors. Borrowed frames never enter it.
 struct RetiredBatch: ~Copyable {
   var frames = FrameList()
+  /// Tables at rest.
   var tables = FrameList()
+  /// Areas whose addresses are to be given back, and small ones that may be kept for reuse: these still pin
+  /// their tables.
   var areas = AreaList()
+  var smallAreas = AreaList()
   var ranges = FlushRanges()
   /// The newest flush that had been requested when the last entry was cleared.
   var generation: UInt64 = 0
@@ -53,7 +57,13 @@ struct RetiredBatch: ~Copyable {
     frames.end()
     tables.end()
     areas.end()
+    smallAreas.end()
   }
 
-  var isEmpty: Bool { frames.count == 0 && tables.count == 0 && areas.count == 0 && ranges.isEmpty }
+  var isEmpty: Bool { isFreed && ranges.isEmpty }
+
+  /// Whether it holds nothing that is to be freed.
+  var isFreed: Bool {
+    frames.count == 0 && tables.count == 0 && areas.count == 0 && smallAreas.count == 0
+  }
 }

@@ -49,7 +49,7 @@ extension MemoryManager {
   /// O(frames + tables + areas): for tests, and for a kernel that suspects itself.
   public func validate() -> StaticString? {
     if let problem = frames.validate(retired: reclaim.retiredFrames) { return problem }
-    if let problem = tables.validate() { return problem }
+    if let problem = tables.validate(areas: { areas.pinningAreas(in: $0) }) { return problem }
     var problem: StaticString?
     areas.forEach { instance in
       if problem == nil { problem = instance.validate() }

@@ -57,14 +57,7 @@ extension MemoryManager {
   public func vfree(_ pointer: UnsafeMutableRawPointer?) throws(MemoryError) {
     guard let pointer = unsafe pointer else { return }
     let address = unsafe VirtualAddress(pointer)
-    try cpus.with { (cpu) throws(MemoryError) in
-      do throws(MemoryError) {
-        try free(address, cpu)
-      } catch {
-        cpu.count(.freesRefused)
-        throw error
-      }
-    }
+    try freeing { (cpu) throws(MemoryError) in try free(address, cpu) }
     if reclaim.mode == .strict { finishFlush() }
   }
 
@@ -81,12 +74,10 @@ extension MemoryManager {
   private func make(_ byteCount: Int, _ options: VmallocOptions) throws(MemoryError) -> UInt32 {
     let request: Areas.Request
     do throws(MemoryError) { request = try check(byteCount, options) } catch { throw failed(error) }
-    if request.place == nil, let area = reuse(request, byteCount) { return area }
-    relieve(options)
+    if let area = try reuse(request, byteCount, options) { return area }
     let area = try retrying(mayWait: options.mayWait) { (cpu) throws(MemoryError) in
       let area = try reserve(request, cpu)
       publish(area, request, byteCount, cpu)
-      areas[request.traits.instance].publish(area)
       return area
     }
     announce(areas.pool[area].value.pages)
@@ -116,36 +107,55 @@ extension MemoryManager {
       alignment: order, place: options.address?.number(pageSize))
   }
 
-  /// A freed area of the same kind that is still mapped.
-  private func reuse(_ request: Areas.Request, _ byteCount: Int) -> UInt32? {
-    cpus.with { cpu in
-      guard let area = reclaim.reuse(request.pages.rawValue, request.traits, cpu) else { return nil }
+  /// A freed area of the same kind: as it is, if it is still mapped, or with frames of its own. Where
+  /// earlier frees have left work, this CPU does its share, so that nothing depends on an idle loop: a little
+  /// always, and past the bound, where waiting is legal, all of it.
+  private func reuse(
+    _ request: Areas.Request, _ byteCount: Int, _ options: VmallocOptions
+  ) throws(MemoryError) -> UInt32? {
+    guard reclaim.mode != .strict else { return nil }
+    let pages = request.pages.rawValue
+    var isOverBound = false
+    var isNew = false
+    let found = try entering { (cpu) throws(MemoryError) -> UInt32? in
+      if request.place == nil, let area = reclaim.reuseMapped(pages, request.traits, cpu) {
+        publish(area, request, byteCount, cpu)
+        return area
+      }
+      isOverBound = reclaim.relieve(pages, cpu)
+      guard request.place == nil, let area = reclaim.reuse(pages, request.traits, cpu) else { return nil }
+      do throws(MemoryError) {
+        try populate(area, request, cpu)
+      } catch {
+        reclaim.keep(area, cpu)
+        return nil
+      }
       publish(area, request, byteCount, cpu)
-      areas[request.traits.instance].publish(area)
+      isNew = true
       return area
     }
+    if isOverBound && options.mayWait { relieve() }
+    if isNew, let found { announce(areas.pool[found].value.pages) }
+    return found
   }
 
-  /// Charges an area, and notes what was asked.
+  private func relieve() {
+    guard cpus.count == 1 || cpus.mayWait else { return }
+    repeat {
+      reclaim.shootdown.wait(for: cpus.with { cpu in reclaim.awaited(cpu) })
+    } while cpus.with { cpu in reclaim.relieveMore(cpu) }
+  }
+
+  /// Charges an area, notes what was asked, and makes it visible.
+  @inline(__always)
   private func publish(_ area: UInt32, _ request: Areas.Request, _ byteCount: Int, _ cpu: borrowing CPU) {
-    areas.pool[area].value.byteCount = UInt64(byteCount)
-    areas.pool[area].value.traits = request.traits
+    let descriptor = areas.pool[area]
+    descriptor.value.byteCount = UInt64(byteCount)
+    descriptor.value.traits = request.traits
     tags.charge(request.traits.tag, areas: 1, pages: request.pages.rawValue, cpu)
     cpu.count(.areasAllocated)
     cpu.count(.pagesAllocated, Int(truncatingIfNeeded: request.pages.rawValue))
-  }
-
-  /// Takes this CPU's share of what earlier frees have left, so that nothing depends on an idle loop: a
-  /// little always, and past the bound, where waiting is legal, all of it.
-  private func relieve(_ options: VmallocOptions) {
-    guard reclaim.mode != .strict else { return }
-    let isOverBound = cpus.with { cpu in
-      reclaim.relieve(cpu)
-      return reclaim.isOverBound(cpu)
-    }
-    guard isOverBound, options.mayWait, cpus.count == 1 || cpus.mayWait else { return }
-    reclaim.shootdown.wait(for: cpus.with { cpu in reclaim.awaited(cpu) })
-    while cpus.with({ cpu in reclaim.isOverBound(cpu) && reclaim.relieve(cpu) }) {}
+    descriptor.value.renew(as: .live)
   }
 
   /// Steps 2 to 4.
@@ -153,7 +163,7 @@ extension MemoryManager {
     let instance = areas[request.traits.instance]
     let area = try areas.locked(cpu) { () throws(MemoryError) in try instance.reserve(request, cpu) }
     do throws(MemoryError) {
-      try populate(area, request, cpu)
+      try fill(area, request, cpu)
     } catch {
       areas.locked(cpu) { instance.release(area) }
       throw error
@@ -161,20 +171,35 @@ extension MemoryManager {
     return area
   }
 
-  private func populate(
-    _ area: UInt32, _ request: Areas.Request, _ cpu: borrowing CPU
-  ) throws(MemoryError) {
-    let pages = areas.pool[area].value.pages
+  /// Frames for a new area, and tables for it.
+  private func fill(_ area: UInt32, _ request: Areas.Request, _ cpu: borrowing CPU) throws(MemoryError) {
     let list = try frames.allocate(
-      count: Int(truncatingIfNeeded: pages.count.rawValue), zone: request.traits.zone, cpu)
-    var leaves = LeafList(list, area: area, frames.table)
-    let attributes = MappingAttributes(request.traits.protection, cache: request.traits.cache)
+      count: Int(truncatingIfNeeded: request.pages.rawValue), zone: request.traits.zone, cpu)
     do throws(MemoryError) {
-      try write(pages, frame: nil, attributes, from: &leaves, cpu)
+      try pin(areas.pool[area].value.pages, frame: nil, cpu)
     } catch {
-      frames.free(leaves.unused(), cpu)
+      frames.free(list, cpu)
       throw error
     }
+    map(list, area, request, cpu)
+  }
+
+  /// Frames for an area whose tables are pinned.
+  private func populate(_ area: UInt32, _ request: Areas.Request, _ cpu: borrowing CPU) throws(MemoryError) {
+    let list = try frames.allocate(
+      count: Int(truncatingIfNeeded: request.pages.rawValue), zone: request.traits.zone, cpu)
+    map(list, area, request, cpu)
+  }
+
+  /// Step 4's end, which cannot fail.
+  @inline(__always)
+  private func map(
+    _ list: consuming FrameList, _ area: UInt32, _ request: Areas.Request, _ cpu: borrowing CPU
+  ) {
+    var leaves = LeafList(list, area: area, frames.table)
+    let attributes = MappingAttributes(request.traits.protection, cache: request.traits.cache)
+    let pages = PageRange(unchecked: PageNumber(areas.pool[area].value.first), count: request.pages)
+    write(pages, frame: nil, attributes, from: &leaves, cpu)
     leaves.end()
   }
 }

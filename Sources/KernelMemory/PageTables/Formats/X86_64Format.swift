@@ -43,6 +43,13 @@ struct X86_64Format: PageTableFormat {
 
   static func table(_ frame: FrameNumber) -> UInt64 { frame.rawValue &<< 12 | present | writable | accessed }
 
+  static func resting(_ table: FrameNumber) -> UInt64 { self.table(table) & ~present }
+
+  @inline(__always)
+  static func restingTable(_ entry: UInt64) -> FrameNumber? {
+    entry != 0 && !isPresent(entry) ? nextTable(entry) : nil
+  }
+
   /// Accessed and dirty are set beforehand, so that the CPU need not write the entry (4.8).
   static func bits(_ attributes: MappingAttributes, level: Int) -> UInt64 {
     var bits = present | accessed | cacheBits(attributes.cache, level: level)

@@ -1,0 +1,162 @@
+internal import CMachine
+
+// Closing batches, and completing them.
+
+extension Reclaim {
+  /// Strict mode: asks for the flush of all that is retired here, and completes it where no other CPU has to
+  /// flush for that.
+  func flushOpen(_ cpu: borrowing CPU) {
+    complete(limit: .max, keeping: false, cpu)
+    prune(limit: .max, cpu)
+    close(cpu)
+    complete(limit: .max, keeping: false, cpu)
+  }
+
+  /// A step towards the flush and completion of all that is retired on this CPU.
+  /// - Returns: the request to wait for before the next step; zero when nothing is left.
+  func settle(_ cpu: borrowing CPU) -> UInt64 {
+    complete(limit: Self.budget, keeping: true, cpu)
+    if mode == .strict { prune(limit: .max, cpu) }
+    close(cpu)
+    complete(limit: Self.budget, keeping: true, cpu)
+    return slot(cpu).value.awaited
+  }
+
+  /// Asks for the flush of the open batch, unless an earlier one is not completed.
+  func close(_ cpu: borrowing CPU) {
+    let slot = slot(cpu)
+    let open = openBatch(cpu)
+    let closed = closedBatch(cpu)
+    guard slot.value.awaited == 0, !open.value.isEmpty else { return }
+    let none = unsafe closed.pointer.move()
+    none.end()
+    unsafe closed.pointer.initialize(to: open.pointer.move())
+    unsafe open.pointer.initialize(to: RetiredBatch())
+    slot.value.awaited = shootdown.request(closed.value.ranges, cpu)
+  }
+
+  /// Frees up to `limit` things of the closed batch, if its flush is complete.
+  /// - Parameters:
+  ///   - limit: frames, tables and areas.
+  ///   - keeping: whether small areas may go into the cool cache.
+  ///   - cpu: this CPU.
+  /// - Returns: how many.
+  @discardableResult
+  func complete(limit: Int, keeping: Bool, _ cpu: borrowing CPU) -> Int {
+    withClosed(cpu) { batch, token in
+      check(batch, token)
+      var left = limit
+      left &-= frames.free(&batch.frames, limit: left, cpu)
+      left &-= free(&batch.tables, limit: left, cpu)
+      cmachine_step(cmachine_step_frames_freed)
+      left &-= sort(&batch, limit: left, keeping: keeping, cpu)
+      left &-= release(&batch.areas, limit: left, cpu)
+      return limit &- left
+    }
+  }
+
+  /// Frees up to `limit` frames of the closed batch, if its flush is complete.
+  func completeFrames(limit: Int, _ cpu: borrowing CPU) {
+    withClosed(cpu) { batch, token in
+      check(batch, token)
+      let count = frames.free(&batch.frames, limit: limit, cpu)
+      cmachine_step(cmachine_step_frames_freed)
+      return count
+    }
+  }
+
+  /// Puts up to `limit` areas of the closed batch into the cool cache, if its flush is complete.
+  func completeAreas(limit: Int, _ cpu: borrowing CPU) {
+    withClosed(cpu) { batch, token in
+      check(batch, token)
+      return sort(&batch, limit: limit, keeping: true, cpu)
+    }
+  }
+
+  /// Runs `body` on the closed batch with the token of its flush, if that is complete, and ends the batch when
+  /// nothing is left in it.
+  @discardableResult
+  private func withClosed(
+    _ cpu: borrowing CPU, _ body: (inout RetiredBatch, borrowing FlushToken) -> Int
+  ) -> Int {
+    let slot = slot(cpu)
+    guard slot.value.awaited != 0, let token = shootdown.token(for: slot.value.awaited) else { return 0 }
+    let count = body(&closedBatch(cpu).value, token)
+    if closedBatch(cpu).value.isFreed {
+      closedBatch(cpu).value.ranges = FlushRanges()
+      closedBatch(cpu).value.pages = 0
+      slot.value.awaited = 0
+      cpu.count(.batchesCompleted)
+    }
+    return count
+  }
+
+  private func check(_ batch: borrowing RetiredBatch, _ token: borrowing FlushToken) {
+    if token.number <= batch.generation {
+      shootdown.fail("a batch was completed by a flush that was requested before it was closed")
+    }
+  }
+
+  private func free(_ list: inout FrameList, limit: Int, _ cpu: borrowing CPU) -> Int {
+    guard list.count > 0, limit > 0 else { return 0 }
+    var taken = tables.locked(cpu) {
+      tables.takeAway(&list, limit: limit, emptied: &slot(cpu).value.emptied)
+    }
+    let count = frames.free(tables: &taken, limit: .max, cpu)
+    taken.end()
+    cpu.count(.tablesReturned, count)
+    return count
+  }
+
+  /// Moves up to `limit` small areas of a batch into the cool cache, or, where it is full, to those whose
+  /// addresses are given back.
+  /// - Returns: how many.
+  func sort(
+    _ batch: inout RetiredBatch, limit: Int, keeping: Bool, _ cpu: borrowing CPU
+  ) -> Int {
+    let slot = slot(cpu)
+    var count = 0
+    while count < limit, let area = batch.smallAreas.pop(pool) {
+      let pages = pool[area].value.pageCount
+      if keeping && slot.value.cool.pages &+ pages <= state.value.bound {
+        pool[area].value.setState(.kept)
+        slot.value.cool.keep(area, pages, at: slot.value.time, pool)
+      } else {
+        unpin(area, cpu)
+        batch.areas.push(area, pool)
+      }
+      count &+= 1
+    }
+    return count
+  }
+
+  private func release(_ list: inout AreaList, limit: Int, _ cpu: borrowing CPU) -> Int {
+    guard list.count > 0, limit > 0 else { return 0 }
+    var count = 0
+    areas.locked(cpu) {
+      while count < limit, let area = list.pop(pool) {
+        areas[pool[area].value.traits.instance].release(area)
+        count &+= 1
+      }
+    }
+    cmachine_step(cmachine_step_range_freed)
+    return count
+  }
+
+  /// Puts up to `limit` emptied tables to rest, in the open batch.
+  /// - Returns: how many.
+  @discardableResult
+  func prune(limit: Int, _ cpu: borrowing CPU) -> Int {
+    let slot = slot(cpu)
+    guard slot.value.emptied.count > 0 else { return 0 }
+    let batch = openBatch(cpu)
+    let detached = tables.locked(cpu) {
+      tables.prune(&slot.value.emptied, limit: limit) { page in
+        batch.value.ranges.add(page, frames.table.pageSize, threshold: shootdown.threshold)
+      }
+    }
+    let count = detached.tables.count
+    add(detached, PageRange(unchecked: PageNumber(0), count: .zero), cpu)
+    return count
+  }
+}

@@ -1,0 +1,135 @@
+internal import Synchronization
+
+// Purging: in steps with a budget, on the way of allocations, and in rounds of all CPUs.
+
+extension Reclaim {
+  /// One step: completes, ages the caches, clears what is queued, puts empty tables to rest, and asks for the
+  /// next flush; about `budget` pages of work.
+  /// - Parameters:
+  ///   - budget: pages.
+  ///   - all: empty the caches, whatever the age of what is in them.
+  ///   - cpu: this CPU.
+  /// - Returns: whether there is more to do.
+  func step(budget: Int, all: Bool, _ cpu: borrowing CPU) -> Bool {
+    let slot = slot(cpu)
+    var left = budget
+    left &-= complete(limit: left, keeping: !all, cpu)
+    slot.value.time &+= 1
+    let oldest = all ? UInt64.max : slot.value.time &- min(slot.value.time, 2)
+    left &-= evictWarm(keptBefore: oldest, limit: left, cpu)
+    left &-= evictCool(keptBefore: oldest, limit: left, cpu)
+    left &-= clearQueued(limit: left, cpu)
+    // Without this their tables would wait for a flush of their own.
+    if all { left &-= sort(&openBatch(cpu).value, limit: left, keeping: false, cpu) }
+    // A table's place is found by way of the tables above it.
+    if left > 0 { left &-= 2 &* prune(limit: max(1, left / 2), cpu) }
+    if left > 0 { close(cpu) }
+    return slot.value.awaited != 0 || slot.value.queued.first != 0 || slot.value.emptied.count > 0
+      || !openBatch(cpu).value.isEmpty
+      || (all && slot.value.warm.pages &+ slot.value.cool.pages > 0)
+  }
+
+  private func evictWarm(keptBefore time: UInt64, limit: Int, _ cpu: borrowing CPU) -> Int {
+    var done = 0
+    while done < limit, let area = slot(cpu).value.warm.evict(keptBefore: time, pool) {
+      cpu.count(.warmEvicted)
+      pool[area].value.setState(.retired)
+      pool[area].value.progress = 0
+      done &+= Int(truncatingIfNeeded: pool[area].value.pageCount)
+      clear(area, limit: .max, cpu)
+    }
+    return done
+  }
+
+  /// Nothing is mapped there any more, and nothing is in a TLB: the addresses are free at once.
+  private func evictCool(keptBefore time: UInt64, limit: Int, _ cpu: borrowing CPU) -> Int {
+    var done = 0
+    while done < limit, let area = slot(cpu).value.cool.evict(keptBefore: time, pool) {
+      unpin(area, cpu)
+      areas.locked(cpu) { areas[pool[area].value.traits.instance].release(area) }
+      done &+= 2
+    }
+    return done
+  }
+
+  /// Clears pages of queued areas. An area leaves the queue before its link serves the batch.
+  private func clearQueued(limit: Int, _ cpu: borrowing CPU) -> Int {
+    let slot = slot(cpu)
+    var done = 0
+    while done < limit, slot.value.queued.first != 0 {
+      let area = slot.value.queued.first
+      let left = pool[area].value.pageCount &- pool[area].value.progress
+      let share = min(left, UInt64(limit &- done))
+      if share == left {
+        _ = slot.value.queued.pop(pool)
+        slot.value.queuedPages &-= pool[area].value.span
+      }
+      clear(area, limit: share, cpu)
+      done &+= Int(truncatingIfNeeded: share)
+    }
+    return done
+  }
+
+  // MARK: On the way of an allocation
+
+  /// A little of the work that frees have left: what the allocation needs itself, and its share of the rest.
+  /// - Parameters:
+  ///   - pages: what the allocation needs.
+  ///   - cpu: this CPU.
+  /// - Returns: whether this CPU holds back more than it may.
+  @inline(__always)
+  func relieve(_ pages: UInt64, _ cpu: borrowing CPU) -> Bool {
+    let slot = slot(cpu)
+    if slot.value.awaited != 0 {
+      let wanted = Int(truncatingIfNeeded: min(pages, AreaCache.largest))
+      if frames.cached(cpu) < wanted { completeFrames(limit: wanted &+ Self.share, cpu) }
+    }
+    if slot.value.queued.first != 0 { _ = clearQueued(limit: Self.share, cpu) }
+    return isOverBound(cpu)
+  }
+
+  /// As much of that work as a purge step does, and the next flush.
+  /// - Returns: whether this CPU holds back more than it may.
+  func relieveMore(_ cpu: borrowing CPU) -> Bool {
+    let left = Self.budget &- complete(limit: Self.budget, keeping: true, cpu)
+    _ = clearQueued(limit: left, cpu)
+    close(cpu)
+    return isOverBound(cpu)
+  }
+
+  /// Whether more pages are freed and not flushed than this CPU's share of the bound.
+  private func isOverBound(_ cpu: borrowing CPU) -> Bool {
+    let slot = slot(cpu)
+    let held = openBatch(cpu).value.pages &+ slot.value.queuedPages
+    if held >= state.value.bound { return true }
+    return slot.value.awaited != 0 && held &+ closedBatch(cpu).value.pages >= state.value.bound
+      && !shootdown.isComplete(slot.value.awaited)
+  }
+
+  /// The request that this CPU's closed batch waits for; zero where it has none.
+  func awaited(_ cpu: borrowing CPU) -> UInt64 { slot(cpu).value.awaited }
+
+  // MARK: Rounds
+
+  /// Starts a round in which every CPU is to give back what it keeps.
+  func startRound() -> UInt64 {
+    state.value.round.wrappingAdd(1, ordering: .acquiringAndReleasing).newValue
+  }
+
+  /// Answers the newest round, if this CPU has not: gives back its caches, all that is retired, and its
+  /// lists of frames.
+  func answer(_ cpu: borrowing CPU) {
+    let round = state.value.round.load(ordering: .acquiring)
+    guard slot(cpu).value.answered.load(ordering: .relaxed) != round else { return }
+    _ = step(budget: .max, all: true, cpu)
+    complete(limit: .max, keeping: false, cpu)
+    frames.drainCaches(cpu)
+    slot(cpu).value.answered.store(round, ordering: .releasing)
+  }
+
+  /// Whether a CPU that is online has yet to answer a round.
+  func isUnanswered(_ round: UInt64, by number: Int) -> Bool {
+    shootdown.isOnline(number)
+      && state.value.slots[number].value.answered.load(ordering: .acquiring) < round
+  }
+}
