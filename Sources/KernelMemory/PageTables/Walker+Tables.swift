@@ -66,7 +66,9 @@ extension Walker {
     {
       return "a page table does not know its place"
     }
-    if state.resting != restingEntries(place.table) { return "a page table's count of tables at rest is wrong" }
+    if state.resting != restingEntries(place.table) {
+      return "a page table's count of tables at rest is wrong"
+    }
     if state.count != pins(place, areas) { return "a page table's count of pins is wrong" }
     if state.count == 0 && !state.isListed && place.level < format.levels &- 2 {
       return "an empty page table was kept"
