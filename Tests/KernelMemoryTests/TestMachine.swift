@@ -14,19 +14,27 @@ final class TestMachine {
   init(
     ram: [RAMRegion] = [RAMRegion(PhysicalAddress(0), byteCount: 64 << 20)],
     map: MemoryMap? = nil, vmallocPages: UInt64 = 1 << 33, largeLeaves: Bool = true,
-    limit: PhysicalAddress? = nil, mode: FreeMode = .strict
+    limit: PhysicalAddress? = nil, mode: FreeMode = .strict, cpuCount: Int = 1
   ) throws {
-    simulated = try SimulatedMachine(ram: ram)
+    simulated = try SimulatedMachine(ram: ram, cpuCount: cpuCount)
     let window = simulated.linearMap
     let bootstrap = try Bootstrap(
       memoryMap: map ?? simulated.memoryMap, window: window,
       linearMap: LinearMap(base: window.base, limit: limit ?? window.limit, pageSize: window.pageSize),
       format: .x86_64FourLevel(hasGigabyteLeaves: largeLeaves))
-    try simulated.loadRoot(bootstrap.root)
+    let root = bootstrap.root
+    try simulated.loadRoot(root)
     manager = try bootstrap.start(
       on: simulated.machine,
       vmallocRange: PageRange(unchecked: Self.vmallocStart, count: PageCount(vmallocPages)), mode: mode)
     let table = manager.frames.table
+    for cpu in 1..<max(cpuCount, 1) {
+      try simulated.onCPU(cpu) {
+        try simulated.loadRoot(root)
+        manager.joinCPU()
+      }
+    }
+    simulated.onNotify = { [manager] _ in manager.serveFlushes() }
     simulated.isFrameFree = { frame in Self.isFree(frame, table) }
   }
 
