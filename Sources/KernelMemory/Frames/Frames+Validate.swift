@@ -3,24 +3,26 @@ extension Frames {
   /// O(frames).
   /// - Parameter retired: the frames that are in retired batches.
   func validate(retired: Int) -> StaticString? {
-    for index in 0..<ZoneKind.count {
-      let zone = state.value.zones[index]
-      var free: UInt64 = 0
-      for order in 0...Zone.maxOrder {
-        if let problem = checkList(zone.heads[order], order: order, zone: index, counting: &free) {
-          return problem
-        }
-        let isMarked = zone.nonEmptyOrders & (1 &<< UInt32(truncatingIfNeeded: order)) != 0
-        if (zone.heads[order] != 0) != isMarked { return "an order's mark disagrees with its list" }
-      }
-      if free != zone.free { return "a zone's free count disagrees with its lists" }
+    for zone in 0..<ZoneKind.count {
+      if let problem = checkLists(of: zone) { return problem }
       for cpu in 0..<cpus.count {
-        if let problem = checkCache(cache(cpu, index), zone: index) { return problem }
-        if let problem = checkCache(cleared(cpu, index), zone: index) { return problem }
-        if let problem = checkCleared(cleared(cpu, index)) { return problem }
+        if let problem = checkCache(cache(cpu, zone), zone: zone) { return problem }
+        if let problem = checkCache(cleared(cpu, zone), zone: zone) { return problem }
+        if let problem = checkCleared(cleared(cpu, zone)) { return problem }
       }
     }
     return checkOwners(retired: UInt64(retired))
+  }
+
+  private func checkLists(of zone: Int) -> StaticString? {
+    var free: UInt64 = 0
+    for order in 0...Zone.maxOrder {
+      let head = state.value.zones[zone].heads[order]
+      if let problem = checkList(head, order: order, zone: zone, counting: &free) { return problem }
+      let isMarked = state.value.zones[zone].nonEmptyOrders & (1 &<< UInt32(order)) != 0
+      if (head != 0) != isMarked { return "an order's mark disagrees with its list" }
+    }
+    return free == state.value.zones[zone].free ? nil : "a zone's free count disagrees with its lists"
   }
 
   private func checkList(

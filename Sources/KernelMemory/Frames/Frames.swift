@@ -54,7 +54,7 @@ struct FrameCache: ~Copyable {
 /// The page frames of a machine.
 @safe
 struct Frames {
-  struct State {
+  struct State: ~Copyable {
     let table: FrameTable
     let cpus: CPUs
     let caches: Stable<FrameCache>
@@ -62,7 +62,7 @@ struct Frames {
     let cleared: Stable<FrameCache>
     /// One for each zone.
     let locks: Stable<SpinLock>
-    var zones = InlineArray<3, Zone>(repeating: Zone())
+    var zones = InlineArray<3, Zone> { _ in Zone() }
     /// Frames of RAM that the linear map or the metadata cannot reach.
     var refused: UInt64 = 0
   }
@@ -90,6 +90,9 @@ struct Frames {
   ) -> Result {
     state.value.locks[zone].value.with(.zone, cpu) { body(&state.value.zones[zone]) }
   }
+
+  /// Whether the buddy lists of a zone had a block a moment ago.
+  private func hasFree(_ zone: Int) -> Bool { state.value.zones[zone].free > 0 }
 
   func cache(_ cpu: Int, _ zone: Int) -> Stable<FrameCache> {
     state.value.caches[cpu &* ZoneKind.count &+ zone]
@@ -172,7 +175,7 @@ extension Frames {
 extension Frames {
   private func pop(_ zone: Int, _ cpu: borrowing CPU) -> UInt32? {
     let cache = cache(cpu.number, zone)
-    if cache.value.count == 0 { refill(cache, zone, cpu) }
+    if cache.value.count == 0 && hasFree(zone) { refill(cache, zone, cpu) }
     return cache.value.count == 0 ? nil : cache.value.pop(table)
   }
 
@@ -258,7 +261,7 @@ extension Frames {
     var list = FrameList()
     for zone in (0...Int(zone.rawValue)).reversed() where list.count < count {
       takeCached(count &- list.count, zone, into: &list, cpu)
-      if list.count < count { takeSingles(count &- list.count, zone, into: &list, cpu) }
+      if list.count < count && hasFree(zone) { takeSingles(count &- list.count, zone, into: &list, cpu) }
     }
     guard list.count == count else {
       let got = PageCount(UInt64(list.count))
@@ -271,7 +274,7 @@ extension Frames {
   /// Frames from this CPU's list; fewer than a batch are worth a refill, more come from the zone directly.
   private func takeCached(_ count: Int, _ zone: Int, into list: inout FrameList, _ cpu: borrowing CPU) {
     let cache = cache(cpu.number, zone)
-    if cache.value.count == 0 && count < FrameCache.batch { refill(cache, zone, cpu) }
+    if cache.value.count == 0 && count < FrameCache.batch && hasFree(zone) { refill(cache, zone, cpu) }
     let taken = min(count, cache.value.count)
     guard taken > 0 else { return }
     let head = cache.value.head

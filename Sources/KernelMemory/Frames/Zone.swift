@@ -1,3 +1,5 @@
+internal import Synchronization
+
 /// The part of physical memory that a frame must come from.
 @frozen
 public enum ZoneKind: UInt8, Sendable {
@@ -40,12 +42,18 @@ public struct ZoneUsage: Equatable, Sendable {
 /// A block of order n is 2ⁿ frames at a multiple of 2ⁿ; its buddy is the block that differs from it in
 /// that one bit of the frame number. Only the first frame of a block has a state other than `tail`, so a
 /// buddy is free as a whole exactly where its first frame says `free` with the same order and zone.
-struct Zone {
+struct Zone: ~Copyable {
   var heads = InlineArray<11, UInt32>(repeating: 0)
   /// Bit n: the list of order n is not empty.
   var nonEmptyOrders: UInt32 = 0
-  var free: UInt64 = 0
+  private let freeWord = Atomic<UInt64>(0)
   var managed: UInt64 = 0
+
+  /// Changed under the zone's lock; read without it by who wants to know whether a visit is worth it.
+  var free: UInt64 {
+    get { freeWord.load(ordering: .relaxed) }
+    nonmutating set { freeWord.store(newValue, ordering: .relaxed) }
+  }
 
   /// 4 MiB with 4 KiB frames: twice the 2 MiB leaf, as on other kernels.
   static let maxOrder = 10

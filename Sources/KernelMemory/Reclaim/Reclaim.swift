@@ -192,8 +192,10 @@ extension Reclaim {
     }
   }
 
-  /// Whether an area is small enough for the cool cache, its guard included.
-  private func canBeKept(_ area: UInt32) -> Bool { pool[area].value.span <= 2 * AreaCache.largest }
+  /// Whether an area is small enough for the cool cache, and its guard no larger than it may be.
+  private func canBeKept(_ area: UInt32) -> Bool {
+    pool[area].value.pageCount <= AreaCache.largest && pool[area].value.span <= 2 * AreaCache.largest
+  }
 
   /// Lets go of the tables of an area that is cleared.
   func unpin(_ area: UInt32, _ cpu: borrowing CPU) {
