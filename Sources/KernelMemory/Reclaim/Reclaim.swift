@@ -179,6 +179,21 @@ extension Reclaim {
     return count
   }
 
+  /// What this CPU keeps. O(CPUs + areas that are queued).
+  func retained(_ cpu: borrowing CPU) -> RetainedMemory {
+    let (slot, open, closed) = (slot(cpu), openBatch(cpu), state.value.closed[cpu.number])
+    let isFlushed = slot.value.awaited == 0 || shootdown.isComplete(slot.value.awaited)
+    var unflushed = open.value.pages &+ (isFlushed ? 0 : closed.value.pages)
+    var frames = UInt64(open.value.frames.count &+ open.value.tables.count)
+    frames &+= UInt64(closed.value.frames.count &+ closed.value.tables.count)
+    slot.value.queued.forEach(pool) { area in
+      unflushed &+= pool[area].value.span
+      frames &+= pool[area].value.pageCount &- pool[area].value.progress
+    }
+    return RetainedMemory(
+      unflushed: PageCount(unflushed), frames: PageCount(frames), parked: PageCount(slot.value.warm.pages))
+  }
+
   func isOverBound(_ cpu: borrowing CPU) -> Bool {
     openBatch(cpu).value.pages >= state.value.bound
   }
