@@ -1,7 +1,11 @@
 #!/usr/bin/env bash
 # Counts instructions per operation: boots the kernel with QEMU's instruction counter as its clock,
-# which is the same on every machine, and writes what it prints ("bench NAME INSTRUCTIONS", a line
-# each) to .build/bench.json: a flat object, name to number.
+# which is the same on every machine, in each mode, with one CPU and with two, and merges what it prints
+# ("bench NAME INSTRUCTIONS", a line each) into .build/bench.json: a flat object, name to number. What
+# was done for a figure is below its line in .build/bench.log. A figure that breaks one of the rules
+# which keep figures honest is left out, and the script fails.
+#
+#   MODES="strict lazy warm"  BENCH_CPUS="1 2"
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 out=.build/bench.json
@@ -11,16 +15,26 @@ Scripts/setup.sh
 Scripts/kernel.sh build
 mkdir -p .build
 rm -f "$out"
+: >"$log"
 
-if on_terminal; then complain "bench: counting"; fi
-if ! OPTIONS=bench Scripts/kernel.sh run -icount shift=0,sleep=off >"$log" 2>&1 </dev/null; then
-  cat "$log" >&2
-  die "bench: the kernel's run failed"
-fi
+failed=0
+for cpus in ${BENCH_CPUS:-1 2}; do
+  for mode in ${MODES:-strict lazy warm}; do
+    if on_terminal; then complain "bench: counting, mode $mode, CPUs: $cpus"; fi
+    if ! CPUS=$cpus OPTIONS="bench mode=$mode" Scripts/kernel.sh run -icount shift=0,sleep=off \
+      >"$log.new" 2>&1 </dev/null; then
+      complain "bench: the run in mode $mode failed, CPUs: $cpus"
+      failed=1
+    fi
+    # Serial lines end in a carriage return.
+    tr -d '\r' <"$log.new" >>"$log"
+    rm "$log.new"
+  done
+done
 
-# Serial lines end in a carriage return. A name that comes twice, or something that is no number,
-# is a fault of the run, not something to pass on.
-tr -d '\r' <"$log" | awk '
+# A name that comes twice, or something that is no number, is a fault of the run, not something to pass
+# on.
+awk '
   $1 != "bench" { next }
   NF != 3 || $2 !~ /^[A-Za-z0-9_]+$/ || $3 !~ /^[0-9]+([.][0-9]+)?$/ || ($2 in seen) {
     print "bench: cannot use the line: " $0 >"/dev/stderr"
@@ -34,6 +48,10 @@ tr -d '\r' <"$log" | awk '
     if (failed) exit 1
     if (!count) { print "bench: the kernel printed no figure" >"/dev/stderr"; exit 1 }
     print "{\n" rows "\n}"
-  }' >"$out.new"
+  }' "$log" >"$out.new"
 mv "$out.new" "$out"
 cat "$out"
+if [ "$failed" -ne 0 ]; then
+  grep -vE '^(bench|  (operations|flushes|locks|peak|longest) )' "$log" >&2 || true
+  die "bench: a run failed (whole log: $log)"
+fi

@@ -28,14 +28,15 @@ public func kernelMain(_ startInfo: UInt) -> Never {
   LegacyInterruptControllers.silence()
   enableInterrupts()
   let request = BootRequest.read(at: PhysicalAddress(UInt64(startInfo)))
-  let manager = Memory.start(request.memoryMap, cpuCount: request.processors.count)
+  let manager = Memory.start(
+    request.memoryMap, cpuCount: request.processors.count, mode: request.options.mode)
   Processors.start(request.processors, on: manager)
   run(request, on: manager)
 }
 
 private func run(_ request: BootRequest, on manager: MemoryManager) -> Never {
   if let scenario = request.options.scenario { scenario.run(on: manager) }
-  if request.options.benches { exit(Bench(on: manager).run()) }
+  if request.options.benches { exit(Bench(on: manager, mode: request.options.mode).run()) }
   if request.options.stressPairs > 0 { exit(Stress.run(pairs: request.options.stressPairs, on: manager)) }
   if request.options.testsInterrupts { exit(InterruptTest.run(on: manager)) }
   var console = SerialPort.com1

@@ -13,7 +13,7 @@ enum Memory {
   ///
   /// The linear map covers all RAM, so it has a second, writable way to the image. It is taken out:
   /// code and constants can be changed through no address.
-  static func start(_ memoryMap: MemoryMap, cpuCount: Int) -> MemoryManager {
+  static func start(_ memoryMap: MemoryMap, cpuCount: Int, mode: FreeMode) -> MemoryManager {
     do throws(MemoryError) {
       var bootstrap = try Bootstrap(
         memoryMap: memoryMap, window: AddressSpace.window, linearMap: AddressSpace.linearMap,
@@ -25,7 +25,7 @@ enum Memory {
         on: .x86_64(
           linearMap: AddressSpace.linearMap, cpuCount: cpuCount,
           notify: { _, number in Processors.notify(number) }, fatal: reportFatal),
-        vmallocRange: AddressSpace.vmallocRange, mode: .strict)
+        vmallocRange: AddressSpace.vmallocRange, mode: mode)
       try manager.unmap(AddressSpace.linearAlias(of: Image.all))
       unsafe started = manager
       reportRefusedFrames(of: manager)

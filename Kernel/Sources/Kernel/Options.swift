@@ -8,6 +8,8 @@ struct Options {
   var scenario: Scenario?
   /// Whether to count instructions instead of replaying.
   var benches = false
+  /// When freed memory can be used again.
+  var mode = FreeMode.strict
   /// How many areas all CPUs allocate and free together, instead of the replay; zero for the replay.
   var stressPairs: UInt64 = 0
   /// Whether to use the manager in an interrupt handler, instead of the replay.
@@ -41,6 +43,11 @@ struct Options {
       scenario = Scenario(name)
       return scenario != nil
     }
+    if let name = word.dropping("mode=") {
+      guard let named = FreeMode(name) else { return false }
+      mode = named
+      return true
+    }
     if let count = word.dropping("laps=") {
       laps = count.decimal ?? 0
       return laps > 0
@@ -66,11 +73,27 @@ struct Options {
     sink.write("  laps=N       replay the trace N times\n")
     sink.write("  listing=all  print every area that is live at the end\n")
     sink.write("  hold         print every mapping after the job, and halt\n")
+    sink.write("  mode=NAME    when freed memory can be used again: strict (at once), lazy, or warm\n")
     sink.write("  bench        count instructions per operation, under QEMU's -icount\n")
     sink.write("  stress=N     allocate and free N areas on all CPUs, each area freed by another one\n")
     sink.write("  test=interrupt  allocate and free in a timer's interrupt handler\n")
     sink.write("  test=NAME    fault on purpose:")
     Scenario.writeNames(to: &sink)
     sink.newline()
+  }
+}
+
+extension FreeMode {
+  /// Nil where no mode has this name.
+  fileprivate init?(_ word: CommandLine.Word) {
+    if word.equals("strict") {
+      self = .strict
+    } else if word.equals("lazy") {
+      self = .lazy
+    } else if word.equals("warm") {
+      self = .warm
+    } else {
+      return nil
+    }
   }
 }

@@ -224,13 +224,4 @@ extension Reclaim {
     add(Detached(), pages, cpu)
     prune(limit: .max, cpu)
   }
-
-  /// The frames in all batches, for a check while nothing runs.
-  var retiredFrames: Int {
-    var count = 0
-    for cpu in 0..<frames.cpus.count {
-      count &+= state.value.open[cpu].value.frames.count &+ state.value.closed[cpu].value.frames.count
-    }
-    return count
-  }
 }

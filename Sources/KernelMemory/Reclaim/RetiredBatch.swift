@@ -25,6 +25,14 @@ struct AreaList: ~Copyable {
     return area
   }
 
+  func forEach(_ pool: DescriptorPool, _ body: (UInt32) -> Void) {
+    var area = head
+    for _ in 0..<count {
+      body(area)
+      area = pool[area].value.next
+    }
+  }
+
   /// Ends a list that is empty.
   consuming func end() {
     precondition(count == 0)

@@ -35,6 +35,9 @@ extension MemoryManager {
   /// What was done with locks, summed over the CPUs; asking takes none. O(CPUs).
   public var locks: LockUsage { cpus.locks }
 
+  /// What the calling CPU has taken back from callers and keeps. O(CPUs + large areas among it).
+  public var retained: RetainedMemory { cpus.with { cpu in reclaim.retained(cpu) } }
+
   /// What one zone of page frames holds.
   public func usage(of zone: ZoneKind) -> ZoneUsage { frames.usage(of: zone) }
 

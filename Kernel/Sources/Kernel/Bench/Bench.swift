@@ -1,0 +1,148 @@
+import BareMetal
+import BootReplay
+import KernelMemory
+
+// Instructions per operation. Under QEMU's `-icount shift=0,sleep=off` an instruction advances the time-stamp
+// counter by one, on every machine and in every run; without it the figures mean nothing.
+//
+// The manager's mode is chosen at start, so a run measures one: `cold` is lazy mode, where every pair
+// edits the page tables and flushes are shared; `warm` is warm mode; `strict` has a flush for each pair.
+// On a machine with several CPUs one of them works, the others serve its flushes, and the rows end in
+// `_2cpu`.
+
+/// Prints `bench NAME INSTRUCTIONS` for each operation; `broken` instead of `bench` where a rule of
+/// Figures.swift was broken, and the run has failed.
+struct Bench {
+  let manager: MemoryManager
+  let mode: FreeMode
+
+  init(on manager: MemoryManager, mode: FreeMode) {
+    self.manager = manager
+    self.mode = mode
+  }
+
+  func run() -> ExitStatus {
+    do throws(MemoryError) {
+      var isRight = true
+      for index in 0..<PairLoop.sizeCount(mode) {
+        isRight = try measure(PairLoop.size(index, mode)) && isRight
+      }
+      switch mode {
+      case .strict: break
+      case .lazy:
+        try measureFrames()
+        try measureLookup()
+        isRight = try measureLive() && isRight
+      case .warm: try PurgeSteps(on: manager).measure()
+      }
+      return isRight ? .success : .jobFailed
+    } catch {
+      var console = SerialPort.com1
+      console.write("an operation that was to be measured was refused: ")
+      console.write(error)
+      console.newline()
+      return .jobFailed
+    }
+  }
+
+  /// - Returns: whether the rules held.
+  private func measure(_ size: PairLoop.Size) throws(MemoryError) -> Bool {
+    let loop = PairLoop(size, on: manager)
+    var figures = try loop.measure()
+    figures.extremes = try loop.examine()
+    let isRight = Row(size.name, mode).write(figures, mode)
+    if size.pages == 1 && mode == .lazy {
+      Row("vmalloc_4K_worst").write(figures.extremes.allocation)
+      Row("vfree_4K_worst").write(figures.extremes.free)
+    }
+    return isRight
+  }
+
+  private func measureFrames() throws(MemoryError) {
+    try measure("alloc_page", operations: 100_000) { () throws(MemoryError) in
+      let frame = try manager.allocateFrames()
+      unsafe manager.linearAddress(of: frame).pointer?.storeBytes(of: 1, as: UInt8.self)
+      try manager.freeFrames(frame)
+    }
+  }
+
+  /// Of 64 pages in turn.
+  private func measureLookup() throws(MemoryError) {
+    let memory = unsafe try manager.vmalloc(64 << 12)
+    var page = unsafe VirtualAddress(memory).rawValue
+    let end = page + 64 << 12
+    try measure("vmalloc_to_page", operations: 100_000) { () throws(MemoryError) in
+      guard manager.frame(at: VirtualAddress(page)) != nil else { panic("a live page has no frame") }
+      page += 4096
+      if page == end { unsafe page = VirtualAddress(memory).rawValue }
+    }
+    unsafe try manager.vfree(memory)
+  }
+
+  private func measureLive() throws(MemoryError) -> Bool {
+    Row("live_4096").write(try LiveAreas.measure(on: manager), mode)
+  }
+
+  @inline(__always)
+  private func measure(
+    _ name: StaticString, operations: UInt64, _ body: () throws(MemoryError) -> Void
+  ) throws(MemoryError) {
+    for _ in 0..<operations / 100 { try body() }
+    let start = TimeStamp.now
+    for _ in 0..<operations { try body() }
+    Row(name).write(rounding(TimeStamp.now &- start, over: operations))
+  }
+}
+
+/// The nearest whole number.
+func rounding(_ sum: UInt64, over count: UInt64) -> UInt64 { (sum + count / 2) / count }
+
+/// A name of a figure.
+struct Row {
+  private let name: StaticString
+  private let suffix: StaticString
+
+  init(_ name: StaticString) {
+    self.name = name
+    suffix = ""
+  }
+
+  init(_ name: StaticString, _ mode: FreeMode) {
+    self.name = name
+    suffix =
+      switch mode {
+      case .strict: "_strict"
+      case .lazy: "_cold"
+      case .warm: "_warm"
+      }
+  }
+
+  /// Writes a figure with its details.
+  /// - Returns: whether it keeps the rules.
+  func write(_ figures: Figures, _ mode: FreeMode) -> Bool {
+    let problem = figures.brokenRule(mode)
+    write(figures.perOperation, isUsable: problem == nil)
+    figures.writeDetails()
+    guard let problem else { return true }
+    var console = SerialPort.com1
+    console.write("  broken rule: ")
+    console.write(problem)
+    console.newline()
+    return false
+  }
+
+  func write(_ value: UInt64, isUsable: Bool = true) {
+    var console = SerialPort.com1
+    console.write(isUsable ? "bench " : "broken ")
+    console.write(name)
+    console.write(suffix)
+    if Processors.count > 1 {
+      console.write("_")
+      console.write(decimal: UInt64(Processors.count))
+      console.write("cpu")
+    }
+    console.write(" ")
+    console.write(decimal: value)
+    console.newline()
+  }
+}

@@ -1,0 +1,105 @@
+import BareMetal
+import KernelMemory
+
+// Two rules keep a cold figure honest: what is freed and not flushed is bounded as Linux bounds it, 8,192
+// pages times the bit length of the number of CPUs, guards included; and there is at most one full flush
+// for each 4,000 pages that are freed, in one-page pairs or larger ones. A warm figure keeps a third: nothing
+// in its loop writes an entry.
+
+/// What a loop took, and what was done in it.
+struct Figures {
+  let operations: UInt64
+  /// Pages of one operation, its guard not counted.
+  let pagesEach: UInt64
+  var instructions: UInt64 = 0
+  var extremes = Extremes()
+  /// In the loop, without the purge behind it.
+  private var entriesInLoop: UInt64 = 0
+  private var work: Counters
+  private var locks: LockUsage
+
+  /// Starts to count.
+  init(operations: UInt64, pagesEach: UInt64, from manager: MemoryManager) {
+    self.operations = operations
+    self.pagesEach = pagesEach
+    work = manager.counters
+    locks = manager.locks
+  }
+
+  /// Notes what the loop did, before what it left is purged.
+  mutating func endLoop(_ manager: MemoryManager) {
+    entriesInLoop = manager.counters.since(work)[.entriesWritten]
+  }
+
+  mutating func end(_ manager: MemoryManager) {
+    work = manager.counters.since(work)
+    var since = manager.locks
+    since.taken &-= locks.taken
+    since.waits &-= locks.waits
+    locks = since
+  }
+
+  var perOperation: UInt64 { rounding(instructions, over: operations) }
+
+  // MARK: Rules
+
+  static var unflushedLimit: UInt64 {
+    8_192 * UInt64(Int.bitWidth - Processors.count.leadingZeroBitCount)
+  }
+
+  /// The rule that does not hold, if there is one.
+  func brokenRule(_ mode: FreeMode) -> StaticString? {
+    guard mode != .strict else { return nil }
+    if extremes.retained.unflushed.rawValue > Self.unflushedLimit {
+      return "too many pages are freed and not flushed"
+    }
+    if work[.flushesOfAll] > (operations * pagesEach + 3_999) / 4_000 {
+      return "more than one full flush for 4,000 pages"
+    }
+    return mode == .warm && entriesInLoop > 0 ? "a warm loop writes entries" : nil
+  }
+
+  // MARK: Details
+
+  /// What was done for the figure, below its row.
+  func writeDetails() {
+    var console = SerialPort.com1
+    write("  operations ", operations)
+    write(", entries written ", work[.entriesWritten])
+    write(", tables made ", work[.tablesMade])
+    write(", returned ", work[.tablesReturned])
+    write(", warm hits ", work[.warmHits])
+    write("\n  flushes: page ", work[.flushesOfPage])
+    write(", ranges ", work[.flushesOfRanges])
+    write(", everything ", work[.flushesOfAll])
+    write("; served ", work[.flushesServed])
+    write(", notifications ", work[.notifications])
+    write(", batches ", work[.batchesCompleted])
+    console.write("\n  locks an operation ")
+    writeAverage(locks.taken)
+    console.write(", waits ")
+    writeAverage(locks.waits)
+    write("; worst vmalloc ", extremes.allocation)
+    write(", worst vfree ", extremes.free)
+    let bytes = extremes.retained.frames.rawValue << 12
+    write("\n  peak unflushed pages ", extremes.retained.unflushed.rawValue)
+    write(" of at most ", Self.unflushedLimit)
+    write("; peak retained bytes ", bytes)
+    write(", for 1,000 frees ", bytes * 1_000 / operations)
+    write("; peak parked pages ", extremes.retained.parked.rawValue)
+    console.newline()
+
+    func write(_ text: StaticString, _ value: UInt64) {
+      console.write(text)
+      console.write(decimal: value)
+    }
+
+    /// With two decimals.
+    func writeAverage(_ sum: UInt64) {
+      let hundredths = rounding(sum * 100, over: operations)
+      console.write(decimal: hundredths / 100)
+      console.write(hundredths % 100 < 10 ? ".0" : ".")
+      console.write(decimal: hundredths % 100)
+    }
+  }
+}

@@ -1,0 +1,25 @@
+extension Reclaim {
+  /// What this CPU keeps. O(CPUs + areas that are queued).
+  func retained(_ cpu: borrowing CPU) -> RetainedMemory {
+    let (slot, open, closed) = (slot(cpu), openBatch(cpu), closedBatch(cpu))
+    let isFlushed = slot.value.awaited == 0 || shootdown.isComplete(slot.value.awaited)
+    let closedPages = isFlushed ? 0 : closed.value.pages
+    var frames = UInt64(open.value.frames.count &+ open.value.tables.count)
+    frames &+= UInt64(closed.value.frames.count &+ closed.value.tables.count)
+    slot.value.queued.forEach(pool) { area in
+      frames &+= pool[area].value.pageCount &- pool[area].value.progress
+    }
+    return RetainedMemory(
+      unflushed: PageCount(open.value.pages &+ slot.value.queuedPages &+ closedPages),
+      frames: PageCount(frames), parked: PageCount(slot.value.warm.pages))
+  }
+
+  /// The frames in all batches, for a check while nothing runs.
+  var retiredFrames: Int {
+    var count = 0
+    for cpu in 0..<frames.cpus.count {
+      count &+= state.value.open[cpu].value.frames.count &+ state.value.closed[cpu].value.frames.count
+    }
+    return count
+  }
+}
