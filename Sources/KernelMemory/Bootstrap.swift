@@ -61,7 +61,8 @@ extension Bootstrap {
     let frames = Frames(
       table: table, cpus: cpus, state: try carve(1), caches: try carve(count * ZoneKind.count),
       cleared: try carve(count * ZoneKind.count), locks: try carve(ZoneKind.count))
-    let pool = DescriptorPool(frames: frames, state: try carve(1), root: try carvePage())
+    let chunks = DescriptorPool.chunks(forFrames: allocatableFrames())
+    let pool = DescriptorPool(frames: frames, state: try carve(1), chunks: try carve(chunks), limit: chunks)
     let areas = AreasTable(
       pool: pool, frames: frames, state: try carve(1), areas: try carve(AreasTable.capacity),
       indexes: try carve(AreasTable.capacity), lock: try carve(1))
@@ -92,7 +93,7 @@ extension Bootstrap {
 
   /// Metadata for every section that has frames to hand out.
   private mutating func makeFrameTable() throws(MemoryError) -> FrameTable {
-    let shift = FrameTable.framesShift(space.linearMap.pageSize)
+    let shift = FrameTable.sectionShift
     var sections: UInt64 = 0
     var next = FrameNumber(0)
     while let run = space.reachable(.allocatable, from: next) {
@@ -129,6 +130,16 @@ extension Bootstrap {
     frames.state.value.refused = refusedFrames()
   }
 
+  private func allocatableFrames() -> UInt64 {
+    var count: UInt64 = 0
+    var next = FrameNumber(0)
+    while let run = space.reachable(.allocatable, from: next) {
+      count &+= run.count.rawValue
+      next = run.end
+    }
+    return count
+  }
+
   private func refusedFrames() -> UInt64 {
     var refused: UInt64 = 0
     var next = FrameNumber(1)
@@ -146,9 +157,5 @@ extension Bootstrap {
     let bytes = UInt64(count) &* UInt64(MemoryLayout<Element>.stride)
     let frame = try space.early.allocate(PageCount(bytes: bytes, space.linearMap.pageSize))
     return space.linearMap.memory(of: frame, as: Element.self)
-  }
-
-  private mutating func carvePage() throws(MemoryError) -> Stable<UInt32> {
-    space.linearMap.memory(of: try space.early.allocate(PageCount(1)), as: UInt32.self)
   }
 }

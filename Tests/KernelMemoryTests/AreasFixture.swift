@@ -28,7 +28,6 @@ final class AreasFixture {
       traits: AreaTraits(
         guardPages: guardPages, protection: .readWrite, instance: areas.state.value.id, cache: .writeBack,
         alignment: alignment, zone: .normal, tag: .untagged),
-      alignment: alignment,
       place: place.map { PageNumber(base &+ $0) })
     return try test.manager.cpus.with { (cpu) throws(MemoryError) in try areas.reserve(request, cpu) }
   }

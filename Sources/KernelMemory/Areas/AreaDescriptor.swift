@@ -81,6 +81,13 @@ struct AreaDescriptor: ~Copyable {
 
   var generation: UInt64 { stateWord.load(ordering: .relaxed) &>> 8 }
 
+  /// The generation of a live area; nil in any other state.
+  @inline(__always)
+  var liveGeneration: UInt64? {
+    let word = stateWord.load(ordering: .acquiring)
+    return UInt8(truncatingIfNeeded: word) == AreaState.live.rawValue ? word &>> 8 : nil
+  }
+
   /// Starts another life of this descriptor.
   borrowing func renew(as state: AreaState) {
     stateWord.store((generation &+ 1) &<< 8 | UInt64(state.rawValue), ordering: .relaxed)

@@ -1,31 +1,70 @@
 /// What an area is like, in one word: all but its tag, and the tag.
 ///
-///     63    48 47    40 39       32 31     24 23        16 15        0
-///    | tag    | zone   | alignment | cache   | protection | guard     |     alignment: log2 of pages
-///                                                                           bits 20 to 23: the instance
+///     63    48 47    40 39       32 31     24 23      20 19      16 15        0
+///    | tag    | zone   | alignment | cache   | instance | protection | guard     |     alignment: log2 of pages
 @frozen @usableFromInline
-struct AreaTraits: Equatable {
-  var rawValue: UInt64
+struct AreaTraits: Equatable, Sendable {
+  @usableFromInline var rawValue: UInt64
 
+  @usableFromInline
   init(rawValue: UInt64) { self.rawValue = rawValue }
 
   init(
     guardPages: UInt16, protection: Protection, instance: AreasID, cache: CacheType, alignment: Int,
     zone: ZoneKind, tag: Tag
   ) {
-    rawValue =
-      UInt64(guardPages) | UInt64(protection.rawValue) &<< 16 | UInt64(instance.index) &<< 20
-      | UInt64(cache.rawValue) &<< 24 | UInt64(truncatingIfNeeded: alignment) &<< 32
-      | UInt64(zone.rawValue) &<< 40 | UInt64(tag.index) &<< 48
+    self.init(rawValue: 0)
+    self.guardPages = guardPages
+    self.protection = protection
+    self.instance = instance
+    self.cache = cache
+    self.alignment = alignment
+    self.zone = zone
+    self.tag = tag
   }
 
-  var guardPages: UInt16 { UInt16(truncatingIfNeeded: rawValue) }
-  var protection: Protection { Protection(rawValue: UInt8(rawValue &>> 16 & 0xf)) ?? .readOnly }
-  var instance: AreasID { AreasID(index: UInt8(rawValue &>> 20 & 0xf)) }
-  var cache: CacheType { CacheType(rawValue: UInt8(truncatingIfNeeded: rawValue &>> 24)) ?? .uncached }
-  var zone: ZoneKind { ZoneKind(rawValue: UInt8(truncatingIfNeeded: rawValue &>> 40)) ?? .normal }
-  var tag: Tag { Tag(index: UInt16(truncatingIfNeeded: rawValue &>> 48)) }
+  private subscript(shift: UInt64, mask: UInt64) -> UInt64 {
+    @inline(__always) get { rawValue &>> shift & mask }
+    @inline(__always) set { rawValue = rawValue & ~(mask &<< shift) | newValue &<< shift }
+  }
+
+  @usableFromInline var guardPages: UInt16 {
+    get { UInt16(truncatingIfNeeded: rawValue) }
+    set { self[0, 0xffff] = UInt64(newValue) }
+  }
+
+  @usableFromInline var protection: Protection {
+    get { Protection(rawValue: UInt8(self[16, 0xf])) ?? .readOnly }
+    set { self[16, 0xf] = UInt64(newValue.rawValue) }
+  }
+
+  /// No manager has the last one of those that fit.
+  @usableFromInline var instance: AreasID {
+    get { AreasID(index: UInt8(self[20, 0xf])) }
+    set { self[20, 0xf] = min(UInt64(newValue.index), 0xf) }
+  }
+
+  @usableFromInline var cache: CacheType {
+    get { CacheType(rawValue: UInt8(self[24, 0xff])) ?? .uncached }
+    set { self[24, 0xff] = UInt64(newValue.rawValue) }
+  }
+
+  var alignment: Int {
+    get { Int(self[32, 0xff]) }
+    set { self[32, 0xff] = UInt64(newValue) }
+  }
+
+  @usableFromInline var zone: ZoneKind {
+    get { ZoneKind(rawValue: UInt8(self[40, 0xff])) ?? .normal }
+    set { self[40, 0xff] = UInt64(newValue.rawValue) }
+  }
+
+  @usableFromInline var tag: Tag {
+    get { Tag(index: UInt16(truncatingIfNeeded: rawValue &>> 48)) }
+    set { self[48, 0xffff] = UInt64(newValue.index) }
+  }
 
   /// All but the tag: two areas with the same key and size serve the same requests.
+  @inline(__always)
   var key: UInt64 { rawValue & 0x0000_ffff_ffff_ffff }
 }

@@ -36,10 +36,8 @@ struct Areas {
   /// What a caller asks of a range.
   struct Request {
     var pages: PageCount
-    /// The guard, the instance, and all else that is said of an area.
+    /// The guard, the alignment, and all else that is said of an area.
     var traits: AreaTraits
-    /// log2 of the alignment in pages.
-    var alignment: Int
     var place: PageNumber?
   }
 
@@ -84,12 +82,12 @@ extension Areas {
 
   private func find(_ span: UInt64, _ request: Request) throws(MemoryError) -> (hole: UInt32, start: UInt64) {
     if let place = request.place {
-      guard let hole = hole(containing: place.rawValue), place.isAligned(toOrder: request.alignment),
+      guard let hole = hole(containing: place.rawValue), place.isAligned(toOrder: request.traits.alignment),
         place.rawValue &+ span <= pool[hole].value.end
       else { throw .placeTaken(place.address(pool.pageSize)) }
       return (hole, place.rawValue)
     }
-    if let found = fit(span, alignment: request.alignment) { return found }
+    if let found = fit(span, alignment: request.traits.alignment) { return found }
     throw .rangeExhausted(largestHole: PageCount(largestHole))
   }
 

@@ -1,46 +1,47 @@
-/// The memory of all descriptors: frames of them, found through a directory of two levels, so that a
-/// number of 32 bits leads to its descriptor by two loads. It grows by a frame at a time and never
-/// shrinks: descriptors are type-stable.
-///
-///     number    | root index    | directory index | index in the frame |      4 KiB: 1024 · 1024 · 64
+/// The memory of all descriptors: chunks of 64, each in 4 KiB, found through a directory, so that a number
+/// of 32 bits leads to its descriptor by one load. It grows by a frame at a time and never shrinks:
+/// descriptors are type-stable.
 @safe
 struct DescriptorPool {
   struct State {
     let frames: Frames
-    let table: FrameTable
-    /// One frame of frame numbers of directories.
-    let root: Stable<UInt32>
     /// The first spare descriptor; zero for none.
     var spare: UInt32 = 0
     var spareCount = 0
-    /// Descriptors that exist, the unused number zero included.
-    var capacity: UInt32 = 0
+    /// Chunks that exist, and that the directory has room for.
+    var chunkCount = 0
+    let limit: Int
   }
 
   private let state: Stable<State>
+  /// The address of each chunk.
+  private let chunks: Stable<UInt>
 
-  init(frames: Frames, state: Stable<State>, root: Stable<UInt32>) {
+  /// log2 of the descriptors in a chunk.
+  private static let chunkShift: UInt32 = 6
+  private static let chunkBytes: UInt = 4096
+
+  /// The chunks that a machine of so many frames may need: four descriptors a frame are more than its areas and
+  /// the holes between them take, of which each has a frame of its own. A directory of eight bytes for 16
+  /// frames.
+  static func chunks(forFrames frames: UInt64) -> Int { min(Int(frames / 16) &+ 64, chunkLimit) }
+
+  /// The index of areas keeps numbers in 31 bits.
+  private static let chunkLimit = 1 << (31 - 6)
+
+  init(frames: Frames, state: Stable<State>, chunks: Stable<UInt>, limit: Int) {
     self.state = state
-    unsafe state.pointer.initialize(to: State(frames: frames, table: frames.table, root: root))
+    self.chunks = chunks
+    unsafe state.pointer.initialize(to: State(frames: frames, limit: limit))
   }
 
-  private var table: FrameTable { state.value.table }
-  var pageSize: PageSize { table.pageSize }
-
-  /// log2 of the descriptors in a frame.
-  private var frameShift: UInt32 { UInt32(pageSize.shift) &- 6 }
-  /// log2 of the frame numbers in a frame.
-  private var directoryShift: UInt32 { UInt32(pageSize.shift) &- 2 }
+  var pageSize: PageSize { state.value.frames.table.pageSize }
 
   @inline(__always)
   subscript(number: UInt32) -> Stable<AreaDescriptor> {
-    let frameIndex = number &>> frameShift
-    let directory = state.value.root[Int(frameIndex &>> directoryShift)].value
-    let slot = Int(frameIndex & ((1 &<< directoryShift) &- 1))
-    let frame = table.memory(of: directory, as: UInt32.self)[slot].value
-    let index = UInt(number & ((1 &<< frameShift) &- 1))
+    let chunk = chunks[Int(number &>> Self.chunkShift)].value
     // Each on a cache line of its own, whatever its stride.
-    return Stable(bitPattern: table.memory(of: frame, as: AreaDescriptor.self).address &+ index &<< 6)
+    return Stable(bitPattern: chunk &+ UInt(number & 63) &<< 6)
   }
 
   /// Makes sure that `count` descriptors can be taken.
@@ -50,19 +51,19 @@ struct DescriptorPool {
   }
 
   private func grow(_ cpu: borrowing CPU) throws(MemoryError) {
-    let frameIndex = state.value.capacity &>> frameShift
-    let directorySlot = state.value.root[Int(frameIndex &>> directoryShift)]
-    guard frameIndex &>> directoryShift < 1 &<< directoryShift else { throw .metadataExhausted }
-    if directorySlot.value == 0 {
-      guard let directory = state.value.frames.allocateMetadata(cpu) else { throw .metadataExhausted }
-      directorySlot.value = directory
+    let added = Int(pageSize.bytes) / Int(Self.chunkBytes)
+    let before = state.value.chunkCount
+    guard before &+ added <= state.value.limit, let frame = state.value.frames.allocateMetadata(cpu) else {
+      throw .metadataExhausted
     }
-    guard let frame = state.value.frames.allocateMetadata(cpu) else { throw .metadataExhausted }
-    let slot = Int(frameIndex & ((1 &<< directoryShift) &- 1))
-    table.memory(of: directorySlot.value, as: UInt32.self)[slot].value = frame
-    let first = state.value.capacity
-    state.value.capacity = first &+ 1 &<< frameShift
-    for number in (max(first, 1)..<state.value.capacity).reversed() { put(number) }
+    let memory = state.value.frames.table.memory(of: frame, as: UInt8.self).address
+    for chunk in 0..<added {
+      chunks[before &+ chunk].value = memory &+ UInt(chunk) &* Self.chunkBytes
+    }
+    state.value.chunkCount = before &+ added
+    // Number zero means none.
+    let first = max(UInt32(before) &<< Self.chunkShift, 1)
+    for number in (first..<UInt32(before &+ added) &<< Self.chunkShift).reversed() { put(number) }
   }
 
   /// Takes a spare descriptor; one was stocked.

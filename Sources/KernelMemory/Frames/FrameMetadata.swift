@@ -116,6 +116,10 @@ struct FrameMetadata: ~Copyable {
   /// The area that maps this frame, and which of its pages. Of a frame that is `mapped`.
   var mapper: (area: UInt32, page: UInt32) { (next, previous) }
 
+  /// Makes the frame one that an area maps.
   @inline(__always)
-  borrowing func setMapper(area: UInt32, page: UInt32) { setLinks(next: area, previous: page) }
+  borrowing func map(area: UInt32, page: UInt32) {
+    setState(state.becoming(.mapped))
+    setLinks(next: area, previous: page)
+  }
 }

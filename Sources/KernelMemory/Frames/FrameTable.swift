@@ -1,11 +1,12 @@
-/// The metadata of all frames, in sections of 128 MiB of physical memory: banks, holes and memory that
-/// is added later cost nothing where there is no RAM. A directory leads from a section's number to its
-/// metadata.
+/// The metadata of all frames, in sections of 32,768 frames (128 MiB of 4 KiB frames): banks, holes and
+/// memory that is added later cost nothing where there is no RAM. A directory leads from a section's number
+/// to its metadata.
 @safe
 struct FrameTable {
-  /// 128 MiB, a common multiple of the blocks that firmware and memory modules come in, and of the
-  /// largest buddy block of every page size, so that a block and its buddy share a section.
-  static let sectionShift = 27
+  /// log2 of the frames in a section: with 4 KiB frames the blocks that firmware and memory modules come in,
+  /// and with any a multiple of the largest buddy block, so that a block and its buddy share a section.
+  static let sectionShift: UInt64 = 15
+  private static let indexMask: UInt64 = (1 << sectionShift) - 1
 
   /// The linear map's address of physical address zero.
   private let base: VirtualAddress
@@ -25,9 +26,6 @@ struct FrameTable {
     self.sectionCount = sectionCount
   }
 
-  /// log2 of the frames in a section.
-  static func framesShift(_ pageSize: PageSize) -> UInt64 { UInt64(sectionShift) &- UInt64(pageSize.shift) }
-
   /// Gives a section its metadata: an array that covers it, all zero.
   func setSection(_ number: UInt64, metadata: Stable<FrameMetadata>) {
     directory[Int(number)].value = metadata.address
@@ -36,22 +34,18 @@ struct FrameTable {
   /// The metadata of `frame`, or nil where there is no managed RAM near it. O(1).
   @inline(__always)
   func metadata(of frame: FrameNumber) -> Stable<FrameMetadata>? {
-    let shift = Self.framesShift(pageSize)
-    let section = frame.rawValue &>> shift
+    let section = frame.rawValue &>> Self.sectionShift
     guard section < sectionCount else { return nil }
     let base = directory[Int(section)].value
     guard base != 0 else { return nil }
-    let index = frame.rawValue & ((1 &<< shift) &- 1)
-    return Stable<FrameMetadata>(bitPattern: base)[Int(index)]
+    return Stable<FrameMetadata>(bitPattern: base)[Int(frame.rawValue & Self.indexMask)]
   }
 
   /// The metadata of a frame that is on one of this package's lists, tables or indexes.
   @inline(__always)
   subscript(frame: UInt32) -> Stable<FrameMetadata> {
-    let shift = Self.framesShift(pageSize)
-    let base = directory[Int(UInt64(frame) &>> shift)].value
-    let index = UInt64(frame) & ((1 &<< shift) &- 1)
-    return Stable<FrameMetadata>(bitPattern: base)[Int(index)]
+    let base = directory[Int(UInt64(frame) &>> Self.sectionShift)].value
+    return Stable<FrameMetadata>(bitPattern: base)[Int(UInt64(frame) & Self.indexMask)]
   }
 
   /// The address of a frame in the linear map.

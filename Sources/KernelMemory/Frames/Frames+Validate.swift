@@ -93,7 +93,7 @@ extension Frames {
 extension FrameTable {
   /// Every frame that has metadata, holes of a section included. O(frames).
   func forEach(_ body: (Stable<FrameMetadata>) -> Void) {
-    let shift = Self.framesShift(pageSize)
+    let shift = Self.sectionShift
     for section in 0..<sectionCount {
       guard let first = metadata(of: FrameNumber(section &<< shift)) else { continue }
       for index in 0..<(1 &<< Int(shift)) { body(first[index]) }

@@ -271,6 +271,13 @@ extension Frames {
     return list
   }
 
+  /// This CPU's list of single frames of `zone`, if it holds `count`.
+  @inline(__always)
+  func cache(holding count: UInt64, _ zone: ZoneKind, _ cpu: borrowing CPU) -> Stable<FrameCache>? {
+    let cache = cache(cpu.number, Int(zone.rawValue))
+    return UInt64(truncatingIfNeeded: cache.value.count) >= count ? cache : nil
+  }
+
   /// Frames from this CPU's list; fewer than a batch are worth a refill, more come from the zone directly.
   private func takeCached(_ count: Int, _ zone: Int, into list: inout FrameList, _ cpu: borrowing CPU) {
     let cache = cache(cpu.number, zone)

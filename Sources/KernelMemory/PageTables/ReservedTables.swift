@@ -43,6 +43,28 @@ struct LeafRun: LeafSource {
   }
 }
 
+/// Frames straight from a CPU's list, which holds as many as will be asked for, as the leaves of an area.
+struct CachedLeaves: LeafSource {
+  private let cache: Stable<FrameCache>
+  private let table: FrameTable
+  private let area: UInt32
+  private var page: UInt32 = 0
+
+  init(_ cache: Stable<FrameCache>, area: UInt32, _ table: FrameTable) {
+    self.cache = cache
+    self.area = area
+    self.table = table
+  }
+
+  @inline(__always)
+  mutating func nextLeaf(span: UInt64) -> FrameNumber {
+    let frame = cache.value.pop(table)
+    table[frame].value.map(area: area, page: page)
+    page &+= 1
+    return FrameNumber(UInt64(frame))
+  }
+}
+
 /// The frames of a list, as the leaves of an area: each frame's metadata says which page of which area
 /// maps it.
 struct LeafList: ~Copyable, LeafSource {
@@ -60,9 +82,7 @@ struct LeafList: ~Copyable, LeafSource {
   @inline(__always)
   mutating func nextLeaf(span: UInt64) -> FrameNumber {
     guard let frame = list.pop(table) else { preconditionFailure("more pages were mapped than reserved") }
-    let metadata = table[frame]
-    metadata.value.setState(metadata.value.state.becoming(.mapped))
-    metadata.value.setMapper(area: area, page: page)
+    table[frame].value.map(area: area, page: page)
     page &+= 1
     return FrameNumber(UInt64(frame))
   }

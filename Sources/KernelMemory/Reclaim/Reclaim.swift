@@ -36,6 +36,7 @@ struct Reclaim {
     let frames: Frames
     let tables: PageTables
     let areas: AreasTable
+    let pool: DescriptorPool
     let shootdown: Shootdown
     /// For each CPU.
     let slots: Stable<Slot>
@@ -76,8 +77,8 @@ struct Reclaim {
     let bits = UInt64(Int.bitWidth - count.leadingZeroBitCount)
     unsafe state.pointer.initialize(
       to: State(
-        mode: mode, frames: frames, tables: tables, areas: areas, shootdown: shootdown, slots: slots,
-        open: open, closed: closed, bound: 8_192 &* bits / UInt64(count)))
+        mode: mode, frames: frames, tables: tables, areas: areas, pool: areas.pool, shootdown: shootdown,
+        slots: slots, open: open, closed: closed, bound: 8_192 &* bits / UInt64(count)))
     for cpu in 0..<count {
       unsafe slots[cpu].pointer.initialize(to: Slot())
       unsafe open[cpu].pointer.initialize(to: RetiredBatch())
@@ -89,7 +90,7 @@ struct Reclaim {
   var frames: Frames { state.value.frames }
   var tables: PageTables { state.value.tables }
   var areas: AreasTable { state.value.areas }
-  var pool: DescriptorPool { state.value.areas.pool }
+  var pool: DescriptorPool { state.value.pool }
   var shootdown: Shootdown { state.value.shootdown }
 
   func openBatch(_ cpu: borrowing CPU) -> Stable<RetiredBatch> { state.value.open[cpu.number] }

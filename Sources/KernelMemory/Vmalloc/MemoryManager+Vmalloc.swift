@@ -24,8 +24,7 @@ extension MemoryManager {
   public func vmalloc(
     _ byteCount: Int, _ options: VmallocOptions = VmallocOptions()
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
-    let area = try make(byteCount, options)
-    return unsafe pointer(to: area)
+    unsafe pointer(to: try make(byteCount, options))
   }
 
   /// As `vmalloc`, for `count` elements of `stride` bytes; a product that overflows is refused.
@@ -41,14 +40,14 @@ extension MemoryManager {
   public func vzalloc(
     _ byteCount: Int, _ options: VmallocOptions = VmallocOptions()
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
-    let area = try make(byteCount, options)
+    let pages = try make(byteCount, options)
     // Nobody else has the address yet, so this needs no protection, and runs with interrupts as they are.
-    tables.visit(areas.pool[area].value.pages) { leaf in
+    tables.visit(pages) { leaf in
       for offset in 0..<leaf.pages.count.rawValue {
         frames.table.zero(FrameNumber(leaf.frame.rawValue &+ offset))
       }
     }
-    return unsafe pointer(to: area)
+    return unsafe pointer(to: pages)
   }
 
   /// Frees what `vmalloc` returned; nil is ignored. Allocates nothing and never waits for another CPU.
@@ -61,81 +60,93 @@ extension MemoryManager {
     if reclaim.mode == .strict { finishFlush() }
   }
 
-  private func pointer(to area: UInt32) -> UnsafeMutableRawPointer {
-    let address = PageNumber(areas.pool[area].value.first).address(pageSize)
+  private func pointer(to pages: PageRange) -> UnsafeMutableRawPointer {
     // Address zero is in no range: frame and page zero are never managed.
-    return unsafe address.pointer.unsafelyUnwrapped
+    unsafe pages.first.address(pageSize).pointer.unsafelyUnwrapped
   }
 }
 
 // MARK: - Making
 
 extension MemoryManager {
-  private func make(_ byteCount: Int, _ options: VmallocOptions) throws(MemoryError) -> UInt32 {
-    let request: Areas.Request
-    do throws(MemoryError) { request = try check(byteCount, options) } catch { throw failed(error) }
-    if let area = try reuse(request, byteCount, options) { return area }
+  /// - Returns: the area's pages.
+  private func make(_ byteCount: Int, _ options: VmallocOptions) throws(MemoryError) -> PageRange {
+    guard byteCount > 0 else { throw failed(byteCount == 0 ? .sizeIsZero : .sizeOverflow) }
+    let pages = PageCount(bytes: UInt64(byteCount), pageSize)
+    var request = Areas.Request(pages: pages, traits: options.traits, place: nil)
+    if options.alignment != 1 || options.address != nil { try place(&request, options) }
+    guard tags.contains(request.traits.tag) else { throw failed(.tagsExhausted(limit: tags.count)) }
+    if reclaim.mode != .strict, let first = try reuse(request, byteCount, mayWait: options.mayWait) {
+      return PageRange(unchecked: first, count: pages)
+    }
+    let first = try makeNew(request, byteCount, options)
+    return PageRange(unchecked: first, count: pages)
+  }
+
+  /// Step 1, as far as alignment and place go.
+  @inline(never)
+  private func place(_ request: inout Areas.Request, _ options: VmallocOptions) throws(MemoryError) {
+    let alignment = options.alignment
+    guard alignment > 0, alignment & (alignment - 1) == 0, alignment.trailingZeroBitCount < 57 else {
+      throw failed(.badAlignment(alignment))
+    }
+    request.traits.alignment = max(0, alignment.trailingZeroBitCount - Int(pageSize.shift))
+    guard let address = options.address else { return }
+    guard address.isAligned(to: pageSize) else { throw failed(.placeTaken(address)) }
+    request.place = address.number(pageSize)
+  }
+
+  /// An area with addresses, frames and tables of its own.
+  @inline(never)
+  private func makeNew(
+    _ request: Areas.Request, _ byteCount: Int, _ options: VmallocOptions
+  ) throws(MemoryError) -> PageNumber {
+    guard request.pages <= frames.managed else {
+      throw failed(.sizeTooLarge(pages: request.pages, limit: frames.managed))
+    }
+    guard areas.contains(request.traits.instance) else { throw failed(.areasUnavailable) }
     let area = try retrying(mayWait: options.mayWait) { (cpu) throws(MemoryError) in
       let area = try reserve(request, cpu)
-      publish(area, request, byteCount, cpu)
+      publish(areas.pool[area], request, byteCount, cpu)
       return area
     }
     announce(areas.pool[area].value.pages)
-    return area
-  }
-
-  /// Step 1.
-  private func check(_ byteCount: Int, _ options: VmallocOptions) throws(MemoryError) -> Areas.Request {
-    guard byteCount != 0 else { throw .sizeIsZero }
-    guard byteCount > 0 else { throw .sizeOverflow }
-    let alignment = options.alignment
-    guard alignment > 0, alignment & (alignment - 1) == 0, alignment.trailingZeroBitCount < 57 else {
-      throw .badAlignment(alignment)
-    }
-    let pages = PageCount(bytes: UInt64(byteCount), pageSize)
-    guard pages <= frames.managed else { throw .sizeTooLarge(pages: pages, limit: frames.managed) }
-    guard areas.contains(options.areas ?? vmallocAreas) else { throw .areasUnavailable }
-    guard tags.contains(options.tag) else { throw .tagsExhausted(limit: tags.count) }
-    if let address = options.address, !address.isAligned(to: pageSize) { throw .placeTaken(address) }
-    let order = max(0, alignment.trailingZeroBitCount - Int(pageSize.shift))
-    return Areas.Request(
-      pages: pages,
-      traits: AreaTraits(
-        guardPages: options.guardPages, protection: options.protection,
-        instance: options.areas ?? vmallocAreas, cache: options.cache, alignment: order,
-        zone: options.zone, tag: options.tag),
-      alignment: order, place: options.address?.number(pageSize))
+    return PageNumber(areas.pool[area].value.first)
   }
 
   /// A freed area of the same kind: as it is, if it is still mapped, or with frames of its own. Where
   /// earlier frees have left work, this CPU does its share, so that nothing depends on an idle loop: a little
   /// always, and past the bound, where waiting is legal, all of it.
+  /// - Returns: its first page; nil where there is none.
   private func reuse(
-    _ request: Areas.Request, _ byteCount: Int, _ options: VmallocOptions
-  ) throws(MemoryError) -> UInt32? {
-    guard reclaim.mode != .strict else { return nil }
-    let pages = request.pages.rawValue
+    _ request: Areas.Request, _ byteCount: Int, mayWait: Bool
+  ) throws(MemoryError) -> PageNumber? {
+    let pool = areas.pool
+    var isMapped = false
     var isOverBound = false
-    var isNew = false
-    let found = try entering { (cpu) throws(MemoryError) -> UInt32? in
-      if request.place == nil, let area = reclaim.reuseMapped(pages, request.traits, cpu) {
-        publish(area, request, byteCount, cpu)
-        return area
+    let found = try entering { (cpu) throws(MemoryError) -> PageNumber? in
+      if request.place == nil,
+        let area = reclaim.reuseMapped(request.pages.rawValue, request.traits, cpu)
+      {
+        isMapped = true
+        publish(pool[area], request, byteCount, cpu)
+        return PageNumber(pool[area].value.first)
       }
-      isOverBound = reclaim.relieve(pages, cpu)
-      guard request.place == nil, let area = reclaim.reuse(pages, request.traits, cpu) else { return nil }
+      isOverBound = reclaim.relieve(request.pages.rawValue, cpu)
+      guard request.place == nil, let area = reclaim.reuse(request.pages.rawValue, request.traits, cpu)
+      else { return nil }
       do throws(MemoryError) {
         try populate(area, request, cpu)
       } catch {
         reclaim.keep(area, cpu)
         return nil
       }
-      publish(area, request, byteCount, cpu)
-      isNew = true
-      return area
+      publish(pool[area], request, byteCount, cpu)
+      return PageNumber(pool[area].value.first)
     }
-    if isOverBound && options.mayWait { relieve() }
-    if isNew, let found { announce(areas.pool[found].value.pages) }
+    if isMapped { return found }
+    if isOverBound && mayWait { relieve() }
+    if let found { announce(PageRange(unchecked: found, count: request.pages)) }
     return found
   }
 
@@ -148,8 +159,9 @@ extension MemoryManager {
 
   /// Charges an area, notes what was asked, and makes it visible.
   @inline(__always)
-  private func publish(_ area: UInt32, _ request: Areas.Request, _ byteCount: Int, _ cpu: borrowing CPU) {
-    let descriptor = areas.pool[area]
+  private func publish(
+    _ descriptor: Stable<AreaDescriptor>, _ request: Areas.Request, _ byteCount: Int, _ cpu: borrowing CPU
+  ) {
     descriptor.value.byteCount = UInt64(byteCount)
     descriptor.value.traits = request.traits
     tags.charge(request.traits.tag, areas: 1, pages: request.pages.rawValue, cpu)
@@ -181,26 +193,35 @@ extension MemoryManager {
       frames.free(list, cpu)
       throw error
     }
-    map(list, area, request, cpu)
+    var leaves = LeafList(list, area: area, frames.table)
+    map(area, request, from: &leaves, cpu)
+    leaves.end()
   }
 
   /// Frames for an area whose tables are pinned.
+  @inline(__always)
   private func populate(_ area: UInt32, _ request: Areas.Request, _ cpu: borrowing CPU) throws(MemoryError) {
+    if let cache = frames.cache(holding: request.pages.rawValue, request.traits.zone, cpu) {
+      var leaves = CachedLeaves(cache, area: area, frames.table)
+      map(area, request, from: &leaves, cpu)
+      return
+    }
     let list = try frames.allocate(
       count: Int(truncatingIfNeeded: request.pages.rawValue), zone: request.traits.zone, cpu)
-    map(list, area, request, cpu)
+    var leaves = LeafList(list, area: area, frames.table)
+    map(area, request, from: &leaves, cpu)
+    leaves.end()
   }
 
   /// Step 4's end, which cannot fail.
   @inline(__always)
   private func map(
-    _ list: consuming FrameList, _ area: UInt32, _ request: Areas.Request, _ cpu: borrowing CPU
+    _ area: UInt32, _ request: Areas.Request, from leaves: inout some LeafSource & ~Copyable,
+    _ cpu: borrowing CPU
   ) {
-    var leaves = LeafList(list, area: area, frames.table)
     let attributes = MappingAttributes(request.traits.protection, cache: request.traits.cache)
     let pages = PageRange(unchecked: PageNumber(areas.pool[area].value.first), count: request.pages)
     write(pages, frame: nil, attributes, from: &leaves, cpu)
-    leaves.end()
   }
 }
 
@@ -213,18 +234,23 @@ extension MemoryManager {
     let page = address.number(pageSize)
     guard let instance = areas.instance(containing: page) else { throw .badFree(.foreign) }
     guard let area = instance.find(page) else { throw .badFree(.alreadyFree) }
-    let life = areas.pool[area].value.generation
-    guard areas.pool[area].value.state == .live else { throw .badFree(.alreadyFree) }
-    let pages = areas.pool[area].value.pages
-    guard pages.contains(page) else { throw .badFree(.guardPage) }
-    guard address.isAligned(to: pageSize) else {
-      throw .badFree(page == pages.first ? .unaligned : .interior)
+    let descriptor = areas.pool[area]
+    guard let life = descriptor.value.liveGeneration else { throw .badFree(.alreadyFree) }
+    guard page.rawValue == descriptor.value.first, address.isAligned(to: pageSize) else {
+      throw .badFree(problem(freeing: address, descriptor))
     }
-    guard page == pages.first else { throw .badFree(.interior) }
-    let tag = areas.pool[area].value.traits.tag
+    let pages = descriptor.value.pageCount
+    let tag = descriptor.value.traits.tag
     guard reclaim.retire(area, in: life, cpu) else { throw .badFree(.alreadyFree) }
-    tags.uncharge(tag, areas: 1, pages: pages.count.rawValue, cpu)
+    tags.uncharge(tag, areas: 1, pages: pages, cpu)
     cpu.count(.areasFreed)
-    cpu.count(.pagesFreed, Int(truncatingIfNeeded: pages.count.rawValue))
+    cpu.count(.pagesFreed, Int(truncatingIfNeeded: pages))
+  }
+
+  /// What is wrong with an address in an area's pages or guard that is not its first byte.
+  private func problem(freeing address: VirtualAddress, _ descriptor: Stable<AreaDescriptor>) -> BadFree {
+    let page = address.number(pageSize)
+    if !descriptor.value.pages.contains(page) { return .guardPage }
+    return page.rawValue == descriptor.value.first ? .unaligned : .interior
   }
 }

@@ -5,18 +5,47 @@ public struct VmallocOptions: Sendable {
   public var alignment: UInt64 = 1
   /// The exact address, or nil for anywhere in the range.
   public var address: VirtualAddress?
-  /// Pages behind the area that are never mapped; at most 65,535. Zero gives up the fault at an overrun.
-  public var guardPages: UInt16 = 1
-  public var protection: Protection = .readWrite
-  public var cache: CacheType = .writeBack
-  /// The highest zone that the frames may come from.
-  public var zone: ZoneKind = .normal
-  /// Who is charged.
-  public var tag: Tag = .untagged
   /// Whether the call may wait for other CPUs when memory is short; with interrupts off it never does.
   public var mayWait = true
-  /// The range; nil for the vmalloc range.
-  public var areas: AreasID?
+  /// All else, as an area keeps it.
+  @usableFromInline var traits = AreaTraits(rawValue: Self.usualTraits)
+
+  /// One guard page, read-write, write-back, from any zone, untagged.
+  @usableFromInline static var usualTraits: UInt64 { 0x0000_0200_0001_0001 }
 
   public init() {}
+
+  /// Pages behind the area that are never mapped; at most 65,535. Zero gives up the fault at an overrun.
+  public var guardPages: UInt16 {
+    get { traits.guardPages }
+    set { traits.guardPages = newValue }
+  }
+
+  public var protection: Protection {
+    get { traits.protection }
+    set { traits.protection = newValue }
+  }
+
+  public var cache: CacheType {
+    get { traits.cache }
+    set { traits.cache = newValue }
+  }
+
+  /// The highest zone that the frames may come from.
+  public var zone: ZoneKind {
+    get { traits.zone }
+    set { traits.zone = newValue }
+  }
+
+  /// Who is charged.
+  public var tag: Tag {
+    get { traits.tag }
+    set { traits.tag = newValue }
+  }
+
+  /// The range; nil, when set, for the vmalloc range.
+  public var areas: AreasID? {
+    get { traits.instance }
+    set { traits.instance = newValue ?? AreasID(index: 0) }
+  }
 }
