@@ -35,15 +35,19 @@ struct ProcessorTests {
   }
 
   /// The manager is used in an interrupt handler while the main loops use it too.
-  @Test(arguments: [1, 4])
-  func allocateAndFreeInAnInterruptHandler(_ cpus: Int) throws {
-    let boot = try Boot.run(Setup(options: "test=interrupt", cpus: cpus))
+  /// What it must not wait for there is refused, with the reason, and leaves nothing behind.
+  @Test(arguments: [1, 4], ["strict", "lazy", "warm"])
+  func allocateAndFreeInAnInterruptHandler(_ cpus: Int, _ mode: String) throws {
+    let boot = try Boot.run(Setup(options: "test=interrupt mode=\(mode)", cpus: cpus))
     #expect(boot.status == 33, "\(boot.serial)")
     #expect(boot.values["verdict"] == "pass", "\(boot.serial)")
     #expect(boot.values["interrupt.cpus"] == "\(cpus)")
     #expect(boot.values["interrupt.ticks"] == "4000")
     #expect(boot.number("interrupt.pairs") > 0)
     #expect(boot.number("loop.pairs") > 0)
+    #expect(boot.number("short.pairs") > 100)
+    #expect((boot.number("short.exhausted") > 100) == (cpus == 1))
+    #expect((boot.number("short.wouldwait") > 100) == (cpus > 1))
     #expect(boot.values["wrong"] == "0")
   }
 
