@@ -38,8 +38,8 @@ struct InterruptTest {
           shortRange: try ShortRange(on: manager),
           loopTallies: tallies.bindMemory(to: StressTally.self, capacity: Processors.count)))
       unsafe current = test
-      try startTimer(on: manager)
       let before = manager.counters
+      try startTimer(on: manager)
       Work.interruptTest.runEverywhere(on: manager)
       Processors.localAPIC.stopTimer()
       return unsafe test.pointee.report(manager, since: before)
