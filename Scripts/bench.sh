@@ -52,6 +52,6 @@ awk '
 mv "$out.new" "$out"
 cat "$out"
 if [ "$failed" -ne 0 ]; then
-  grep -vE '^(bench|  (operations|flushes|locks|peak|longest) )' "$log" >&2 || true
+  grep -vE '^(bench|  (operations|flushes:|locks|peak|longest) )' "$log" >&2 || true
   die "bench: a run failed (whole log: $log)"
 fi

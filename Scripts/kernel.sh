@@ -6,9 +6,10 @@
 #   Scripts/kernel.sh path                     print where it is
 #
 # The run takes TRACE (a recorded trace, default the one in Examples), MEMORY (MiB, default 4096), CPUS
-# (default 1) and OPTIONS (the kernel's command line) from the environment. The kernel leaves by isa-debug-exit, which turns a
-# value into the process status (value << 1) | 1. This script makes 0 of a success and keeps the
-# others: 35 the job found something wrong, 37 an unexpected exception, 39 a panic, 41 bad input.
+# (default 1) and OPTIONS (the kernel's command line) from the environment. The kernel leaves by
+# isa-debug-exit, which turns a value into the process status (value << 1) | 1. This script makes 0 of
+# a success and keeps the others: 35 the job found something wrong, 37 an unexpected exception, 39 a panic,
+# 41 bad input.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 triple=x86_64-unknown-none-elf
@@ -43,8 +44,9 @@ run() {
   [ -x "$(image)" ] || die "kernel: not built yet; run: Scripts/kernel.sh build" 2
   [ -f "$trace" ] || die "kernel: no trace at $trace" 2
   command -v qemu-system-x86_64 >/dev/null || die "kernel: qemu-system-x86_64 is missing" 2
-  qemu-system-x86_64 -accel tcg -cpu max -m "${MEMORY:-4096}" -smp "${CPUS:-1}" -display none -serial stdio -monitor none \
-    -no-reboot -device isa-debug-exit,iobase=0xf4,iosize=4 \
+  qemu-system-x86_64 -accel tcg -cpu max -m "${MEMORY:-4096}" -smp "${CPUS:-1}" \
+    -display none -serial stdio -monitor none -no-reboot \
+    -device isa-debug-exit,iobase=0xf4,iosize=4 \
     -kernel "$(image)" -initrd "$trace" -append "${OPTIONS:-}" "$@" || status=$?
   if [ "$status" -eq "$success" ]; then return 0; fi
   # QEMU's own status for a guest that shut down or reset is 0, and that is no success here.

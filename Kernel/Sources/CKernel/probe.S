@@ -25,6 +25,10 @@ kernel_probe_store_access:
   xorl %edx, %edx
   ret
 
+  .globl kernel_profile_mark
+kernel_profile_mark:
+  ret
+
   .globl kernel_probe_execute
   .globl kernel_probe_execute_return
 kernel_probe_execute:

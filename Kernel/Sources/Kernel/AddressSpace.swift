@@ -6,6 +6,7 @@ import KernelMemory
 //     0000_0000_0010_0000   the image, where it was loaded (x86_64.ld says why it stays low)
 //     ffff_8880_0000_0000   the linear map: all RAM
 //     ffff_c900_0000_0000   the vmalloc range: 32 TiB
+//     ffff_ea00_0000_0000   a range of 16 pages, to have addresses run short (ShortRange.swift)
 //     ffff_fe00_0000_0000   the job's own tables (Job.swift)
 //     ffff_fe80_0000_0000   stacks and blocks of the other CPUs
 //     ffff_ff00_0000_0000   the registers of the local APIC
@@ -29,6 +30,9 @@ enum AddressSpace {
   }
 
   static var vmallocRange: PageRange { range(at: 0xffff_c900_0000_0000, byteCount: 32 << 40) }
+
+  /// For areas of one page and its guard: eight of them, and no more.
+  static var shortRange: PageRange { range(at: 0xffff_ea00_0000_0000, byteCount: 64 << 10) }
 
   /// For the tables of the job, which are mapped by hand.
   static var jobRange: PageRange { range(at: 0xffff_fe00_0000_0000, byteCount: 512 << 30) }

@@ -10,6 +10,10 @@ struct Options {
   var benches = false
   /// When freed memory can be used again.
   var mode = FreeMode.strict
+  /// How many pairs Scripts/profile.sh looks at, instead of the replay; zero for the replay.
+  var profiledPairs: UInt64 = 0
+  /// Of how many pages each.
+  var profiledPages: UInt64 = 1
   /// How many areas all CPUs allocate and free together, instead of the replay; zero for the replay.
   var stressPairs: UInt64 = 0
   /// Whether to use the manager in an interrupt handler, instead of the replay.
@@ -52,6 +56,14 @@ struct Options {
       laps = count.decimal ?? 0
       return laps > 0
     }
+    if let count = word.dropping("profile=") {
+      profiledPairs = count.decimal ?? 0
+      return profiledPairs > 0
+    }
+    if let count = word.dropping("pages=") {
+      profiledPages = count.decimal ?? 0
+      return profiledPages > 0 && profiledPages <= 1 << 20
+    }
     if let count = word.dropping("stress=") {
       stressPairs = count.decimal ?? 0
       return stressPairs > 0
@@ -75,6 +87,8 @@ struct Options {
     sink.write("  hold         print every mapping after the job, and halt\n")
     sink.write("  mode=NAME    when freed memory can be used again: strict (at once), lazy, or warm\n")
     sink.write("  bench        count instructions per operation, under QEMU's -icount\n")
+    sink.write("  profile=N    run N pairs between two marks, for Scripts/profile.sh\n")
+    sink.write("  pages=N      of N pages each, instead of one\n")
     sink.write("  stress=N     allocate and free N areas on all CPUs, each area freed by another one\n")
     sink.write("  test=interrupt  allocate and free in a timer's interrupt handler\n")
     sink.write("  test=NAME    fault on purpose:")

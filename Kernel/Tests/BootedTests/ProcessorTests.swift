@@ -4,9 +4,11 @@ import Testing
 @Suite(.enabled(if: Emulator.isPresent, Comment(rawValue: Emulator.absence)), .serialized)
 struct ProcessorTests {
   /// Each CPU frees what another one has allocated, and sees that nobody else has written there.
-  @Test(arguments: [(2, "pc"), (4, "q35")])
-  func handAreasToEachOther(_ cpus: Int, _ board: String) throws {
-    let boot = try Boot.run(Setup(options: "stress=4000", cpus: cpus, board: board))
+  @Test(arguments: [
+    (2, "pc", "strict"), (4, "q35", "strict"), (4, "pc", "lazy"), (2, "q35", "warm"), (4, "pc", "warm"),
+  ])
+  func handAreasToEachOther(_ cpus: Int, _ board: String, _ mode: String) throws {
+    let boot = try Boot.run(Setup(options: "stress=4000 mode=\(mode)", cpus: cpus, board: board))
     #expect(boot.status == 33, "\(boot.serial)")
     #expect(boot.values["verdict"] == "pass", "\(boot.serial)")
     #expect(boot.values["stress.cpus"] == "\(cpus)")
@@ -14,6 +16,8 @@ struct ProcessorTests {
     #expect(boot.values["stress.wrong"] == "0")
     #expect(boot.values["stress.refused"] == "0")
     #expect(boot.number("stress.handed") > 1000)
+    #expect((boot.number("warm.hits") > 100) == (mode == "warm"))
+    if mode != "strict" { #expect(boot.number("flushes.everything") < 400) }
     #expect(boot.number("notifications.sent") > 0)
     #expect(boot.number("notifications.taken") > 0)
     #expect(boot.number("notifications.taken") <= boot.number("notifications.sent"))
@@ -30,15 +34,19 @@ struct ProcessorTests {
   }
 
   /// The manager is used in an interrupt handler while the main loops use it too.
-  @Test(arguments: [1, 4])
-  func allocateAndFreeInAnInterruptHandler(_ cpus: Int) throws {
-    let boot = try Boot.run(Setup(options: "test=interrupt", cpus: cpus))
+  /// What it must not wait for there is refused, with the reason, and leaves nothing behind.
+  @Test(arguments: [1, 4], ["strict", "lazy", "warm"])
+  func allocateAndFreeInAnInterruptHandler(_ cpus: Int, _ mode: String) throws {
+    let boot = try Boot.run(Setup(options: "test=interrupt mode=\(mode)", cpus: cpus))
     #expect(boot.status == 33, "\(boot.serial)")
     #expect(boot.values["verdict"] == "pass", "\(boot.serial)")
     #expect(boot.values["interrupt.cpus"] == "\(cpus)")
     #expect(boot.values["interrupt.ticks"] == "4000")
     #expect(boot.number("interrupt.pairs") > 0)
     #expect(boot.number("loop.pairs") > 0)
+    #expect(boot.number("short.pairs") > 100)
+    #expect((boot.number("short.exhausted") > 100) == (cpus == 1))
+    #expect((boot.number("short.wouldwait") > 100) == (cpus > 1))
     #expect(boot.values["wrong"] == "0")
   }
 

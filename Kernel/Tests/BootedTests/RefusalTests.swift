@@ -16,7 +16,10 @@ struct RefusalTests {
     #expect(boot.serial.hasPrefix(message), "\(boot.serial)")
   }
 
-  @Test(arguments: ["laps=0", "laps=", "laps=99999999999999999999", "listing=some", "test=nothing", "quiet"])
+  @Test(arguments: [
+    "laps=0", "laps=", "laps=99999999999999999999", "listing=some", "test=nothing", "quiet", "mode=",
+    "mode=eager", "mode=warmer", "profile=0", "pages=0", "pages=1048577", "stress=0",
+  ])
   func namesTheOptionThatItDoesNotKnow(_ option: String) throws {
     let boot = try Boot.run(Setup(options: "  hold \(option) "))
     #expect(boot.status == 41)

@@ -121,6 +121,11 @@ struct kernel_probe_result kernel_probe_execute(unsigned long address);
 /// returns the fault to its caller.
 _Bool kernel_probe_recover(struct kernel_trap_frame *frame, unsigned long address);
 
+// MARK: Profiles
+
+/// Does nothing, at an address by which Scripts/profile.sh finds where to begin and to end.
+void kernel_profile_mark(void);
+
 // MARK: Faults on purpose
 
 /// Calls itself until the stack is used up.

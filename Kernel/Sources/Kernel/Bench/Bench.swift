@@ -22,7 +22,7 @@ struct Bench {
   }
 
   func run() -> ExitStatus {
-    do throws(MemoryError) {
+    reporting { () throws(MemoryError) in
       var isRight = true
       for index in 0..<PairLoop.sizeCount(mode) {
         isRight = try measure(PairLoop.size(index, mode)) && isRight
@@ -35,13 +35,28 @@ struct Bench {
         isRight = try measureLive() && isRight
       case .warm: try PurgeSteps(on: manager).measure()
       }
-      return isRight ? .success : .jobFailed
+      return isRight
+    }
+  }
+
+  private func reporting(_ body: () throws(MemoryError) -> Bool) -> ExitStatus {
+    do throws(MemoryError) {
+      return try body() ? .success : .jobFailed
     } catch {
       var console = SerialPort.com1
       console.write("an operation that was to be measured was refused: ")
       console.write(error)
       console.newline()
       return .jobFailed
+    }
+  }
+
+  /// Runs pairs that Scripts/profile.sh counts by function.
+  func profile(_ options: Options) -> ExitStatus {
+    let size = PairLoop.Size(name: "profile", pages: options.profiledPages, pairs: options.profiledPairs)
+    return reporting { () throws(MemoryError) in
+      try PairLoop(size, on: manager).runMarked(purging: mode != .warm)
+      return true
     }
   }
 

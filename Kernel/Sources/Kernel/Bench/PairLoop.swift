@@ -1,4 +1,5 @@
 import BareMetal
+import CKernel
 import KernelMemory
 
 /// Pairs of one size: an allocation, a byte written, a free.
@@ -61,6 +62,17 @@ struct PairLoop {
     }
     try manager.flushRetired()
     return extremes
+  }
+
+  /// The pairs between two calls of `kernel_profile_mark`, after as many others.
+  /// - Parameter purging: whether what the pairs left on its way back is purged before the second one.
+  func runMarked(purging: Bool) throws(MemoryError) {
+    for _ in 0..<size.pairs { try unsafe manager.vfree(try allocate()) }
+    if purging { try manager.flushRetired() }
+    kernel_profile_mark()
+    for _ in 0..<size.pairs { try unsafe manager.vfree(try allocate()) }
+    if purging { try manager.flushRetired() }
+    kernel_profile_mark()
   }
 
   private func warmUp() throws(MemoryError) {

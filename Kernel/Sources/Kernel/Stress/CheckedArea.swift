@@ -2,7 +2,7 @@ import KernelMemory
 
 /// An area that carries a pattern in every page, as one word that can be handed from CPU to CPU:
 ///
-///     63 is one   62-39 stamp   38-33 pages - 1   32-0 place: its first page, counted from that of the range
+///     63 is one   62-40 stamp   39-34 pages - 1   33-0 place: its first page, counted from the vmalloc range's
 ///
 /// The pattern depends on the word and on the page, so that a page which belongs to another area, or
 /// which was this area's at another time, shows.
@@ -11,8 +11,8 @@ struct CheckedArea {
   let word: UInt
 
   static var pagesLimit: Int { 64 }
-  private static var stampMask: UInt { 1 << 24 - 1 }
-  private static var placeMask: UInt { 1 << 33 - 1 }
+  private static var stampMask: UInt { 1 << 23 - 1 }
+  private static var placeMask: UInt { 1 << 34 - 1 }
 
   init(word: UInt) { self.word = word }
 
@@ -24,11 +24,11 @@ struct CheckedArea {
     let start = unsafe try manager.vmalloc(pages * Int(PageSize.size4K.bytes), options)
     let page = unsafe VirtualAddress(start).number(.size4K).rawValue
     let place = UInt(page - AddressSpace.vmallocRange.first.rawValue)
-    word = 1 << 63 | (stamp & Self.stampMask) << 39 | UInt(pages - 1) << 33 | place
+    word = 1 << 63 | (stamp & Self.stampMask) << 40 | UInt(pages - 1) << 34 | place
     for page in 0..<pages { write(page) }
   }
 
-  var pages: Int { Int(word >> 33 & 63) + 1 }
+  var pages: Int { Int(word >> 34 & 63) + 1 }
 
   var address: VirtualAddress {
     PageNumber(AddressSpace.vmallocRange.first.rawValue + UInt64(word & Self.placeMask)).address(.size4K)

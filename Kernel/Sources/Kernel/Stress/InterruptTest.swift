@@ -4,8 +4,8 @@ import CMachine
 import KernelMemory
 
 // The manager in an interrupt handler: the first CPU's timer interrupts it 2,000 times a second,
-// wherever it is, and the handler allocates an area and frees an older one, while every CPU does the
-// same in its main loop.
+// wherever it is, and the handler allocates an area and frees an older one, in a range that is large
+// enough and in one that is not, while every CPU allocates and frees in its main loop.
 
 /// One run, shared by the handler and the main loops.
 @safe
@@ -19,6 +19,7 @@ struct InterruptTest {
   private var random = RandomNumbers(seed: 1_000)
   /// Areas that the handler has not freed yet; zero for none.
   private var ring = InlineArray<16, UInt>(repeating: 0)
+  private var shortRange: ShortRange
   /// What each CPU's main loop did.
   private var loopTallies: UnsafeMutablePointer<StressTally>
   /// Not zero once the last tick has come.
@@ -34,10 +35,11 @@ struct InterruptTest {
       let test = unsafe memory.bindMemory(to: InterruptTest.self, capacity: 1)
       unsafe test.initialize(
         to: InterruptTest(
+          shortRange: try ShortRange(on: manager),
           loopTallies: tallies.bindMemory(to: StressTally.self, capacity: Processors.count)))
       unsafe current = test
-      try startTimer(on: manager)
       let before = manager.counters
+      try startTimer(on: manager)
       Work.interruptTest.runEverywhere(on: manager)
       Processors.localAPIC.stopTimer()
       return unsafe test.pointee.report(manager, since: before)
@@ -81,6 +83,7 @@ extension InterruptTest {
     } catch {
       handlerTally.refuse("allocate in an interrupt handler", error)
     }
+    shortRange.tick(manager)
     if ticks == Self.ticksWanted { unsafe kernel_store_word(&isOver, 1) }
   }
 
@@ -117,7 +120,8 @@ extension InterruptTest {
 
   private mutating func report(_ manager: MemoryManager, since before: Counters) -> ExitStatus {
     for place in ring.indices { free(place, manager) }
-    Verdict.flushRetired(manager)
+    let refused = manager.counters.since(before)[.allocationsFailed]
+    let leavesNothing = shortRange.empty(manager)
     let counters = manager.counters.since(before)
     var sum = StressTally()
     for cpu in 0..<Processors.count { sum.add(unsafe loopTallies[cpu]) }
@@ -128,12 +132,22 @@ extension InterruptTest {
     console.write("interrupt.refused", equals: handlerTally.refused)
     console.write("loop.pairs", equals: sum.freed)
     console.write("loop.refused", equals: sum.refused)
+    console.write("short.pairs", equals: shortRange.served)
+    console.write("short.exhausted", equals: shortRange.exhausted)
+    console.write("short.wouldwait", equals: shortRange.wouldHaveWaited)
     sum.add(handlerTally)
-    console.write("wrong", equals: sum.wrongPages)
+    console.write("wrong", equals: sum.wrongPages + shortRange.wrongPages)
     Processors.writeFlushes(counters, to: &console)
     let isRight =
       ticks == Self.ticksWanted && handlerTally.freed == ticks && sum.wrongPages == 0 && sum.refused == 0
-      && sum.freed == sum.allocated && counters[.areasFreed] == sum.freed
-    return Verdict.write(isRight, manager, to: &console)
+      && sum.freed == sum.allocated
+    let isShortRight =
+      leavesNothing && shortRange.served > 0 && shortRange.wrongPages == 0 && shortRange.wronglyRefused == 0
+      && refused == shortRange.exhausted + shortRange.wouldHaveWaited && refused > 0
+    // One more for the whole of the short range.
+    let areCounted =
+      counters[.areasFreed] == sum.freed + shortRange.served + 1
+      && counters[.areasFreed] == counters[.areasAllocated]
+    return Verdict.write(isRight && isShortRight && areCounted, manager, to: &console)
   }
 }

@@ -1,14 +1,14 @@
 import CKernel
 import KernelMemory
 
-/// A few words for each CPU, into which others put areas for it: a word that is zero is free. Any CPU
+/// Some words for each CPU, into which others put areas for it: a word that is zero is free. Any CPU
 /// may put and any may take; each does so with one atomic exchange.
 @safe
 struct Mailboxes {
   private let words: UnsafeMutablePointer<UInt>
 
-  /// A cache line each.
-  static var wordsEach: Int { 8 }
+  /// As many as a CPU hands over while another one, on a host with fewer CPUs, does not run.
+  static var wordsEach: Int { 64 }
 
   static func byteCount(cpuCount: Int) -> Int { cpuCount * wordsEach * MemoryLayout<UInt>.size }
 

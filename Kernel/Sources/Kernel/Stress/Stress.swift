@@ -21,6 +21,9 @@ struct Stress {
   /// Set by the first CPU before the others are woken.
   nonisolated(unsafe) private static var current: Stress?
 
+  /// How often a CPU looks for room in a full box.
+  private static var patience: Int { 64 }
+
   private init(pairs: UInt64, on manager: MemoryManager) throws(MemoryError) {
     self.pairs = pairs
     cpuCount = Processors.count
@@ -84,14 +87,18 @@ extension Stress {
     emptyMailbox(of: cpu, manager, &tally)
   }
 
-  /// To any other CPU; where its box is full, and where there is no other, this one keeps the area.
+  /// To any other CPU, or, where its box stays full for a while, to nobody: this one keeps the area then,
+  /// as it does where there is no other.
   private func handOver(
     _ area: CheckedArea, from cpu: Int, _ random: inout RandomNumbers, _ manager: MemoryManager,
     _ tally: inout StressTally
   ) {
-    if cpuCount > 1 {
-      let other = (cpu + 1 + random.next(below: cpuCount - 1)) % cpuCount
+    guard cpuCount > 1 else { return tally.finish(area, on: manager) }
+    let other = (cpu + 1 + random.next(below: cpuCount - 1)) % cpuCount
+    for _ in 0..<Self.patience {
       if mailboxes.put(area, for: other) { return }
+      emptyMailbox(of: cpu, manager, &tally)
+      relax()
     }
     tally.finish(area, on: manager)
   }
@@ -123,6 +130,8 @@ extension Stress {
     console.write("stress.handed", equals: sum.handedOver)
     console.write("stress.wrong", equals: sum.wrongPages)
     console.write("stress.refused", equals: sum.refused)
+    console.write("warm.parked", equals: counters[.warmParked])
+    console.write("warm.hits", equals: counters[.warmHits])
     Processors.writeFlushes(counters, to: &console)
     let isRight =
       sum.allocated == pairs && sum.freed == pairs && sum.wrongPages == 0 && sum.refused == 0
