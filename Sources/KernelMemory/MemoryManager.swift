@@ -146,10 +146,10 @@ extension MemoryManager {
 
   /// One step of purging, for an idle loop: completes frees, ages the warm cache, clears large areas
   /// that were freed, detaches empty tables. Never waits. O(budget).
-  /// - Parameter budget: pages of work; the default takes some 15,000 instructions.
+  /// - Parameter budget: pages of work; a default step takes at most some 20,000 instructions.
   /// - Returns: whether there is more to do on this CPU.
   @discardableResult
-  public func purge(budget: Int = 256) -> Bool {
+  public func purge(budget: Int = 128) -> Bool {
     cpus.with { cpu in cpu.isNested || reclaim.step(budget: max(1, budget), all: false, cpu) }
   }
 

@@ -4,10 +4,10 @@ import Testing
 @testable import KernelMemory
 
 @Suite struct AreaIndexTests {
-  /// Pages of a range, and the levels of nodes that cover them, of 1024 slots each.
+  /// Pages of a range, and the levels of nodes that cover them: 1,024 slots each, up to 8,192 in the root.
   static let ranges: [(pages: UInt64, levels: Int)] = [
-    (1, 1), (1023, 1), (1024, 1), (1025, 2), (1 << 20, 2), (1 << 20 + 1, 3), (1 << 30, 3), (1 << 30 + 1, 4),
-    (1 << 33, 4),
+    (1, 1), (1023, 1), (1024, 1), (1025, 1), (8192, 1), (8193, 2), (1 << 20, 2), (1 << 23, 2),
+    (1 << 23 + 1, 3), (1 << 30, 3), (1 << 30 + 1, 3), (1 << 33, 3), (1 << 33 + 1, 4),
   ]
 
   @Test(arguments: ranges)
@@ -20,7 +20,7 @@ import Testing
   @Test(arguments: ranges)
   func edgesAreFoundOnEveryLevel(pages: UInt64, levels: Int) throws {
     let fixture = try AreasFixture(pages: pages)
-    let borders = [0, 1024, 2048, 1 << 20, 1 << 21, 1 << 30, 1 << 31, pages].filter { $0 <= pages }
+    let borders = [0, 1024, 2048, 8192, 1 << 20, 1 << 23, 1 << 21, 1 << 30, 1 << 31, pages].filter { $0 <= pages }
     let reaches: [(UInt64, UInt64)] = [(0, 1), (1, 0), (1, 1), (24, 1000), (1024, 1024), (1500, 1 << 20)]
     for border in borders {
       for (before, behind) in reaches where before <= border && border + behind <= pages {

@@ -6,7 +6,7 @@ import Testing
 /// An operation for which exactly so many page frames are left, with every number of them from none to
 /// all that it needs. Nothing in the core knows of this: memory is really short.
 enum NthFailure: CaseIterable {
-  /// The first of a machine: six nodes for the index.
+  /// The first of a machine: four nodes for the index.
   case firstPage, firstPages
   /// Over a border of the index and of every level of tables but the root.
   case manyPages
@@ -44,10 +44,10 @@ enum NthFailure: CaseIterable {
 
   var needs: Needs {
     switch self {
-    case .firstPage: Needs(metadata: 6, frames: 1, tables: 2)
-    case .firstPages: Needs(metadata: 6, frames: 5, tables: 2)
-    case .manyPages: Needs(metadata: 6, frames: 600, tables: 4)
-    case .zeroedPages: Needs(metadata: 6, frames: 5, tables: 2)
+    case .firstPage: Needs(metadata: 4, frames: 1, tables: 2)
+    case .firstPages: Needs(metadata: 4, frames: 5, tables: 2)
+    case .manyPages: Needs(metadata: 4, frames: 600, tables: 4)
+    case .zeroedPages: Needs(metadata: 4, frames: 5, tables: 2)
     case .farAway: Needs(frames: 5, tables: 2)
     case .newDescriptors: Needs(metadata: 1, frames: 1)
     case .areas: Needs(tablesFirst: 3, metadata: 1, permanent: 3)

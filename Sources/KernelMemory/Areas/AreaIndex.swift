@@ -12,7 +12,8 @@ internal import Synchronization
 //              descriptor number   the area that owns all of it
 //              bit 31 + frame      a node of the level below
 //
-// A node is one frame of slots (4 KiB: 1024 of them, ten bits of the page number a level). Nodes count
+// A node is 1,024 slots, ten bits of the page number a level, in a frame of its own; the root has up to eight
+// times as many, in neighbouring frames, where that saves a level. Nodes count
 // their slots in their frame's metadata; an emptied one is kept for the next insertion, since a reader
 // may still be in it: it stays a node, all zero, and leads nobody astray. Readers take no lock; they
 // check what they find against the descriptor's bounds.
@@ -39,27 +40,50 @@ struct AreaIndex {
 
   init(frames: Frames, state: Stable<State>, root: UInt32, range: PageRange) {
     self.state = state
-    let bits = 64 &- (range.count.rawValue &- 1).leadingZeroBitCount
-    let slotBits = Int(frames.table.pageSize.shift) &- 2
-    let levels = max(1, (bits &+ slotBits &- 1) / slotBits)
     unsafe state.pointer.initialize(
       to: State(
-        frames: frames, table: frames.table, base: range.first.rawValue, levels: levels, root: root))
+        frames: frames, table: frames.table, base: range.first.rawValue, levels: Self.levels(for: range),
+        root: root))
+  }
+
+  /// log2 of the slots in a node, and the most in the root.
+  private static let slotBits: UInt64 = 10
+  private static let rootBits: UInt64 = 13
+
+  /// The bits of a page's offset in a range.
+  private static func bits(of range: PageRange) -> UInt64 {
+    UInt64(64 &- (range.count.rawValue &- 1).leadingZeroBitCount)
+  }
+
+  private static func levels(for range: PageRange) -> Int {
+    let below = bits(of: range) > rootBits ? bits(of: range) &- rootBits : 0
+    return 1 &+ Int((below &+ slotBits &- 1) / slotBits)
+  }
+
+  /// log2 of the frames that the root of a range takes.
+  static func rootOrder(for range: PageRange, _ pageSize: PageSize) -> Int {
+    let rootBits = bits(of: range) &- min(bits(of: range), UInt64(levels(for: range) &- 1) &* slotBits)
+    let frameBits = UInt64(pageSize.shift) &- 2
+    return Int(rootBits > frameBits ? rootBits &- frameBits : 0)
   }
 
   var levels: Int { state.value.levels }
   private var base: UInt64 { state.value.base }
   private var table: FrameTable { state.value.table }
 
-  /// log2 of the slots in a node.
-  private var slotBits: UInt64 { UInt64(table.pageSize.shift) &- 2 }
-
   /// log2 of the pages that a slot of a node of `level` covers.
-  private func spanShift(_ level: Int) -> UInt64 { UInt64(truncatingIfNeeded: level) &* slotBits }
+  @inline(__always)
+  private func spanShift(_ level: Int) -> UInt64 { UInt64(truncatingIfNeeded: level) &* Self.slotBits }
 
+  /// The slots of a node.
+  @inline(__always)
+  private func slots(_ node: UInt32) -> Slot { table.memory(of: node, as: Atomic<UInt32>.self) }
+
+  /// The slot for `offset`, of which the root has all bits that it needs.
   private func slot(_ node: UInt32, _ offset: UInt64, level: Int) -> Slot {
-    let index = Int(truncatingIfNeeded: offset &>> spanShift(level) & ((1 &<< slotBits) &- 1))
-    return table.memory(of: node, as: Atomic<UInt32>.self)[index]
+    let index = offset &>> spanShift(level)
+    let isRoot = level == levels &- 1
+    return slots(node)[Int(truncatingIfNeeded: isRoot ? index : index & ((1 &<< Self.slotBits) &- 1))]
   }
 
   /// The descriptor number of the area that has `page`, or zero. The page lies in the range. O(levels),
@@ -67,11 +91,13 @@ struct AreaIndex {
   @inline(__always)
   func area(at page: UInt64) -> UInt32 {
     let offset = page &- base
-    var level = levels &- 1
-    var value = slot(state.value.root, offset, level: level).value.load(ordering: .acquiring)
+    var shift = spanShift(levels &- 1)
+    var value = slots(state.value.root)[Int(truncatingIfNeeded: offset &>> shift)]
+      .value.load(ordering: .acquiring)
     while value & Self.nodeMark != 0 {
-      level &-= 1
-      value = slot(value & ~Self.nodeMark, offset, level: level).value.load(ordering: .acquiring)
+      shift &-= Self.slotBits
+      let index = Int(truncatingIfNeeded: offset &>> shift & ((1 &<< Self.slotBits) &- 1))
+      value = slots(value & ~Self.nodeMark)[index].value.load(ordering: .acquiring)
     }
     return value
   }
@@ -84,7 +110,7 @@ struct AreaIndex {
 
   private func lastArea(_ node: UInt32, _ offset: UInt64, level: Int) -> UInt32 {
     let span = UInt64(1) &<< spanShift(level)
-    let nodeStart = offset & ~((span &<< slotBits) &- 1)
+    let nodeStart = level == levels &- 1 ? 0 : offset & ~((span &<< Self.slotBits) &- 1)
     var at = offset
     while true {
       let value = slot(node, at, level: level).value.load(ordering: .acquiring)

@@ -23,7 +23,7 @@ public struct AreasID: Equatable, Hashable, Sendable {
 
 @safe
 struct Areas {
-  struct State {
+  struct State: ~Copyable {
     let pool: DescriptorPool
     let index: AreaIndex
     let range: PageRange

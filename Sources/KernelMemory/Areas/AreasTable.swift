@@ -56,7 +56,8 @@ struct AreasTable {
     let number = state.value.count
     try pool.stock(1, cpu)
     let frames = state.value.frames
-    guard let root = frames.allocateMetadata(cpu) else { throw .metadataExhausted }
+    let order = AreaIndex.rootOrder(for: range, frames.table.pageSize)
+    guard let root = frames.allocateMetadata(order: order, cpu) else { throw .metadataExhausted }
     let id = AreasID(index: UInt8(number))
     let index = AreaIndex(frames: frames, state: state.value.indexes[number], root: root, range: range)
     Areas(state.value.areas[number]).start(range, id: id, index: index, pool: pool)

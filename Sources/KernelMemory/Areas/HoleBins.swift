@@ -11,8 +11,8 @@
 // the first non-empty one is found by two bit scans. Rounding passes over holes that would fit, less
 // than 12.5 % larger than they need be; when the bins above are empty, those are searched one by one.
 
-/// The holes of one range, by size.
-struct HoleBins {
+/// The holes of one range, by size. It cannot be copied, so that none is.
+struct HoleBins: ~Copyable {
   /// Eight bins to each power of two, for holes below 2⁵² pages: more than 64 address bits hold.
   static let count = 400
 

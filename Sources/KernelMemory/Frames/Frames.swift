@@ -411,13 +411,15 @@ extension Frames {
 // MARK: - For the rooms below
 
 extension Frames {
-  /// A cleared frame for the package's own records, for good.
-  func allocateMetadata(_ cpu: borrowing CPU) -> UInt32? {
-    guard let frame = take(order: 0, .normal, cpu) else { return nil }
-    table[frame].value.setState(table[frame].value.state.becoming(.metadata))
-    table.zero(FrameNumber(UInt64(frame)))
-    cpu.count(.metadataFramesTaken)
-    return frame
+  /// Cleared frames for the package's own records, for good: 2^`order` neighbours.
+  func allocateMetadata(order: Int = 0, _ cpu: borrowing CPU) -> UInt32? {
+    guard let first = take(order: order, .normal, cpu) else { return nil }
+    for frame in first..<first &+ 1 &<< UInt32(order) {
+      table[frame].value.setState(FrameState(.metadata, zone: table[first].value.state.zone))
+      table.zero(FrameNumber(UInt64(frame)))
+    }
+    cpu.count(.metadataFramesTaken, 1 &<< order)
+    return first
   }
 
   /// Hands frames over at start: splits the run into blocks by alignment and zone.

@@ -142,7 +142,7 @@ struct Walker<Format: PageTableFormat> {
     try forEachChunk(pages, frame: frame) { (page, chunk) throws(MemoryError) in
       let (lowest, existing) = reach(to: chunk.level, for: page)
       if existing > chunk.level {
-        try check(lowest, page, level: existing, leaves: 1)
+        try checkForLargeLeaf(lowest, page, level: existing)
         // A table is shared with the pieces before this one unless its first page, or the range's, is here.
         for level in chunk.level..<existing
         where page == pages.first || page.rawValue & (Format.span(level &+ 1) &- 1) == 0 { missing &+= 1 }
@@ -151,6 +151,14 @@ struct Walker<Format: PageTableFormat> {
       }
     }
     return missing
+  }
+
+  /// Refuses a large leaf. A table may have come there since it was found missing.
+  private func checkForLargeLeaf(_ frame: FrameNumber, _ page: PageNumber, level: Int) throws(MemoryError) {
+    let value = entry(frame, index(of: page, level: level)).value.load(ordering: .relaxed)
+    if Format.isPresent(value) && Format.isLeaf(value, level: level) {
+      throw .alreadyMapped(page.address(Format.pageSize))
+    }
   }
 
   /// Refuses entries that are present.

@@ -5,7 +5,7 @@
 ///   touches no page table.
 /// - *cool*: areas whose frames are gone and whose flush is done, with their addresses and pinned tables.
 ///   A hit needs frames and writes entries; it takes no lock.
-struct AreaCache {
+struct AreaCache: ~Copyable {
   /// The largest area that is kept, in pages: 256 KiB, which covers what repeats in kernels (stacks, rings,
   /// small buffers); larger ones are seldom asked for twice.
   static let largest: UInt64 = 64

@@ -50,7 +50,8 @@ extension Reclaim {
       left &-= free(&batch.tables, limit: left, cpu)
       cmachine_step(cmachine_step_frames_freed)
       left &-= sort(&batch, limit: left, keeping: keeping, cpu)
-      left &-= release(&batch.areas, limit: left, cpu)
+      let share = left > 0 ? max(1, left / Self.releaseCost) : 0
+      left &-= Self.releaseCost &* release(&batch.areas, limit: share, cpu)
       return limit &- left
     }
   }

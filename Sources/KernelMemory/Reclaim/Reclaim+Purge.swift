@@ -21,8 +21,7 @@ extension Reclaim {
     left &-= clearQueued(limit: left, cpu)
     // Without this their tables would wait for a flush of their own.
     if all { left &-= sort(&openBatch(cpu).value, limit: left, keeping: false, cpu) }
-    // A table's place is found by way of the tables above it.
-    if left > 0 { left &-= 2 &* prune(limit: max(1, left / 2), cpu) }
+    if left > 0 { left &-= Self.pruneCost &* prune(limit: max(1, left / Self.pruneCost), cpu) }
     if left > 0 { close(cpu) }
     return slot.value.awaited != 0 || slot.value.queued.first != 0 || slot.value.emptied.count > 0
       || !openBatch(cpu).value.isEmpty
@@ -35,7 +34,7 @@ extension Reclaim {
       cpu.count(.warmEvicted)
       pool[area].value.setState(.retired)
       pool[area].value.progress = 0
-      done &+= Int(truncatingIfNeeded: pool[area].value.pageCount)
+      done &+= Int(truncatingIfNeeded: pool[area].value.pageCount) &+ 1
       clear(area, limit: .max, cpu)
     }
     return done
@@ -47,7 +46,7 @@ extension Reclaim {
     while done < limit, let area = slot(cpu).value.cool.evict(keptBefore: time, pool) {
       unpin(area, cpu)
       areas.locked(cpu) { areas[pool[area].value.traits.instance].release(area) }
-      done &+= 2
+      done &+= Self.releaseCost
     }
     return done
   }

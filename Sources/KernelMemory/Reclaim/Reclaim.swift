@@ -21,8 +21,11 @@ internal import Synchronization
 
 @safe
 struct Reclaim {
-  /// Pages that a purge step works on at the most, unless it is told otherwise: some 15,000 instructions.
-  static let budget = 256
+  /// Pages that a purge step works on at the most, unless it is told otherwise.
+  static let budget = 128
+  /// In pages, what it costs to give an area's addresses back, and to put a table to rest.
+  static let releaseCost = 8
+  static let pruneCost = 4
   /// A free of more pages than this leaves the clearing to a purge step.
   static let largestCleared: UInt64 = 64
   /// How much of a closed batch one call completes on its way, when it needs what is in it: 32 frames, or 32

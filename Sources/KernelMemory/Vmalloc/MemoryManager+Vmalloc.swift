@@ -70,17 +70,33 @@ extension MemoryManager {
 
 extension MemoryManager {
   /// - Returns: the area's pages.
+  @inline(__always)
   private func make(_ byteCount: Int, _ options: VmallocOptions) throws(MemoryError) -> PageRange {
     guard byteCount > 0 else { throw failed(byteCount == 0 ? .sizeIsZero : .sizeOverflow) }
     let pages = PageCount(bytes: UInt64(byteCount), pageSize)
     var request = Areas.Request(pages: pages, traits: options.traits, place: nil)
     if options.alignment != 1 || options.address != nil { try place(&request, options) }
     guard tags.contains(request.traits.tag) else { throw failed(.tagsExhausted(limit: tags.count)) }
+    if let first = reuseMapped(request, byteCount) { return PageRange(unchecked: first, count: pages) }
     if reclaim.mode != .strict, let first = try reuse(request, byteCount, mayWait: options.mayWait) {
       return PageRange(unchecked: first, count: pages)
     }
     let first = try makeNew(request, byteCount, options)
     return PageRange(unchecked: first, count: pages)
+  }
+
+  /// A freed area of the same kind that is still mapped.
+  /// - Returns: its first page; nil where there is none.
+  @inline(__always)
+  private func reuseMapped(_ request: Areas.Request, _ byteCount: Int) -> PageNumber? {
+    guard reclaim.mode == .warm, request.place == nil else { return nil }
+    return cpus.with { cpu in
+      guard !cpu.isNested, let area = reclaim.reuseMapped(request.pages.rawValue, request.traits, cpu)
+      else { return nil }
+      let descriptor = areas.pool[area]
+      publish(descriptor, request, byteCount, cpu)
+      return PageNumber(descriptor.value.first)
+    }
   }
 
   /// Step 1, as far as alignment and place go.
@@ -114,24 +130,15 @@ extension MemoryManager {
     return PageNumber(areas.pool[area].value.first)
   }
 
-  /// A freed area of the same kind: as it is, if it is still mapped, or with frames of its own. Where
-  /// earlier frees have left work, this CPU does its share, so that nothing depends on an idle loop: a little
-  /// always, and past the bound, where waiting is legal, all of it.
+  /// The addresses and tables of a freed area of the same kind, with frames of its own. Where earlier frees
+  /// have left work, this CPU does its share, so that nothing depends on an idle loop: a little always, and
+  /// past the bound, where waiting is legal, all of it.
   /// - Returns: its first page; nil where there is none.
   private func reuse(
     _ request: Areas.Request, _ byteCount: Int, mayWait: Bool
   ) throws(MemoryError) -> PageNumber? {
-    let pool = areas.pool
-    var isMapped = false
     var isOverBound = false
     let found = try entering { (cpu) throws(MemoryError) -> PageNumber? in
-      if request.place == nil,
-        let area = reclaim.reuseMapped(request.pages.rawValue, request.traits, cpu)
-      {
-        isMapped = true
-        publish(pool[area], request, byteCount, cpu)
-        return PageNumber(pool[area].value.first)
-      }
       isOverBound = reclaim.relieve(request.pages.rawValue, cpu)
       guard request.place == nil, let area = reclaim.reuse(request.pages.rawValue, request.traits, cpu)
       else { return nil }
@@ -141,10 +148,10 @@ extension MemoryManager {
         reclaim.keep(area, cpu)
         return nil
       }
-      publish(pool[area], request, byteCount, cpu)
-      return PageNumber(pool[area].value.first)
+      let descriptor = areas.pool[area]
+      publish(descriptor, request, byteCount, cpu)
+      return PageNumber(descriptor.value.first)
     }
-    if isMapped { return found }
     if isOverBound && mayWait { relieve() }
     if let found { announce(PageRange(unchecked: found, count: request.pages)) }
     return found
@@ -230,6 +237,7 @@ extension MemoryManager {
 extension MemoryManager {
   /// The one place that decides whether a free is right. Of several callers with the same address, one
   /// succeeds.
+  @inline(__always)
   private func free(_ address: VirtualAddress, _ cpu: borrowing CPU) throws(MemoryError) {
     let page = address.number(pageSize)
     guard let instance = areas.instance(containing: page) else { throw .badFree(.foreign) }
@@ -248,6 +256,7 @@ extension MemoryManager {
   }
 
   /// What is wrong with an address in an area's pages or guard that is not its first byte.
+  @inline(never)
   private func problem(freeing address: VirtualAddress, _ descriptor: Stable<AreaDescriptor>) -> BadFree {
     let page = address.number(pageSize)
     if !descriptor.value.pages.contains(page) { return .guardPage }
