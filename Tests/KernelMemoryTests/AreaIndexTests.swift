@@ -20,7 +20,8 @@ import Testing
   @Test(arguments: ranges)
   func edgesAreFoundOnEveryLevel(pages: UInt64, levels: Int) throws {
     let fixture = try AreasFixture(pages: pages)
-    let borders = [0, 1024, 2048, 8192, 1 << 20, 1 << 23, 1 << 21, 1 << 30, 1 << 31, pages].filter { $0 <= pages }
+    let borders = [0, 1024, 2048, 8192, 1 << 20, 1 << 21, 1 << 23, 1 << 30, 1 << 31, pages]
+      .filter { $0 <= pages }
     let reaches: [(UInt64, UInt64)] = [(0, 1), (1, 0), (1, 1), (24, 1000), (1024, 1024), (1500, 1 << 20)]
     for border in borders {
       for (before, behind) in reaches where before <= border && border + behind <= pages {
