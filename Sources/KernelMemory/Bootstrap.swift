@@ -46,7 +46,7 @@ extension Bootstrap {
   ///   - vmallocRange: the range of `vmalloc`; nil for the format's usual one.
   ///   - mode: when freed memory can be used again.
   /// - Throws: `cpuCountUnsupported`, `earlyMemoryExhausted`, `metadataExhausted`, `tablesExhausted`, `notCanonical`,
-  ///   `areasUnavailable`.
+  ///   `areasUnavailable`, `alreadyMapped` where something is mapped in the range.
   public consuming func start(
     on machine: Machine, vmallocRange: PageRange? = nil, mode: FreeMode = .warm
   ) throws(MemoryError) -> MemoryManager {
