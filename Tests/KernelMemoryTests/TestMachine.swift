@@ -14,9 +14,10 @@ final class TestMachine {
   init(
     ram: [RAMRegion] = [RAMRegion(PhysicalAddress(0), byteCount: 64 << 20)],
     map: MemoryMap? = nil, vmallocPages: UInt64 = 1 << 33, largeLeaves: Bool = true,
-    limit: PhysicalAddress? = nil, mode: FreeMode = .strict
+    limit: PhysicalAddress? = nil, mode: FreeMode = .strict,
+    cpuCount: Int = 1, hardening: SlabHardening = .none
   ) throws {
-    simulated = try SimulatedMachine(ram: ram)
+    simulated = try SimulatedMachine(ram: ram, cpuCount: cpuCount)
     let window = simulated.linearMap
     let bootstrap = try Bootstrap(
       memoryMap: map ?? simulated.memoryMap, window: window,
@@ -25,7 +26,11 @@ final class TestMachine {
     try simulated.loadRoot(bootstrap.root)
     manager = try bootstrap.start(
       on: simulated.machine,
-      vmallocRange: PageRange(unchecked: Self.vmallocStart, count: PageCount(vmallocPages)), mode: mode)
+      vmallocRange: PageRange(unchecked: Self.vmallocStart, count: PageCount(vmallocPages)), mode: mode,
+      hardening: hardening)
+    let manager = manager
+    simulated.onNotify = { _ in manager.serveFlushes() }
+    for cpu in 1..<max(cpuCount, 2) where cpu < cpuCount { simulated.onCPU(cpu) { manager.joinCPU() } }
     let table = manager.frames.table
     simulated.isFrameFree = { frame in Self.isFree(frame, table) }
   }

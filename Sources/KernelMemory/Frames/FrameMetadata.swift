@@ -12,6 +12,12 @@ internal import Synchronization
 //             as `idle`:     next frame of the list that it is on; the upper half is unused
 //             as `mapped`:   the area that maps it, and which of the area's pages: the reverse mapping
 //             as `table`:    the table above it; and the next of a list of emptied tables
+//             as `slab`:     next and previous slab of its cache that has a free object
+//             as `large`:    who is charged; the upper half is unused
+//
+// Every frame of a slab is a `slab`, so that an address leads to the slab's first frame by clearing bits;
+// that frame's flags are the number of its cache, its count the objects that are out of the slab, and its
+// pins one more than the index of the first that is not.
 //
 // Links are 32-bit frame numbers, zero for none: frame zero is never managed, and RAM whose frame
 // numbers take more than 31 bits is refused at start (and reported), since the index of areas keeps
@@ -39,6 +45,10 @@ enum FrameKind: UInt8 {
   case table
   /// The package's own: metadata, descriptors, index nodes.
   case metadata
+  /// Part of a block that is divided into objects of one size.
+  case slab
+  /// Heads a block that kmalloc has handed out whole.
+  case large
 }
 
 @frozen @usableFromInline
@@ -68,6 +78,21 @@ struct FrameState {
     FrameState(rawValue: listed ? rawValue | 1 &<< 24 : rawValue & ~(1 &<< 24))
   }
 
+  /// Slab: the number of its cache.
+  var cache: Int { Int(UInt8(truncatingIfNeeded: rawValue &>> 24)) }
+
+  init(slabOf cache: Int, order: Int, zone: Int) {
+    self.init(.slab, order: order, zone: zone)
+    rawValue |= UInt64(truncatingIfNeeded: cache) &<< 24
+  }
+
+  /// The same slab with `count` objects out, and `pins` one more than the first that is not.
+  func counting(_ count: Int, pins: Int) -> FrameState {
+    FrameState(
+      rawValue: rawValue & 0xffff_ffff | UInt64(truncatingIfNeeded: count) &<< 32
+        | UInt64(truncatingIfNeeded: pins) &<< 48)
+  }
+
   /// The same frame as another kind, alone and with nothing counted.
   func becoming(_ kind: FrameKind, order: Int = 0) -> FrameState {
     FrameState(kind, order: order, zone: zone)
@@ -93,6 +118,14 @@ struct FrameMetadata: ~Copyable {
   @inline(__always)
   borrowing func setState(_ state: FrameState) {
     stateWord.store(state.rawValue, ordering: .relaxed)
+  }
+
+  /// Of several that try with the same old state, one succeeds.
+  @inline(__always)
+  borrowing func move(from old: FrameState, to new: FrameState) -> Bool {
+    stateWord.compareExchange(
+      expected: old.rawValue, desired: new.rawValue, ordering: .acquiringAndReleasing
+    ).exchanged
   }
 
   /// The list's next frame; zero for none.

@@ -330,6 +330,11 @@ extension Reclaim {
     state.value.round.wrappingAdd(1, ordering: .acquiringAndReleasing).newValue
   }
 
+  /// Whether this CPU has yet to answer the newest round.
+  func isAsked(_ cpu: borrowing CPU) -> Bool {
+    slot(cpu).value.answered.load(ordering: .relaxed) != state.value.round.load(ordering: .acquiring)
+  }
+
   /// Answers the newest round, if this CPU has not: gives back its warm cache, all that is retired, and
   /// its lists of frames.
   func answer(_ cpu: borrowing CPU) {
