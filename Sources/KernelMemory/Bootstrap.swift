@@ -79,7 +79,7 @@ extension Bootstrap {
       slots: try carve(count), open: try carve(count), closed: try carve(count))
     let slab = Slab(
       frames: frames, tags: tags, base: UInt(space.linearMap.base.rawValue),
-      caches: try carve(Slab.capacity), magazines: try carve(count * Slab.capacity),
+      state: try carve(1), caches: try carve(Slab.capacity), magazines: try carve(count * Slab.capacity),
       locks: try carve(Slab.capacity), generations: try carve(Slab.capacity), reports: try carve(1),
       reportsLock: try carve(1), hardening: hardening)
     let control: Stable<MemoryManager.Control> = try carve(1)

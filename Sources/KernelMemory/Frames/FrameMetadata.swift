@@ -78,6 +78,10 @@ struct FrameState {
     FrameState(rawValue: listed ? rawValue | 1 &<< 24 : rawValue & ~(1 &<< 24))
   }
 
+  /// Without the test that the number of the kind is one that there is.
+  @inline(__always)
+  var isSlab: Bool { UInt8(truncatingIfNeeded: rawValue) == FrameKind.slab.rawValue }
+
   /// Slab: the number of its cache.
   var cache: Int { Int(UInt8(truncatingIfNeeded: rawValue &>> 24)) }
 

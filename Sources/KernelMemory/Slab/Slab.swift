@@ -33,46 +33,58 @@ struct Slab {
   /// The bytes of the largest block.
   static let largest: UInt = 4 &<< 20
 
-  let frames: Frames
-  let table: FrameTable
-  let tags: Tags
-  let caches: Stable<CacheBlock>
-  let magazines: Stable<Magazine>
-  let locks: Stable<SpinLock>
-  /// The linear map's address of physical address zero.
-  let base: UInt
-  let hardening: SlabHardening
-  /// Of the caches.
-  let generations: Stable<Atomic<UInt32>>
-  let reports: Stable<SlabReports>
-  let reportsLock: Stable<SpinLock>
+  /// Known at start, and never changed.
+  struct State {
+    let frames: Frames
+    let table: FrameTable
+    let tags: Tags
+    let caches: Stable<CacheBlock>
+    let magazines: Stable<Magazine>
+    let locks: Stable<SpinLock>
+    /// Of the caches.
+    let generations: Stable<Atomic<UInt32>>
+    let reports: Stable<SlabReports>
+    let reportsLock: Stable<SpinLock>
+    /// The linear map's address of physical address zero.
+    let base: UInt
+    let hardening: SlabHardening
+  }
 
-  /// `magazines`, `locks` and `generations` are cleared memory for `capacity` elements, the magazines for each CPU.
+  private let state: Stable<State>
+
+  /// `magazines`, `locks` and `generations` are cleared memory for `capacity` elements, the magazines for
+  /// each CPU.
   init(
-    frames: Frames, tags: Tags, base: UInt, caches: Stable<CacheBlock>, magazines: Stable<Magazine>,
-    locks: Stable<SpinLock>, generations: Stable<Atomic<UInt32>>, reports: Stable<SlabReports>,
-    reportsLock: Stable<SpinLock>, hardening: SlabHardening
+    frames: Frames, tags: Tags, base: UInt, state: Stable<State>, caches: Stable<CacheBlock>,
+    magazines: Stable<Magazine>, locks: Stable<SpinLock>, generations: Stable<Atomic<UInt32>>,
+    reports: Stable<SlabReports>, reportsLock: Stable<SpinLock>, hardening: SlabHardening
   ) {
-    self.frames = frames
-    self.table = frames.table
-    self.tags = tags
-    self.base = base
-    self.caches = caches
-    self.magazines = magazines
-    self.locks = locks
-    self.generations = generations
-    self.reports = reports
-    self.reportsLock = reportsLock
-    self.hardening = hardening
+    self.state = state
+    unsafe state.pointer.initialize(
+      to: State(
+        frames: frames, table: frames.table, tags: tags, caches: caches, magazines: magazines, locks: locks,
+        generations: generations, reports: reports, reportsLock: reportsLock, base: base,
+        hardening: hardening))
     unsafe reports.pointer.initialize(to: SlabReports())
     for number in 0..<Self.capacity {
       let layout =
         number < SizeClass.count
-        ? SlabLayout(class: number, table.pageSize, padding: hardening.padding) : SlabLayout()
+        ? SlabLayout(class: number, frames.table.pageSize, padding: hardening.padding) : SlabLayout()
       unsafe caches[number].pointer.initialize(to: CacheBlock(layout, hardening))
     }
   }
 
+  @inline(__always) var frames: Frames { state.value.frames }
+  @inline(__always) var table: FrameTable { state.value.table }
+  @inline(__always) var tags: Tags { state.value.tags }
+  @inline(__always) var caches: Stable<CacheBlock> { state.value.caches }
+  @inline(__always) var magazines: Stable<Magazine> { state.value.magazines }
+  var locks: Stable<SpinLock> { state.value.locks }
+  var generations: Stable<Atomic<UInt32>> { state.value.generations }
+  var reports: Stable<SlabReports> { state.value.reports }
+  var reportsLock: Stable<SpinLock> { state.value.reportsLock }
+  @inline(__always) var base: UInt { state.value.base }
+  var hardening: SlabHardening { state.value.hardening }
   var cpus: CPUs { frames.cpus }
   var pageShift: UInt { UInt(table.pageSize.shift) }
 
@@ -124,7 +136,10 @@ extension Slab {
 
 extension Slab {
   @inline(__always)
-  var isChecked: Bool { hardening.padding != 0 }
+  var isChecked: Bool {
+    if case .checked = hardening { return true }
+    return false
+  }
 
   /// The size whose class has the alignment, and in checked mode room for the note of the size: there, too,
   /// powers of two are aligned to themselves.
@@ -211,7 +226,7 @@ extension Slab {
     let frame = FrameNumber(UInt64((object &- base) &>> pageShift))
     guard let metadata = table.metadata(of: frame) else { return .foreign }
     let state = metadata.value.state
-    guard state.kind == .slab else { return freeBlock(object, cpu) }
+    guard state.isSlab else { return freeBlock(object, cpu) }
     let number = state.cache
     let cache = caches[number]
     let offset = (object &- base) & cache.value.layout.mask
