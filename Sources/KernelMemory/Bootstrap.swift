@@ -45,10 +45,12 @@ extension Bootstrap {
   ///   - machine: what the manager may ask of the hardware.
   ///   - vmallocRange: the range of `vmalloc`; nil for the format's usual one.
   ///   - mode: when freed memory can be used again.
+  ///   - hardening: how the memory of kmalloc is watched.
   /// - Throws: `cpuCountUnsupported`, `earlyMemoryExhausted`, `metadataExhausted`, `tablesExhausted`, `notCanonical`,
   ///   `areasUnavailable`, `alreadyMapped` where something is mapped in the range.
   public consuming func start(
-    on machine: Machine, vmallocRange: PageRange? = nil, mode: FreeMode = .warm
+    on machine: Machine, vmallocRange: PageRange? = nil, mode: FreeMode = .warm,
+    hardening: SlabHardening = .none
   ) throws(MemoryError) -> MemoryManager {
     guard (1...256).contains(machine.cpuCount) else { throw .cpuCountUnsupported(machine.cpuCount) }
     space.early.window = space.linearMap
@@ -56,11 +58,12 @@ extension Bootstrap {
     let count = machine.cpuCount
     let cpus = CPUs(count: count, blocks: try carve(count))
     let tags = Tags(
-      cpus: cpus, state: try carve(1), names: try carve(Tags.capacity),
+      cpus: cpus, pageSize: table.pageSize, state: try carve(1), names: try carve(Tags.capacity),
       charges: try carve(Tags.capacity * count), lock: try carve(1))
     let frames = Frames(
       table: table, cpus: cpus, state: try carve(1), caches: try carve(count * ZoneKind.count),
-      cleared: try carve(count * ZoneKind.count), locks: try carve(ZoneKind.count))
+      cleared: try carve(count * ZoneKind.count),
+      blocks: try carve(count * ZoneKind.count * BlockCaches.count), locks: try carve(ZoneKind.count))
     let chunks = DescriptorPool.chunks(forFrames: allocatableFrames())
     let pool = DescriptorPool(frames: frames, state: try carve(1), chunks: try carve(chunks), limit: chunks)
     let areas = AreasTable(
@@ -76,11 +79,16 @@ extension Bootstrap {
     let reclaim = Reclaim(
       mode: mode, frames: frames, tables: tables, areas: areas, shootdown: shootdown, state: try carve(1),
       slots: try carve(count), open: try carve(count), closed: try carve(count))
+    let slab = Slab(
+      frames: frames, tags: tags, base: UInt(space.linearMap.base.rawValue),
+      state: try carve(1), caches: try carve(Slab.capacity), magazines: try carve(count * Slab.capacity),
+      locks: try carve(Slab.capacity), generations: try carve(Slab.capacity), reports: try carve(1),
+      reportsLock: try carve(1), hardening: hardening)
     let control: Stable<MemoryManager.Control> = try carve(1)
     unsafe control.pointer.initialize(
       to: MemoryManager.Control(
         cpus: cpus, machine: machines, tags: tags, frames: frames, tables: tables, areas: areas,
-        reclaim: reclaim))
+        reclaim: reclaim, slab: slab))
 
     // From here on the early frames are closed.
     handOver(to: frames)

@@ -28,6 +28,18 @@ public enum MemoryError: Error, Equatable, Sendable {
   case breakBeforeMake(VirtualAddress)
   /// What was to be freed cannot be.
   case badFree(BadFree)
+  /// The address is one of vmalloc's: its frames are found with `frame(at:)`, page by page.
+  case notLinear(VirtualAddress)
+  /// The address is not that of RAM that this manager hands out.
+  case notMemory(VirtualAddress)
+  /// More bytes than one object or block of kmalloc has.
+  case blockTooLarge(limit: Int)
+  /// The table of caches is full.
+  case cachesExhausted(limit: Int)
+  /// The cache was destroyed.
+  case cacheUnavailable
+  /// The cache cannot go: objects of it are live.
+  case cacheInUse(objects: Int)
   /// The table of tags is full.
   case tagsExhausted(limit: Int)
   /// No further address range can be managed, or it overlaps one that is.

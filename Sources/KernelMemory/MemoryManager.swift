@@ -27,6 +27,7 @@ public struct MemoryManager {
     let tables: PageTables
     let areas: AreasTable
     let reclaim: Reclaim
+    let slab: Slab
   }
 
   var cpus: CPUs { control.value.cpus }
@@ -34,6 +35,7 @@ public struct MemoryManager {
   var tables: PageTables { control.value.tables }
   var areas: AreasTable { control.value.areas }
   var reclaim: Reclaim { control.value.reclaim }
+  var slab: Slab { control.value.slab }
   var tags: Tags { control.value.tags }
   var pageSize: PageSize { frames.table.pageSize }
 }
@@ -73,13 +75,13 @@ extension MemoryManager {
   /// - Returns: false where that would have taken waiting for another CPU, which is not allowed now: then this
   ///   CPU alone has given back what it could.
   @inline(never)
-  private func gatherAll(mayWait: Bool) -> Bool {
+  func gatherAll(mayWait: Bool) -> Bool {
     let mayAsk = mayWait && cpus.mayWait
     // What one round asks to be flushed the next one completes; tables that this empties take another.
     for _ in 0..<4 {
       let round = reclaim.startRound()
       cpus.with { cpu in
-        reclaim.answer(cpu)
+        answer(cpu)
         guard mayAsk else { return }
         for other in 0..<cpus.count where other != cpu.number && reclaim.isUnanswered(round, by: other) {
           reclaim.shootdown.notify(other, cpu)
@@ -93,6 +95,12 @@ extension MemoryManager {
       reclaim.shootdown.wait(for: reclaim.shootdown.newest)
     }
     return true
+  }
+
+  /// Gives back what this CPU keeps, if that was asked for: its objects first, whose slabs are frames.
+  private func answer(_ cpu: borrowing CPU) {
+    if reclaim.isAsked(cpu) { slab.drain(cpu) }
+    reclaim.answer(cpu)
   }
 
   private func waitAMoment() {
@@ -136,7 +144,7 @@ extension MemoryManager {
     cpus.with { cpu in
       guard !cpu.isNested else { return }
       reclaim.shootdown.serve(cpu)
-      reclaim.answer(cpu)
+      answer(cpu)
     }
   }
 

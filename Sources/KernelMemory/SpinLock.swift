@@ -9,14 +9,16 @@ internal import Synchronization
 //     areas     which addresses are taken, and the descriptors
 //     tables    the shape of the page tables, and what they count
 //     requests  the list of flushes that CPUs are asked for
+//     slab      one cache's slabs
 //     zone      the buddy lists of one zone of frames
 //     tags      the names of tags
+//     reports   the misuses of kmalloc's memory that were found
 //
 // What one CPU has for itself needs no lock: interrupts are off there.
 
 /// What a lock protects; a lock may be taken while locks of lower ranks alone are held.
 enum LockRank: Int {
-  case areas, tables, requests, zone, tags
+  case areas, tables, requests, slab, zone, tags, reports
 }
 
 /// A lock that CPUs wait for by spinning. In memory that is all zero it is free.

@@ -43,8 +43,9 @@ struct Snapshot {
       let state = metadata.value.state
       switch state.kind {
       case .unmanaged: break
-      case .allocated: counts[state.zone][0] += 1 << UInt64(state.order)
+      case .allocated, .large: counts[state.zone][0] += 1 << UInt64(state.order)
       case .mapped: counts[state.zone][1] += 1
+      case .slab: counts[state.zone][0] += 1
       case .table: counts[state.zone][2] += 1
       case .free, .tail, .idle, .metadata: break
       }

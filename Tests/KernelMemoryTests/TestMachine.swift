@@ -14,7 +14,8 @@ final class TestMachine {
   init(
     ram: [RAMRegion] = [RAMRegion(PhysicalAddress(0), byteCount: 64 << 20)],
     map: MemoryMap? = nil, vmallocPages: UInt64 = 1 << 33, largeLeaves: Bool = true,
-    limit: PhysicalAddress? = nil, mode: FreeMode = .strict, cpuCount: Int = 1
+    limit: PhysicalAddress? = nil, mode: FreeMode = .strict,
+    cpuCount: Int = 1, hardening: SlabHardening = .none
   ) throws {
     simulated = try SimulatedMachine(ram: ram, cpuCount: cpuCount)
     let window = simulated.linearMap
@@ -26,7 +27,8 @@ final class TestMachine {
     try simulated.loadRoot(root)
     manager = try bootstrap.start(
       on: simulated.machine,
-      vmallocRange: PageRange(unchecked: Self.vmallocStart, count: PageCount(vmallocPages)), mode: mode)
+      vmallocRange: PageRange(unchecked: Self.vmallocStart, count: PageCount(vmallocPages)), mode: mode,
+      hardening: hardening)
     let table = manager.frames.table
     for cpu in 1..<max(cpuCount, 1) {
       try simulated.onCPU(cpu) {

@@ -96,7 +96,8 @@ import Testing
   ) {
     let usage = test.manager.usage(of: tag)
     let expected = TagUsage(
-      areasAllocated: areas.0, areasFreed: areas.1, pagesAllocated: pages.0, pagesFreed: pages.1)
+      areasAllocated: areas.0, areasFreed: areas.1, pagesAllocated: pages.0, pagesFreed: pages.1,
+      bytesAllocated: pages.0 * 4096, bytesFreed: pages.1 * 4096)
     #expect(usage == expected, sourceLocation: location)
     #expect(usage.liveAreas == areas.0 - areas.1, sourceLocation: location)
     #expect(usage.livePages == pages.0 - pages.1, sourceLocation: location)

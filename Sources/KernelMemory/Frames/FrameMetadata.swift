@@ -12,6 +12,12 @@ internal import Synchronization
 //             as `idle`:     next frame of the list that it is on; the upper half is unused
 //             as `mapped`:   the area that maps it, and which of the area's pages: the reverse mapping
 //             as `table`:    the table above it; and the next of a list of emptied or resting tables
+//             as `slab`:     next and previous slab of its cache that has a free object
+//             as `large`:    who is charged; the upper half is unused
+//
+// Every frame of a slab is a `slab`, so that an address leads to the slab's first frame by clearing bits;
+// that frame's upper byte of `order` is the number of its cache, its count the objects that are out of the
+// slab, and its slot one more than the index of the first that is not.
 //
 // Links are 32-bit frame numbers, zero for none: frame zero is never managed, and RAM whose frame
 // numbers take more than 31 bits is refused at start (and reported), since the index of areas keeps
@@ -39,6 +45,10 @@ enum FrameKind: UInt8 {
   case table
   /// The package's own: metadata, descriptors, index nodes.
   case metadata
+  /// Part of a block that is divided into objects of one size.
+  case slab
+  /// Heads a block that kmalloc has handed out whole.
+  case large
 }
 
 @frozen @usableFromInline
@@ -55,9 +65,9 @@ struct FrameState {
 
   var kind: FrameKind { FrameKind(rawValue: UInt8(truncatingIfNeeded: rawValue)) ?? .unmanaged }
   var zone: Int { Int(truncatingIfNeeded: rawValue &>> 8 & 0xf) }
-  var order: Int { Int(UInt16(truncatingIfNeeded: rawValue &>> 16)) }
+  var order: Int { Int(UInt8(truncatingIfNeeded: rawValue &>> 16)) }
   /// Table: tables below it that are at rest.
-  var resting: Int { order }
+  var resting: Int { Int(UInt16(truncatingIfNeeded: rawValue &>> 16)) }
   /// Table: its pins, which keep it in use: tables below it, leaves of borrowed frames, and areas with a
   /// page in it. Index node: slots that are taken.
   var count: Int { Int(UInt16(truncatingIfNeeded: rawValue &>> 32)) }
@@ -69,6 +79,25 @@ struct FrameState {
 
   func listed(_ listed: Bool) -> FrameState {
     FrameState(rawValue: listed ? rawValue | 1 &<< 12 : rawValue & ~(1 &<< 12))
+  }
+
+  /// Without the test that the number of the kind is one that there is.
+  @inline(__always)
+  var isSlab: Bool { UInt8(truncatingIfNeeded: rawValue) == FrameKind.slab.rawValue }
+
+  /// Slab: the number of its cache.
+  var cache: Int { Int(UInt8(truncatingIfNeeded: rawValue &>> 24)) }
+
+  init(slabOf cache: Int, order: Int, zone: Int) {
+    self.init(.slab, order: order, zone: zone)
+    rawValue |= UInt64(truncatingIfNeeded: cache) &<< 24
+  }
+
+  /// The same slab with `count` objects out, and `slot` one more than the first that is not.
+  func counting(_ count: Int, slot: Int) -> FrameState {
+    FrameState(
+      rawValue: rawValue & 0xffff_ffff | UInt64(truncatingIfNeeded: count) &<< 32
+        | UInt64(truncatingIfNeeded: slot) &<< 48)
   }
 
   /// The same frame as another kind, alone and with nothing counted.
@@ -98,6 +127,14 @@ struct FrameMetadata: ~Copyable {
   @inline(__always)
   borrowing func setState(_ state: FrameState) {
     stateWord.store(state.rawValue, ordering: .relaxed)
+  }
+
+  /// Of several that try with the same old state, one succeeds.
+  @inline(__always)
+  borrowing func move(from old: FrameState, to new: FrameState) -> Bool {
+    stateWord.compareExchange(
+      expected: old.rawValue, desired: new.rawValue, ordering: .acquiringAndReleasing
+    ).exchanged
   }
 
   /// The list's next frame; zero for none.

@@ -6,9 +6,13 @@ extension Frames {
     for zone in 0..<ZoneKind.count {
       if let problem = checkLists(of: zone) { return problem }
       for cpu in 0..<cpus.count {
-        if let problem = checkCache(cache(cpu, zone), zone: zone) { return problem }
-        if let problem = checkCache(cleared(cpu, zone), zone: zone) { return problem }
+        if let problem = checkCache(cache(cpu, zone), order: 0, zone: zone) { return problem }
+        if let problem = checkCache(cleared(cpu, zone), order: 0, zone: zone) { return problem }
         if let problem = checkCleared(cleared(cpu, zone)) { return problem }
+        for slot in 0..<BlockCaches.count {
+          let order = BlockCaches.order(slot)
+          if let problem = checkCache(blocks(cpu, zone, slot), order: order, zone: zone) { return problem }
+        }
       }
     }
     return checkOwners(retired: UInt64(retired))
@@ -47,12 +51,16 @@ extension Frames {
     return nil
   }
 
-  private func checkCache(_ cache: Stable<FrameCache>, zone: Int) -> StaticString? {
+  private func checkCache(
+    _ cache: Stable<FrameCache>, order: Int, zone: Int
+  ) -> StaticString? {
     var frame = cache.value.head
     for _ in 0..<cache.value.count {
       guard frame != 0 else { return "a CPU's list is shorter than its count" }
       let state = table[frame].value.state
-      guard state.kind == .idle, state.zone == zone else { return "a CPU's list holds a frame in use" }
+      guard state.kind == .idle, state.order == order, state.zone == zone else {
+        return "a CPU's list holds a frame in use"
+      }
       frame = table[frame].value.next
     }
     return nil
@@ -77,9 +85,9 @@ extension Frames {
     table.forEach { metadata in
       let state = metadata.value.state
       switch state.kind {
-      case .allocated: owned &+= 1 &<< UInt64(state.order)
-      case .mapped, .table, .metadata: owned &+= 1
-      case .idle: idle &+= 1
+      case .allocated, .large: owned &+= 1 &<< UInt64(state.order)
+      case .mapped, .table, .metadata, .slab: owned &+= 1
+      case .idle: idle &+= 1 &<< UInt64(state.order)
       case .unmanaged, .free, .tail: break
       }
     }

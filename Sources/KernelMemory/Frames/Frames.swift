@@ -60,6 +60,7 @@ struct Frames {
     let caches: Stable<FrameCache>
     /// Of frames that are all zero, once page tables.
     let cleared: Stable<FrameCache>
+    let blocks: Stable<FrameCache>
     /// One for each zone.
     let locks: Stable<SpinLock>
     var zones = InlineArray<3, Zone> { _ in Zone() }
@@ -69,15 +70,16 @@ struct Frames {
 
   let state: Stable<State>
 
-  /// `caches`, `cleared` and `locks` are zero memory: a list for each CPU and zone, twice, and a lock for each
+  /// `caches`, `cleared`, `blocks` and `locks` are zero memory: lists for each CPU and zone, and a lock for each
   /// zone.
   init(
     table: FrameTable, cpus: CPUs, state: Stable<State>, caches: Stable<FrameCache>,
-    cleared: Stable<FrameCache>, locks: Stable<SpinLock>
+    cleared: Stable<FrameCache>, blocks: Stable<FrameCache>, locks: Stable<SpinLock>
   ) {
     self.state = state
     unsafe state.pointer.initialize(
-      to: State(table: table, cpus: cpus, caches: caches, cleared: cleared, locks: locks))
+      to: State(
+        table: table, cpus: cpus, caches: caches, cleared: cleared, blocks: blocks, locks: locks))
   }
 
   var table: FrameTable { state.value.table }
@@ -85,7 +87,7 @@ struct Frames {
 
   /// Works on the buddy lists of a zone, alone.
   @inline(__always)
-  private func withZone<Result: ~Copyable>(
+  func withZone<Result: ~Copyable>(
     _ zone: Int, _ cpu: borrowing CPU, _ body: (inout Zone) -> Result
   ) -> Result {
     state.value.locks[zone].value.with(.zone, cpu) { body(&state.value.zones[zone]) }
@@ -130,21 +132,22 @@ extension Frames {
     return switch state.kind {
     case .allocated: state.order == order ? nil : .wrongOrder
     case .free, .idle: .alreadyFree
-    case .tail: kindOfBlock(around: UInt32(frame.rawValue)) == .free ? .alreadyFree : .interior
-    case .unmanaged, .mapped, .table, .metadata: .foreign
+    case .tail:
+      switch table[head(around: UInt32(frame.rawValue))].value.state.kind {
+      case .free, .idle: .alreadyFree
+      case .allocated: .interior
+      default: .foreign
+      }
+    case .unmanaged, .mapped, .table, .metadata, .slab, .large: .foreign
     }
   }
 
-  /// What the block is that has `frame` inside: the frame's number, its low bits cleared one by one, leads
-  /// to the block's head before it leads out of the block.
-  private func kindOfBlock(around frame: UInt32) -> FrameKind {
+  /// The first frame of the block that has `frame` inside: its number, with its low bits cleared one by
+  /// one, leads to the block's head before it leads out of the block. O(orders).
+  func head(around frame: UInt32) -> UInt32 {
     var head = frame
-    var kind = FrameKind.tail
-    while kind == .tail {
-      head &= head &- 1
-      kind = table[head].value.state.kind
-    }
-    return kind
+    while table[head].value.state.kind == .tail { head &= head &- 1 }
+    return head
   }
 
   /// A block whose first frame's state is `idle` or `free`: the caller names it.
@@ -173,13 +176,13 @@ extension Frames {
 // MARK: - Single frames through the CPU's list
 
 extension Frames {
-  private func pop(_ zone: Int, _ cpu: borrowing CPU) -> UInt32? {
+  func pop(_ zone: Int, _ cpu: borrowing CPU) -> UInt32? {
     let cache = cache(cpu.number, zone)
     if cache.value.count == 0 && hasFree(zone) { refill(cache, zone, cpu) }
     return cache.value.count == 0 ? nil : cache.value.pop(table)
   }
 
-  private func push(_ frame: UInt32, _ zone: Int, _ cpu: borrowing CPU) {
+  func push(_ frame: UInt32, _ zone: Int, _ cpu: borrowing CPU) {
     let cache = cache(cpu.number, zone)
     table[frame].value.setState(FrameState(.idle, zone: zone))
     cache.value.push(frame, table)
@@ -190,6 +193,7 @@ extension Frames {
 
   @inline(never)
   private func refill(_ cache: Stable<FrameCache>, _ zone: Int, _ cpu: borrowing CPU) {
+    guard hasFrames(zone) else { return }
     var list = FrameList()
     takeSingles(FrameCache.batch, zone, into: &list, cpu)
     let chain = list.unchained()
@@ -248,6 +252,7 @@ extension Frames {
     for zone in 0..<ZoneKind.count {
       drain(cache(cpu.number, zone), zone, downTo: 0, cpu)
       drain(cleared(cpu.number, zone), zone, downTo: 0, cpu)
+      drainBlocks(zone, cpu)
     }
   }
 }
@@ -377,6 +382,7 @@ extension Frames {
     var cached = 0
     for cpu in 0..<cpus.count {
       cached &+= cache(cpu, index).value.count &+ cleared(cpu, index).value.count
+      cached &+= cachedInBlocks(cpu, index)
     }
     return cpus.with { cpu in
       withZone(index, cpu) { zone in

@@ -115,11 +115,16 @@ extension Reclaim {
     state.value.round.wrappingAdd(1, ordering: .acquiringAndReleasing).newValue
   }
 
+  /// Whether this CPU has yet to answer the newest round.
+  func isAsked(_ cpu: borrowing CPU) -> Bool {
+    slot(cpu).value.answered.load(ordering: .relaxed) != state.value.round.load(ordering: .acquiring)
+  }
+
   /// Answers the newest round, if this CPU has not: gives back its caches, all that is retired, and its
   /// lists of frames.
   func answer(_ cpu: borrowing CPU) {
+    guard isAsked(cpu) else { return }
     let round = state.value.round.load(ordering: .acquiring)
-    guard slot(cpu).value.answered.load(ordering: .relaxed) != round else { return }
     _ = step(budget: .max, all: true, cpu)
     complete(limit: .max, keeping: false, cpu)
     frames.drainCaches(cpu)

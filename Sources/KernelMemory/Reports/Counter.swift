@@ -22,6 +22,12 @@ public enum Counter: Int, Sendable {
   case warmHits, warmParked, warmEvicted
   /// Batches whose flush was complete and whose contents were freed.
   case batchesCompleted
+  /// Objects of kmalloc and of caches handed out and taken back, blocks of whole frames included.
+  case objectsAllocated, objectsFreed
+  /// Exchanges between a CPU's magazine of objects and the slabs, and slabs made and given back.
+  case magazineRefills, magazineDrains, slabsMade, slabsReturned
+  /// Misuses of kmalloc's memory that were found, whatever they were.
+  case slabViolations
   /// Allocations that failed, and frees that were refused.
   case allocationsFailed, freesRefused
 
@@ -30,7 +36,7 @@ public enum Counter: Int, Sendable {
 
 /// One snapshot of every counter.
 public struct Counters: Equatable, Sendable {
-  fileprivate var values = InlineArray<32, UInt64>(repeating: 0)
+  fileprivate var values = InlineArray<48, UInt64>(repeating: 0)
 
   public init() {}
 
@@ -63,7 +69,7 @@ public struct LockUsage: Equatable, Sendable {
 
 /// One CPU's counters. Written by that CPU alone, with interrupts off; read by any.
 struct CounterBlock: ~Copyable {
-  private var values: InlineArray<32, Atomic<UInt64>>
+  private var values: InlineArray<48, Atomic<UInt64>>
 
   @inline(__always)
   borrowing func add(_ amount: UInt64, to counter: Counter) {

@@ -24,6 +24,16 @@ extension TextSink {
     case .alreadyMapped(let address): write("already mapped: ", address)
     case .breakBeforeMake(let address): write("a large leaf in use cannot be split: ", address)
     case .badFree(let reason): write(reason)
+    case .notLinear(let address): write("an address of vmalloc, not of the linear map: ", address)
+    case .notMemory(let address): write("not RAM that is handed out here: ", address)
+    case .blockTooLarge(let limit):
+      write("more bytes than a block has: ")
+      write(decimal: UInt64(limit))
+    case .cachesExhausted: write("the table of caches is full")
+    case .cacheUnavailable: write("the cache was destroyed")
+    case .cacheInUse(let objects):
+      write("live objects of the cache: ")
+      write(decimal: UInt64(objects))
     case .tagsExhausted: write("the table of tags is full")
     case .areasUnavailable: write("no further range can be managed, or this one overlaps another")
     case .cpuCountUnsupported(let count):

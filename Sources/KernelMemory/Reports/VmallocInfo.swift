@@ -53,6 +53,7 @@ extension MemoryManager {
   public func validate() -> StaticString? {
     if let problem = frames.validate(retired: reclaim.retiredFrames) { return problem }
     if let problem = tables.validate(areas: { areas.pinningAreas(in: $0) }) { return problem }
+    if let problem = slab.validate() { return problem }
     var problem: StaticString?
     areas.forEach { instance in
       if problem == nil { problem = instance.validate() }

@@ -1,0 +1,180 @@
+// kmalloc: memory in the linear map, contiguous in physical addresses too, at a constant distance from
+// them. The usual pair stays on this CPU and takes no lock; what is unusual, or short, takes the longer
+// way through all checks and the one retry.
+
+extension MemoryManager {
+  /// Allocates `byteCount` bytes, contiguous in physical memory. The contents are unspecified.
+  ///
+  /// Up to 8 KiB from a size class, above from a block of 2ⁿ frames; a size that is a power of two is aligned to
+  /// itself. O(1) usually, O(orders + batch) at the most, but for gathering when memory is short. Legal in any
+  /// context but an NMI.
+  /// - Parameters:
+  ///   - byteCount: the size in bytes, 1 to 4 MiB.
+  ///   - options: alignment, zone, who is charged, and whether the call may wait.
+  /// - Throws: `sizeIsZero`, `sizeOverflow`, `blockTooLarge`, `badAlignment`, `tagsExhausted` for a tag that does
+  ///   not exist, `framesExhausted`, `wouldWait`. After any of them nothing has changed.
+  public func kmalloc(
+    _ byteCount: Int, _ options: KmallocOptions = KmallocOptions()
+  ) throws(MemoryError) -> UnsafeMutableRawPointer {
+    let size = UInt(bitPattern: byteCount)
+    if size &- 1 < Slab.largest, options.alignment == 8, options.zone == .normal, !slab.isChecked,
+      tags.contains(options.tag)
+    {
+      let address = cpus.with { cpu in slab.allocate(size, asked: size, tag: options.tag, cpu) }
+      if let pointer = unsafe UnsafeMutableRawPointer(bitPattern: address) { return unsafe pointer }
+    }
+    return unsafe try allocateCarefully(byteCount, options)
+  }
+
+  /// As `kmalloc`, with all `byteCount` bytes zero.
+  public func kzalloc(
+    _ byteCount: Int, _ options: KmallocOptions = KmallocOptions()
+  ) throws(MemoryError) -> UnsafeMutableRawPointer {
+    let pointer = unsafe try kmalloc(byteCount, options)
+    // Nobody else has the address yet, so this runs with interrupts as they are.
+    unsafe pointer.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
+    return unsafe pointer
+  }
+
+  /// As `kzalloc`, for `count` elements of `stride` bytes; a product that overflows is refused.
+  public func kcalloc(
+    count: Int, stride: Int, _ options: KmallocOptions = KmallocOptions()
+  ) throws(MemoryError) -> UnsafeMutableRawPointer {
+    let (byteCount, overflow) = count.multipliedReportingOverflow(by: stride)
+    guard !overflow, count >= 0 else { throw failed(.sizeOverflow) }
+    return unsafe try kzalloc(byteCount, options)
+  }
+
+  /// Gives memory of `kmalloc` another size, keeping its contents as far as they fit: in place where the
+  /// class or the order is the same, else by a copy, whose original is freed. O(bytes).
+  /// - Parameters:
+  ///   - pointer: what `kmalloc` returned; nil allocates.
+  ///   - byteCount: the new size in bytes.
+  ///   - options: as for `kmalloc`; where the memory stays in place, so does who is charged.
+  /// - Throws: as `kmalloc`, and `badFree`; then the memory at `pointer` is as it was.
+  public func krealloc(
+    _ pointer: UnsafeMutableRawPointer?, _ byteCount: Int, _ options: KmallocOptions = KmallocOptions()
+  ) throws(MemoryError) -> UnsafeMutableRawPointer {
+    guard let pointer = unsafe pointer else { return unsafe try kmalloc(byteCount, options) }
+    guard let size = unsafe ksize(of: pointer) else {
+      throw refused(UInt(bitPattern: pointer))
+    }
+    if unsafe staysInPlace(pointer, byteCount, options) { return unsafe pointer }
+    let copy = unsafe try kmalloc(byteCount, options)
+    unsafe copy.copyMemory(from: pointer, byteCount: min(size, byteCount))
+    do throws(MemoryError) {
+      unsafe try kfree(pointer)
+    } catch {
+      unsafe try kfree(copy)
+      throw error
+    }
+    return unsafe copy
+  }
+
+  /// Frees what `kmalloc` or a cache returned; nil is ignored. O(1) usually. Never waits for another CPU.
+  /// - Throws: `badFree`, with nothing changed: `alreadyFree`, `interior`, `foreign`. Of two that free the
+  ///   same memory at once, one succeeds.
+  public func kfree(_ pointer: UnsafeMutableRawPointer?) throws(MemoryError) {
+    guard let pointer = unsafe pointer else { return }
+    let address = UInt(bitPattern: pointer)
+    let problem = cpus.with { cpu in slab.free(address, cpu) }
+    if let problem { throw refused(address, problem) }
+  }
+
+  /// The bytes that may be used at an address that `kmalloc` or a cache has handed out: those of its class or
+  /// block; in checked mode those that were asked for. Nil where nothing live begins there. O(1).
+  public func ksize(of pointer: UnsafeMutableRawPointer) -> Int? {
+    slab.size(of: UInt(bitPattern: pointer)).map { Int($0) }
+  }
+
+  /// The physical address of memory in the linear map: a subtraction. O(1).
+  /// - Throws: `notLinear` for an address of a vmalloc range, whose pages `frame(at:)` finds; `notMemory` for
+  ///   what is not RAM that this manager hands out.
+  public func physicalAddress(of pointer: UnsafeRawPointer) throws(MemoryError) -> PhysicalAddress {
+    let address = unsafe VirtualAddress(pointer)
+    if contains(address) { throw .notLinear(address) }
+    let offset = address.rawValue &- UInt64(slab.base)
+    let frame = PhysicalAddress(offset).number(pageSize)
+    guard let metadata = frames.table.metadata(of: frame), metadata.value.state.kind != .unmanaged else {
+      throw .notMemory(address)
+    }
+    return PhysicalAddress(offset)
+  }
+}
+
+// MARK: - The longer way
+
+extension MemoryManager {
+  /// What is asked for, checked, with its size rounded so that its class has the alignment.
+  struct ObjectRequest {
+    let byteCount: UInt
+    let asked: UInt
+    let zone: ZoneKind
+    let tag: Tag
+  }
+
+  @inline(never)
+  private func allocateCarefully(
+    _ byteCount: Int, _ options: KmallocOptions
+  ) throws(MemoryError) -> UnsafeMutableRawPointer {
+    let request: ObjectRequest
+    do throws(MemoryError) { request = try check(byteCount, options) } catch { throw failed(error) }
+    let address = try retrying(mayWait: options.mayWait) { (cpu) throws(MemoryError) in
+      try allocate(request, cpu)
+    }
+    return unsafe UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped
+  }
+
+  func check(_ byteCount: Int, _ options: KmallocOptions) throws(MemoryError) -> ObjectRequest {
+    guard byteCount != 0 else { throw .sizeIsZero }
+    guard byteCount > 0 else { throw .sizeOverflow }
+    guard byteCount <= Int(Slab.largest) else { throw .blockTooLarge(limit: Int(Slab.largest)) }
+    let alignment = options.alignment
+    guard alignment > 0, alignment & (alignment - 1) == 0, alignment <= pageSize.bytes else {
+      throw .badAlignment(alignment)
+    }
+    guard tags.contains(options.tag) else { throw .tagsExhausted(limit: tags.count) }
+    return ObjectRequest(
+      byteCount: slab.rounded(UInt(byteCount), alignment: UInt(alignment)), asked: UInt(byteCount),
+      zone: options.zone, tag: options.tag)
+  }
+
+  /// One try, that asks nobody to give anything back.
+  func allocate(_ request: ObjectRequest, _ cpu: borrowing CPU) throws(MemoryError) -> UInt {
+    let address =
+      request.zone == .normal
+      ? slab.allocate(request.byteCount, asked: request.asked, tag: request.tag, cpu)
+      : slab.allocateBlock(request.byteCount, request.zone, tag: request.tag, cpu)
+    guard address != 0 else {
+      throw .framesExhausted(got: .zero, of: PageCount(1 &<< UInt64(slab.order(request.byteCount))))
+    }
+    return address
+  }
+
+  /// Whether memory has the size, and what else is asked for, as it is.
+  func staysInPlace(
+    _ pointer: UnsafeMutableRawPointer, _ byteCount: Int, _ options: KmallocOptions
+  ) -> Bool {
+    guard !slab.isChecked, let request = try? check(byteCount, options) else { return false }
+    let address = UInt(bitPattern: pointer)
+    let frame = PhysicalAddress(UInt64(address &- slab.base)).number(pageSize)
+    guard let state = frames.table.metadata(of: frame)?.value.state, state.zone <= Int(options.zone.rawValue)
+    else { return false }
+    guard address & (UInt(options.alignment) &- 1) == 0 else { return false }
+    if state.kind == .large {
+      return (request.byteCount > SizeClass.largest || slab.isServedByFrames(request.byteCount))
+        && slab.order(request.byteCount) == state.order
+    }
+    return request.byteCount <= SizeClass.largest && state.cache == SizeClass.index(of: request.byteCount)
+  }
+
+  @inline(never)
+  func refused(_ address: UInt, _ problem: BadFree? = nil) -> MemoryError {
+    cpus.with { cpu in
+      let problem = problem ?? slab.problem(freeing: address)
+      cpu.count(.freesRefused)
+      slab.reportRefusal(problem, address, cpu)
+      return .badFree(problem)
+    }
+  }
+}

@@ -1,0 +1,170 @@
+// kvmalloc: from the linear map where that is cheap, else from page tables. Small sizes are served by kmalloc
+// in any case; large ones fragment physical memory, so that trying hard for a block costs more than it
+// gives: there is one try, which asks nobody to give anything back, and then vmalloc.
+
+/// Which side memory comes from, and how hard is tried.
+@frozen
+public struct KvmallocPolicy: Sendable {
+  /// The size in bytes above which `vmalloc` is used at once.
+  public var threshold = 64 << 10
+  /// Whether only the linear map will do.
+  public var mustBeContiguous = false
+  /// Whether the call may wait for other CPUs when memory is short; with interrupts off it never does.
+  public var mayWait = true
+  /// Bytes; a power of two, at most a page on the linear side.
+  public var alignment: UInt64 = 8
+  /// Who is charged.
+  public var tag: Tag = .untagged
+
+  public init() {}
+}
+
+/// Where memory lies.
+@frozen
+public enum MemorySide: Equatable, Sendable {
+  /// In the linear map: contiguous in physical memory.
+  case linear
+  /// In a range of `vmalloc`.
+  case virtual
+}
+
+extension MemoryManager {
+  /// Allocates `byteCount` bytes on the side that the policy prefers. Up to a page of them are always linear.
+  /// O(pages). Legal in any context but an NMI.
+  /// - Throws: as `kmalloc` and `vmalloc`, the error of the side that was tried last.
+  public func kvmalloc(
+    _ byteCount: Int, _ policy: KvmallocPolicy = KvmallocPolicy()
+  ) throws(MemoryError) -> UnsafeMutableRawPointer {
+    if isLinear(byteCount, policy) { return unsafe try kmalloc(byteCount, policy.linear) }
+    if byteCount <= policy.threshold, let request = try? check(byteCount, policy.linear),
+      let address = try? cpus.with({ (cpu) throws(MemoryError) in try allocate(request, cpu) })
+    {
+      return unsafe UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped
+    }
+    return unsafe try vmalloc(byteCount, policy.virtual)
+  }
+
+  /// As `kvmalloc`, with all `byteCount` bytes zero.
+  public func kvzalloc(
+    _ byteCount: Int, _ policy: KvmallocPolicy = KvmallocPolicy()
+  ) throws(MemoryError) -> UnsafeMutableRawPointer {
+    let pointer = unsafe try kvmalloc(byteCount, policy)
+    unsafe forEachPiece(of: pointer, byteCount) { place, _, count in
+      unsafe place.initializeMemory(as: UInt8.self, repeating: 0, count: count)
+    }
+    return unsafe pointer
+  }
+
+  /// Gives memory of `kvmalloc` another size, keeping its contents as far as they fit: in place where
+  /// the class, the order or the number of pages is the same, else by a copy, on the side that the policy
+  /// prefers. O(bytes).
+  /// - Throws: as `kvmalloc`, and `badFree`; then the memory at `pointer` is as it was.
+  public func kvrealloc(
+    _ pointer: UnsafeMutableRawPointer?, _ byteCount: Int, _ policy: KvmallocPolicy = KvmallocPolicy()
+  ) throws(MemoryError) -> UnsafeMutableRawPointer {
+    guard let pointer = unsafe pointer else { return unsafe try kvmalloc(byteCount, policy) }
+    let old: Int
+    let address = unsafe VirtualAddress(pointer)
+    if let area = area(containing: address), area.address == address {
+      old = Int(area.byteCount)
+      if byteCount > 0 && PageCount(bytes: UInt64(byteCount), pageSize) == area.pages.count
+        && area.address.rawValue & (policy.alignment &- 1) == 0 && !policy.mustBeContiguous
+      {
+        areas.pool[areas[area.areas].find(area.pages.first) ?? 0].value.byteCount = UInt64(byteCount)
+        return unsafe pointer
+      }
+    } else if let size = unsafe ksize(of: pointer) {
+      if isLinear(byteCount, policy) { return unsafe try krealloc(pointer, byteCount, policy.linear) }
+      if unsafe staysInPlace(pointer, byteCount, policy.linear) { return unsafe pointer }
+      old = size
+    } else {
+      throw unsafe refusal(of: pointer)
+    }
+    let copy = unsafe try kvmalloc(byteCount, policy)
+    unsafe copyMemory(to: copy, from: pointer, min(old, byteCount))
+    do throws(MemoryError) {
+      unsafe try kvfree(pointer)
+    } catch {
+      unsafe try kvfree(copy)
+      throw error
+    }
+    return unsafe copy
+  }
+
+  /// Frees what one of the functions above returned, or `kmalloc`, or `vmalloc`; nil is ignored.
+  /// - Throws: `badFree`, with nothing changed.
+  public func kvfree(_ pointer: UnsafeMutableRawPointer?) throws(MemoryError) {
+    guard let pointer = unsafe pointer else { return }
+    if unsafe contains(VirtualAddress(pointer)) { return unsafe try vfree(pointer) }
+    unsafe try kfree(pointer)
+  }
+
+  /// Where live memory of `kvmalloc` lies, interior addresses of vmalloc's included; nil for anything else. O(1).
+  public func side(of pointer: UnsafeMutableRawPointer) -> MemorySide? {
+    if unsafe area(containing: VirtualAddress(pointer)) != nil { return .virtual }
+    return unsafe ksize(of: pointer) == nil ? nil : .linear
+  }
+
+  /// Whether there is no second side: what fits a page wastes one there.
+  private func isLinear(_ byteCount: Int, _ policy: KvmallocPolicy) -> Bool {
+    policy.mustBeContiguous || byteCount <= Int(pageSize.bytes) && policy.alignment <= pageSize.bytes
+  }
+
+  private func refusal(of pointer: UnsafeMutableRawPointer) -> MemoryError {
+    let address = unsafe VirtualAddress(pointer)
+    guard contains(address) else { return refused(UInt(address.rawValue)) }
+    cpus.with { cpu in cpu.count(.freesRefused) }
+    return .badFree(area(containing: address) == nil ? .alreadyFree : .interior)
+  }
+}
+
+// MARK: - Contents, by way of the linear map
+
+extension MemoryManager {
+  /// Memory of either side in pieces that are contiguous in the linear map, each with its offset.
+  private func forEachPiece(
+    of pointer: UnsafeMutableRawPointer, _ byteCount: Int,
+    _ body: (_ place: UnsafeMutableRawPointer, _ offset: Int, _ count: Int) -> Void
+  ) {
+    guard unsafe contains(VirtualAddress(pointer)) else { return unsafe body(pointer, 0, byteCount) }
+    var offset = 0
+    while offset < byteCount {
+      let address = unsafe VirtualAddress(pointer + offset)
+      let inPage = address.rawValue & pageSize.offsetMask
+      let count = min(byteCount &- offset, Int(pageSize.bytes &- inPage))
+      guard let frame = frame(at: address),
+        let place = unsafe frames.table.address(of: frame).advanced(by: inPage)?.pointer
+      else { return }
+      unsafe body(place, offset, count)
+      offset &+= count
+    }
+  }
+
+  private func copyMemory(
+    to copy: UnsafeMutableRawPointer, from pointer: UnsafeMutableRawPointer, _ count: Int
+  ) {
+    unsafe forEachPiece(of: pointer, count) { source, start, length in
+      unsafe forEachPiece(of: copy + start, length) { place, offset, part in
+        unsafe place.copyMemory(from: source + offset, byteCount: part)
+      }
+    }
+  }
+}
+
+extension KvmallocPolicy {
+  var linear: KmallocOptions {
+    var options = KmallocOptions()
+    options.alignment = alignment
+    options.tag = tag
+    options.mayWait = mayWait
+    return options
+  }
+
+  var virtual: VmallocOptions {
+    var options = VmallocOptions()
+    options.alignment = alignment
+    options.tag = tag
+    options.mayWait = mayWait
+    return options
+  }
+}

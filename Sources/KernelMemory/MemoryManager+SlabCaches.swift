@@ -1,0 +1,150 @@
+// Named caches, and the reports of misuse.
+
+extension MemoryManager {
+  /// Makes a cache of objects of one size. Its objects are freed with `kfree`. O(caches).
+  /// - Parameters:
+  ///   - name: for reports; copied, and cut to 47 bytes.
+  ///   - objectSize: the size of an object in bytes, 1 to 8 KiB less what hardening and a constructor add.
+  ///   - alignment: of every object, in bytes; a power of two, at most a page.
+  ///   - tag: who is charged for the objects.
+  ///   - constructor: prepares each object once, when its slab is made; nil for none.
+  ///   - context: passed to the constructor.
+  /// - Throws: `sizeIsZero`, `sizeOverflow`, `blockTooLarge`, `badAlignment`, `tagsExhausted` for a tag that does
+  ///   not exist, `cachesExhausted`.
+  public func makeCache(
+    named name: StaticString, objectSize: Int, alignment: UInt64 = 8, tag: Tag = .untagged,
+    constructor: SlabCache.Constructor? = nil, context: UnsafeMutableRawPointer? = nil
+  ) throws(MemoryError) -> SlabCache {
+    var options = KmallocOptions()
+    options.alignment = alignment
+    options.tag = tag
+    do throws(MemoryError) { _ = try check(objectSize, options) } catch { throw failed(error) }
+    let link = (UInt(objectSize) &+ 7) & ~7
+    let padding = slab.hardening.padding
+    let bytes = unsafe (constructor == nil ? max(UInt(objectSize), 8) : link &+ 8) &+ padding
+    let alignment = max(UInt(alignment), 8)
+    let stride = (bytes &+ alignment &- 1) & ~(alignment &- 1)
+    guard stride <= SizeClass.largest else { throw failed(.blockTooLarge(limit: Int(SizeClass.largest))) }
+    var block = CacheBlock(SlabLayout(stride: stride, pageSize), slab.hardening)
+    block.objectSize = UInt(objectSize)
+    block.tag = tag
+    if unsafe constructor != nil { block.link = link }
+    unsafe block.constructor = constructor
+    unsafe block.context = context
+    block.name = unsafe Tags.Name(UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+    guard let cache = slab.makeCache(block) else {
+      throw failed(.cachesExhausted(limit: Slab.capacity - Slab.firstNamed))
+    }
+    return cache
+  }
+
+  /// Allocates an object of a cache. O(1) usually, and as `kmalloc` otherwise.
+  /// - Parameters:
+  ///   - cache: what `makeCache` returned.
+  ///   - mayWait: whether the call may wait for other CPUs when memory is short.
+  /// - Throws: `cacheUnavailable` where the cache was destroyed, `framesExhausted`, `wouldWait`.
+  public func allocate(
+    from cache: SlabCache, mayWait: Bool = true
+  ) throws(MemoryError) -> UnsafeMutableRawPointer {
+    guard slab.contains(cache) else { throw failed(.cacheUnavailable) }
+    let address = cpus.with { cpu in take(cache, cpu) }
+    if let pointer = unsafe UnsafeMutableRawPointer(bitPattern: address) { return unsafe pointer }
+    let found = try retrying(mayWait: mayWait) { (cpu) throws(MemoryError) -> UInt in
+      let address = take(cache, cpu)
+      let order = slab.caches[Int(cache.number)].value.layout.order
+      guard address != 0 else { throw .framesExhausted(got: .zero, of: PageCount(1 &<< UInt64(order))) }
+      return address
+    }
+    return unsafe UnsafeMutableRawPointer(bitPattern: found).unsafelyUnwrapped
+  }
+
+  @inline(__always)
+  private func take(_ cache: SlabCache, _ cpu: borrowing CPU) -> UInt {
+    let block = slab.caches[Int(cache.number)]
+    return slab.take(Int(cache.number), asked: block.value.objectSize, tag: block.value.tag, cpu)
+  }
+
+  /// Destroys a cache none of whose objects is live; objects that lie in magazines of other CPUs are gathered.
+  /// Nobody may use the cache meanwhile.
+  /// - Throws: `cacheUnavailable` where it was destroyed before, `cacheInUse`, `wouldWait` where objects are in other
+  ///   CPUs' magazines and must not be waited for; with nothing changed.
+  public func destroy(_ cache: SlabCache) throws(MemoryError) {
+    guard let usage = usage(of: cache) else { throw failed(.cacheUnavailable) }
+    guard usage.objects == 0 else { throw failed(.cacheInUse(objects: usage.objects)) }
+    let isDone = cpus.with { cpu in
+      slab.drain(Int(cache.number), downTo: 0, cpu)
+      return slab.endCache(cache, cpu)
+    }
+    if isDone { return }
+    guard gatherAll(mayWait: true) else { throw failed(.wouldWait) }
+    guard cpus.with({ cpu in slab.endCache(cache, cpu) }) else {
+      throw failed(.cacheInUse(objects: self.usage(of: cache)?.objects ?? 0))
+    }
+  }
+
+  /// What a cache holds; nil where it was destroyed. O(CPUs).
+  public func usage(of cache: SlabCache) -> SlabCacheUsage? {
+    guard slab.contains(cache) else { return nil }
+    return cpus.with { cpu in slab.usage(of: Int(cache.number), cpu) }
+  }
+}
+
+// MARK: - Reports
+
+extension MemoryManager {
+  /// The newest misuses of kmalloc's memory, 32 at the most, the oldest first. O(reports).
+  public func forEachSlabReport(_ body: (SlabReport) -> Void) {
+    var number = cpus.with { cpu in slab.withReports(cpu) { $0.first } }
+    while let report = slabReport(from: &number) { body(report) }
+  }
+
+  private func slabReport(from number: inout UInt64) -> SlabReport? {
+    let (next, report) = cpus.with { cpu in
+      slab.withReports(cpu) { reports in
+        let wanted = max(number, reports.first)
+        return (wanted &+ 1, wanted < reports.count ? reports[wanted] : nil)
+      }
+    }
+    number = next
+    return report
+  }
+
+  /// Writes one line for each report: what, where, in which cache, and who is charged.
+  public func writeSlabReports(to sink: inout some TextSink) {
+    var number: UInt64 = 0
+    while let report = slabReport(from: &number) {
+      sink.write(report.kind.text)
+      sink.write(" 0x")
+      sink.write(hex: report.address.rawValue, width: 16)
+      sink.write(" cache ")
+      writeCacheName(report.cache, to: &sink)
+      sink.write(" tag ")
+      writeName(of: report.tag, to: &sink)
+      sink.newline()
+    }
+  }
+
+  /// Writes the name of a cache by its number in a report: `kmalloc-64`, or that of a named cache; "-" for none.
+  public func writeCacheName(_ number: Int?, to sink: inout some TextSink) {
+    guard let number, (0..<Slab.capacity).contains(number) else { return sink.write("-") }
+    if number < SizeClass.count {
+      sink.write("kmalloc-")
+      sink.write(decimal: UInt64(SizeClass.size(number)))
+    } else {
+      slab.caches[number].value.name.write(to: &sink)
+    }
+  }
+}
+
+extension SlabReport.Kind {
+  fileprivate var text: StaticString {
+    switch self {
+    case .doubleFree: "double free"
+    case .interiorFree: "free inside an object"
+    case .foreignFree: "free of foreign memory"
+    case .overflow: "overflow"
+    case .writeAfterFree: "write after free"
+    case .corruptLink: "corrupt link"
+    }
+  }
+}

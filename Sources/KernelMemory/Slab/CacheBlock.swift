@@ -1,0 +1,69 @@
+internal import Synchronization
+
+/// One CPU's free objects of one cache: a chain through their own memory.
+struct Magazine: ~Copyable {
+  /// The address of the first; zero for none.
+  var head: UInt
+  private let countWord: Atomic<Int>
+
+  /// Written by the CPU that has the magazine, read by any.
+  @inline(__always)
+  var count: Int {
+    get { countWord.load(ordering: .relaxed) }
+    nonmutating set { countWord.store(newValue, ordering: .relaxed) }
+  }
+
+  /// What one magazine holds at the most: 16 KiB or four objects, and no more than 128, of which a half
+  /// moves at once.
+  static func limit(_ stride: UInt) -> Int { Int(min(max(16_384 / stride, 4), 128)) }
+}
+
+/// What a cache is, and under its lock what it has.
+@safe
+struct CacheBlock {
+  let layout: SlabLayout
+  /// The bytes of an object that are its user's.
+  var objectSize: UInt = 0
+  /// Where in a free object the next one's address is.
+  var link: UInt = 0
+  /// What hides that address, and whether the place of the link does, too.
+  var secret: UInt = 0
+  var hides: UInt = 0
+  /// Bytes at the end of an object that note the size that was asked for: eight, in checked mode.
+  var padding: UInt = 0
+  var limit = 0
+  var constructor: SlabCache.Constructor?
+  var context: UnsafeMutableRawPointer?
+  var name = Tags.Name()
+  var tag = Tag.untagged
+
+  // Under the lock.
+
+  /// The slabs with an object that is not out.
+  var partial: UInt32 = 0
+  var slabs = 0
+  /// Slabs of which no object is out.
+  var empty = 0
+  /// Objects that are not in their slab: live, or in a magazine.
+  var out = 0
+  /// Of those, the ones that were given up because they were found damaged.
+  var lost = 0
+  /// The most there were of them.
+  var peak = 0
+
+  /// Empty slabs that are kept, so that a cache that crosses the border of a slab does not make and return
+  /// it each time.
+  static let keptEmpty = 1
+
+  init(_ layout: SlabLayout, _ hardening: SlabHardening) {
+    self.layout = layout
+    objectSize = layout.stride &- min(layout.stride, hardening.padding)
+    padding = hardening.padding
+    secret = hardening.secret
+    hides = hardening.mask
+    limit = layout.stride == 0 ? 0 : Magazine.limit(layout.stride)
+  }
+
+  var hasConstructor: Bool { unsafe constructor != nil }
+  var batch: Int { limit / 2 }
+}

@@ -1,0 +1,201 @@
+internal import Synchronization
+
+// Between magazines and slabs: under a cache's lock, many objects at a time.
+
+extension Slab {
+  /// Fills an empty magazine by half, from slabs that have a free object, or from a new one.
+  /// - Returns: the first object; zero where there is none.
+  @inline(never)
+  func refill(_ number: Int, _ cpu: borrowing CPU) -> UInt {
+    let cache = caches[number]
+    guard cache.value.layout.stride != 0 else { return 0 }
+    let magazine = magazine(cpu.number, number)
+    withLock(number, cpu) { _ in takeObjects(number, into: magazine, cpu) }
+    if magazine.value.head == 0, let slab = makeSlab(number, cpu) {
+      // A constructor may allocate, even from its own cache: so it runs before the lock is taken.
+      withLock(number, cpu) { cache in
+        add(slab, cache)
+        if magazine.value.head == 0 { takeObjects(number, into: magazine, cpu) }
+      }
+    }
+    if magazine.value.head != 0 { cpu.count(.magazineRefills) }
+    return magazine.value.head
+  }
+
+  private func takeObjects(_ number: Int, into magazine: Stable<Magazine>, _ cpu: borrowing CPU) {
+    let cache = caches[number]
+    while magazine.value.count < cache.value.batch && cache.value.partial != 0 {
+      let slab = cache.value.partial
+      let state = table[slab].value.state
+      let capacity = cache.value.layout.capacity
+      let first = address(of: slab) &+ UInt(state.slot &- 1) &* cache.value.layout.stride
+      let wanted = min(cache.value.batch &- magazine.value.count, capacity &- state.count)
+      let chain = follow(first, wanted, of: capacity &- state.count, number, cpu)
+      setNext(magazine.value.head, after: chain.last, cache)
+      magazine.value.head = first
+      magazine.value.count &+= chain.count
+      let isCut = chain.rest == 0
+      let out = isCut ? capacity : state.count &+ chain.count
+      let offset = (chain.rest &- base) & cache.value.layout.mask
+      let pins = isCut ? 0 : Int(cache.value.layout.index(offset)) &+ 1
+      table[slab].value.setState(state.counting(out, slot: pins))
+      cache.value.out &+= out &- state.count
+      cache.value.lost &+= out &- state.count &- chain.count
+      cache.value.peak = max(cache.value.peak, cache.value.out)
+      if state.count == 0 { cache.value.empty &-= 1 }
+      if out == capacity { unlink(slab, cache) }
+    }
+  }
+
+  /// Follows a slab's chain of `length` objects for `wanted` of them, or up to a link that is damaged: what
+  /// hangs on that is lost.
+  private func follow(
+    _ first: UInt, _ wanted: Int, of length: Int, _ number: Int, _ cpu: borrowing CPU
+  ) -> (last: UInt, count: Int, rest: UInt) {
+    let cache = caches[number]
+    var last = first
+    var count = 1
+    while true {
+      let next = next(after: last, cache)
+      if cache.value.hides != 0 && !isChained(next, number, isLast: count == length) {
+        report(.corruptLink, number, noteTag(last, cache), last, cpu)
+        return (last, count, 0)
+      }
+      if count == wanted { return (last, count, next) }
+      last = next
+      count &+= 1
+    }
+  }
+
+  /// Returns objects of this CPU's magazine to their slabs, until `count` are left.
+  @inline(never)
+  func drain(_ number: Int, downTo count: Int, _ cpu: borrowing CPU) {
+    let magazine = magazine(cpu.number, number)
+    guard magazine.value.count > count else { return }
+    cpu.count(.magazineDrains)
+    withLock(number, cpu) { cache in
+      while magazine.value.count > count {
+        let object = magazine.value.head
+        let next = next(after: object, cache)
+        magazine.value.count &-= 1
+        if cache.value.hides != 0 && !isChained(next, number, isLast: magazine.value.count == 0) {
+          report(.corruptLink, number, noteTag(object, cache), object, cpu)
+          cache.value.lost &+= magazine.value.count
+          magazine.value.count = 0
+          magazine.value.head = 0
+        } else {
+          magazine.value.head = next
+        }
+        putBack(object, cache)
+      }
+      returnEmpty(cache, keeping: CacheBlock.keptEmpty, cpu)
+    }
+  }
+
+  private func putBack(_ object: UInt, _ cache: Stable<CacheBlock>) {
+    let slab = slab(of: object, cache)
+    let state = table[slab].value.state
+    let start = address(of: slab)
+    let next = state.slot == 0 ? 0 : start &+ UInt(state.slot &- 1) &* cache.value.layout.stride
+    setNext(next, after: object, cache)
+    let index = cache.value.layout.index(object &- start)
+    table[slab].value.setState(state.counting(state.count &- 1, slot: Int(index) &+ 1))
+    cache.value.out &-= 1
+    if state.count == cache.value.layout.capacity { link(slab, cache) }
+    if state.count == 1 { cache.value.empty &+= 1 }
+  }
+
+  /// Returns this CPU's magazines and every empty slab. O(caches + objects).
+  func drain(_ cpu: borrowing CPU) {
+    for number in 0..<Self.capacity where caches[number].value.layout.stride != 0 {
+      drain(number, downTo: 0, cpu)
+      withLock(number, cpu) { cache in returnEmpty(cache, keeping: 0, cpu) }
+    }
+  }
+}
+
+// MARK: - Making and returning slabs
+
+extension Slab {
+  /// A slab that is on no list, its objects chained in ascending order.
+  private func makeSlab(_ number: Int, _ cpu: borrowing CPU) -> UInt32? {
+    let cache = caches[number]
+    let layout = cache.value.layout
+    guard let block = frames.takeBlock(order: layout.order, .normal, cpu) else { return nil }
+    let zone = table[block].value.state.zone
+    for offset in 0..<(UInt32(1) &<< UInt32(layout.order)) {
+      table[block &+ offset].value.setState(FrameState(slabOf: number, order: layout.order, zone: zone))
+    }
+    table[block].value.setState(table[block].value.state.counting(0, slot: 1))
+    let start = address(of: block)
+    unsafe Stable<UInt8>(bitPattern: start &+ layout.owners).pointer.initialize(
+      repeating: 0, count: layout.capacity)
+    var next: UInt = 0
+    for index in (0..<UInt(layout.capacity)).reversed() {
+      let object = start &+ index &* layout.stride
+      prepare(object, cache)
+      setNext(next, after: object, cache)
+      next = object
+    }
+    cpu.count(.slabsMade)
+    return block
+  }
+
+  /// What an object has before it is handed out for the first time.
+  private func prepare(_ object: UInt, _ cache: Stable<CacheBlock>) {
+    guard let constructor = unsafe cache.value.constructor else {
+      if cache.value.padding != 0 { poison(object, cache) }
+      return
+    }
+    let pointer = unsafe UnsafeMutableRawPointer(bitPattern: object).unsafelyUnwrapped
+    unsafe constructor(pointer, cache.value.context)
+  }
+
+  private func add(_ slab: UInt32, _ cache: Stable<CacheBlock>) {
+    link(slab, cache)
+    cache.value.slabs &+= 1
+    cache.value.empty &+= 1
+  }
+
+  /// Gives slabs of which nothing is out back to the frames.
+  func returnEmpty(_ cache: Stable<CacheBlock>, keeping kept: Int, _ cpu: borrowing CPU) {
+    var slab = cache.value.partial
+    while cache.value.empty > kept && slab != 0 {
+      let next = table[slab].value.next
+      if table[slab].value.state.count == 0 {
+        unlink(slab, cache)
+        cache.value.empty &-= 1
+        cache.value.slabs &-= 1
+        giveBack(slab, cpu)
+      }
+      slab = next
+    }
+  }
+
+  private func giveBack(_ slab: UInt32, _ cpu: borrowing CPU) {
+    let state = table[slab].value.state
+    for offset in 0..<(UInt32(1) &<< UInt32(state.order)) where offset != 0 {
+      table[slab &+ offset].value.setState(FrameState(.tail, zone: state.zone))
+    }
+    cpu.count(.slabsReturned)
+    frames.giveBlock(slab, order: state.order, cpu)
+  }
+
+  private func link(_ slab: UInt32, _ cache: Stable<CacheBlock>) {
+    let head = cache.value.partial
+    table[slab].value.setLinks(next: head)
+    if head != 0 { table[head].value.setLinks(next: table[head].value.next, previous: slab) }
+    cache.value.partial = slab
+  }
+
+  private func unlink(_ slab: UInt32, _ cache: Stable<CacheBlock>) {
+    let next = table[slab].value.next
+    let previous = table[slab].value.previous
+    if next != 0 { table[next].value.setLinks(next: table[next].value.next, previous: previous) }
+    if previous != 0 {
+      table[previous].value.setLinks(next: next, previous: table[previous].value.previous)
+    } else {
+      cache.value.partial = next
+    }
+  }
+}

@@ -1,0 +1,112 @@
+internal import Synchronization
+
+extension Slab {
+  /// Checks every invariant of this room while nothing runs, and names the first that does not hold.
+  /// O(frames + caches × CPUs + objects).
+  func validate() -> StaticString? {
+    var problem: StaticString?
+    for number in 0..<Self.capacity where problem == nil && caches[number].value.layout.stride != 0 {
+      problem = checkPartial(number) ?? checkMagazines(number)
+    }
+    return problem ?? checkSlabs()
+  }
+
+  /// The list of slabs with free objects.
+  private func checkPartial(_ number: Int) -> StaticString? {
+    let cache = caches[number]
+    var slab = cache.value.partial
+    var (previous, empty): (UInt32, Int) = (0, 0)
+    while slab != 0 {
+      let state = table[slab].value.state
+      guard state.kind == .slab, state.cache == number else { return "a cache's list has another's slab" }
+      guard table[slab].value.previous == previous else { return "a slab's back link is wrong" }
+      guard state.count < cache.value.layout.capacity else { return "a slab on a list has no free object" }
+      if state.count == 0 { empty &+= 1 }
+      (previous, slab) = (slab, table[slab].value.next)
+    }
+    return empty == cache.value.empty ? nil : "a cache's count of empty slabs is wrong"
+  }
+
+  private func checkMagazines(_ number: Int) -> StaticString? {
+    let cache = caches[number]
+    for cpu in 0..<cpus.count {
+      let magazine = magazine(cpu, number)
+      guard magazine.value.count <= cache.value.limit else { return "a magazine is over its bound" }
+      guard chain(from: magazine.value.head, number) == magazine.value.count else {
+        return "a magazine's count disagrees with its chain"
+      }
+    }
+    return nil
+  }
+
+  /// The length of a chain of free objects; nil where it has anything else.
+  private func chain(from first: UInt, _ number: Int) -> Int? {
+    let cache = caches[number]
+    var object = first
+    var count = 0
+    while object != 0 {
+      guard isChained(object, number), count <= 65_535 else { return nil }
+      count &+= 1
+      object = next(after: object, cache)
+    }
+    return count
+  }
+
+  /// Every slab, by the frames; then what the caches count.
+  private func checkSlabs() -> StaticString? {
+    var problem: StaticString?
+    var sums = InlineArray<128, Sums>(repeating: Sums())
+    forEachSlab { slab, state in
+      let number = state.cache
+      let cache = caches[number]
+      sums[number].slabs &+= 1
+      sums[number].out &+= state.count
+      sums[number].live &+= countOwned(slab, cache)
+      let offset = UInt(bitPattern: max(state.slot, 1) &- 1) &* cache.value.layout.stride
+      let length = chain(from: state.slot == 0 ? 0 : address(of: slab) &+ offset, number)
+      if length != cache.value.layout.capacity &- state.count {
+        problem = "a slab's count disagrees with its chain"
+      }
+    }
+    for number in 0..<Self.capacity where caches[number].value.layout.stride != 0 {
+      let cache = caches[number]
+      let sums = sums[number]
+      if sums.slabs != cache.value.slabs { problem = "a slab is in no cache's count" }
+      if sums.out != cache.value.out { problem = "a cache's objects disagree with its slabs' counts" }
+      if sums.live &+ cached(number) &+ cache.value.lost != sums.out { problem = "an object is nowhere" }
+    }
+    return problem
+  }
+
+  private struct Sums {
+    var (slabs, out, live) = (0, 0, 0)
+  }
+
+  /// Objects of a cache in all magazines. O(CPUs).
+  func cached(_ number: Int) -> Int {
+    var sum = 0
+    for cpu in 0..<cpus.count { sum &+= magazine(cpu, number).value.count }
+    return sum
+  }
+
+  private func countOwned(_ slab: UInt32, _ cache: Stable<CacheBlock>) -> Int {
+    let owners = Stable<Atomic<UInt8>>(bitPattern: address(of: slab) &+ cache.value.layout.owners)
+    var count = 0
+    for index in 0..<cache.value.layout.capacity where owners[index].value.load(ordering: .relaxed) != 0 {
+      count &+= 1
+    }
+    return count
+  }
+
+  private func forEachSlab(_ body: (UInt32, FrameState) -> Void) {
+    let shift = FrameTable.sectionShift
+    for section in 0..<table.sectionCount {
+      guard let first = table.metadata(of: FrameNumber(section &<< shift)) else { continue }
+      for index in 0..<(1 &<< Int(shift)) {
+        let state = first[index].value.state
+        guard state.kind == .slab, index & ((1 &<< state.order) &- 1) == 0 else { continue }
+        body(UInt32(truncatingIfNeeded: section &<< shift) &+ UInt32(index), state)
+      }
+    }
+  }
+}

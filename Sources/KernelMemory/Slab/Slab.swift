@@ -1,0 +1,320 @@
+internal import Synchronization
+
+// Slab: kmalloc
+//
+// Memory in the linear map, at a constant distance from its frames. Small objects are cut from slabs, blocks
+// of one to eight frames, each of one size; larger ones are whole blocks. Three layers:
+//
+//     magazine   this CPU's free objects of one cache, a chain through their own memory: the usual pair
+//                takes from it and puts into it, with interrupts off, and neither locks nor shares
+//     cache      one size, or one named kind: the list of its slabs that have a free object, under a lock
+//     slab       its free objects, a chain as in a magazine; the metadata of its first frame has the count
+//                of those that are out, and where the chain begins
+//
+// An address leads to its object in O(1): the frame's metadata names the cache and the slab's order; the
+// offset in the slab, times a reciprocal of the size, is the object's number; a remainder means that the
+// address is inside an object. At the end of the slab each object has a byte: zero where it is free, else
+// one more than the number of the tag that is charged. The one compare-and-swap that makes it zero decides
+// whether a free is right, even when two CPUs free at once.
+//
+// An object freed on another CPU than it came from goes to that CPU's magazine, and from there back to
+// its slab. A magazine that is empty takes half of what it may hold from the slabs; one that is full
+// returns half. A slab of which nothing is out goes back to the frames, but for one a cache.
+//
+// Invariants, checked by `validate()`:
+//   - an object is in exactly one of: its slab's chain, one magazine, somebody's hands;
+//   - its byte is not zero exactly where it is in somebody's hands;
+//   - a slab is on its cache's list exactly where not all of its objects are out.
+
+@safe
+struct Slab {
+  /// Caches: those of the size classes, and named ones.
+  static let capacity = 128
+  /// The bytes of the largest block.
+  static let largest: UInt = 4 &<< 20
+
+  /// Known at start, and never changed.
+  struct State {
+    let frames: Frames
+    let table: FrameTable
+    let tags: Tags
+    let caches: Stable<CacheBlock>
+    let magazines: Stable<Magazine>
+    let locks: Stable<SpinLock>
+    /// Of the caches.
+    let generations: Stable<Atomic<UInt32>>
+    let reports: Stable<SlabReports>
+    let reportsLock: Stable<SpinLock>
+    /// The linear map's address of physical address zero.
+    let base: UInt
+    let hardening: SlabHardening
+  }
+
+  private let state: Stable<State>
+
+  /// `magazines`, `locks` and `generations` are cleared memory for `capacity` elements, the magazines for
+  /// each CPU.
+  init(
+    frames: Frames, tags: Tags, base: UInt, state: Stable<State>, caches: Stable<CacheBlock>,
+    magazines: Stable<Magazine>, locks: Stable<SpinLock>, generations: Stable<Atomic<UInt32>>,
+    reports: Stable<SlabReports>, reportsLock: Stable<SpinLock>, hardening: SlabHardening
+  ) {
+    self.state = state
+    unsafe state.pointer.initialize(
+      to: State(
+        frames: frames, table: frames.table, tags: tags, caches: caches, magazines: magazines, locks: locks,
+        generations: generations, reports: reports, reportsLock: reportsLock, base: base,
+        hardening: hardening))
+    unsafe reports.pointer.initialize(to: SlabReports())
+    for number in 0..<Self.capacity {
+      let layout =
+        number < SizeClass.count
+        ? SlabLayout(class: number, frames.table.pageSize, padding: hardening.padding) : SlabLayout()
+      unsafe caches[number].pointer.initialize(to: CacheBlock(layout, hardening))
+    }
+  }
+
+  @inline(__always) var frames: Frames { state.value.frames }
+  @inline(__always) var table: FrameTable { state.value.table }
+  @inline(__always) var tags: Tags { state.value.tags }
+  @inline(__always) var caches: Stable<CacheBlock> { state.value.caches }
+  @inline(__always) var magazines: Stable<Magazine> { state.value.magazines }
+  var locks: Stable<SpinLock> { state.value.locks }
+  var generations: Stable<Atomic<UInt32>> { state.value.generations }
+  var reports: Stable<SlabReports> { state.value.reports }
+  var reportsLock: Stable<SpinLock> { state.value.reportsLock }
+  @inline(__always) var base: UInt { state.value.base }
+  var hardening: SlabHardening { state.value.hardening }
+  var cpus: CPUs { frames.cpus }
+  var pageShift: UInt { UInt(table.pageSize.shift) }
+
+  @inline(__always)
+  func magazine(_ cpu: Int, _ cache: Int) -> Stable<Magazine> { magazines[cpu &* Self.capacity &+ cache] }
+
+  @inline(__always)
+  func withLock<Result: ~Copyable>(
+    _ cache: Int, _ cpu: borrowing CPU, _ body: (Stable<CacheBlock>) -> Result
+  ) -> Result {
+    locks[cache].value.with(.slab, cpu) { body(caches[cache]) }
+  }
+}
+
+// MARK: - Where things are
+
+extension Slab {
+  /// The link of a free object.
+  @inline(__always)
+  func next(after object: UInt, _ cache: Stable<CacheBlock>) -> UInt {
+    let place = object &+ cache.value.link
+    return Stable<UInt>(bitPattern: place).value ^ cache.value.secret ^ (place & cache.value.hides)
+  }
+
+  @inline(__always)
+  func setNext(_ next: UInt, after object: UInt, _ cache: Stable<CacheBlock>) {
+    let place = object &+ cache.value.link
+    Stable<UInt>(bitPattern: place).value = next ^ cache.value.secret ^ (place & cache.value.hides)
+  }
+
+  /// The byte that says who owns an object.
+  @inline(__always)
+  func owner(of object: UInt, _ cache: Stable<CacheBlock>) -> Stable<Atomic<UInt8>> {
+    let offset = (object &- base) & cache.value.layout.mask
+    return Stable(
+      bitPattern: object &- offset &+ cache.value.layout.owners &+ cache.value.layout.index(offset))
+  }
+
+  /// The first frame of the slab that has an object.
+  @inline(__always)
+  func slab(of object: UInt, _ cache: Stable<CacheBlock>) -> UInt32 {
+    UInt32(truncatingIfNeeded: ((object &- base) & ~cache.value.layout.mask) &>> pageShift)
+  }
+
+  func address(of frame: UInt32) -> UInt { base &+ UInt(frame) &<< pageShift }
+}
+
+// MARK: - Sizes
+
+extension Slab {
+  @inline(__always)
+  var isChecked: Bool {
+    if case .checked = hardening { return true }
+    return false
+  }
+
+  /// The size whose class has the alignment, and in checked mode room for the note of the size: there, too,
+  /// powers of two are aligned to themselves.
+  func rounded(_ byteCount: UInt, alignment: UInt) -> UInt {
+    let isPowerOfTwo = byteCount & (byteCount &- 1) == 0
+    let multiple = isChecked && isPowerOfTwo ? max(alignment, byteCount) : alignment
+    let rounded = (byteCount &+ hardening.padding &+ multiple &- 1) & ~(multiple &- 1)
+    return rounded <= SizeClass.largest ? rounded : (byteCount &+ alignment &- 1) & ~(alignment &- 1)
+  }
+
+  /// Whether the class of a size is one of whole frames.
+  func isServedByFrames(_ byteCount: UInt) -> Bool {
+    caches[SizeClass.index(of: byteCount)].value.layout.stride == 0
+  }
+
+  /// log2 of the frames that hold so many bytes, from 1 up.
+  @inline(__always)
+  func order(_ byteCount: UInt) -> Int {
+    UInt.bitWidth &- ((byteCount &- 1) &>> pageShift).leadingZeroBitCount
+  }
+}
+
+// MARK: - Handing out
+
+extension Slab {
+  /// Memory for `byteCount` bytes, of which `asked` were asked for, from an object of the size's class or a
+  /// block of its order; zero where there is none. O(1), or O(orders + batch) where a magazine is empty.
+  @inline(__always)
+  func allocate(_ byteCount: UInt, asked: UInt, tag: Tag, _ cpu: borrowing CPU) -> UInt {
+    if byteCount <= SizeClass.largest {
+      let object = take(SizeClass.index(of: byteCount), asked: asked, tag: tag, cpu)
+      if object != 0 { return object }
+    }
+    return allocateBlock(byteCount, .normal, tag: tag, cpu)
+  }
+
+  /// An object of a cache; zero where there is none.
+  @inline(__always)
+  func take(_ number: Int, asked: UInt, tag: Tag, _ cpu: borrowing CPU) -> UInt {
+    let cache = caches[number]
+    let magazine = magazine(cpu.number, number)
+    var object = magazine.value.head
+    if object == 0 {
+      object = refill(number, cpu)
+      if object == 0 { return 0 }
+    }
+    let next = next(after: object, cache)
+    if cache.value.hides != 0 && !mayHandOut(object, next, number, asked, tag, cpu) {
+      return takeAgain(number, asked: asked, tag: tag, cpu)
+    }
+    magazine.value.head = next
+    magazine.value.count &-= 1
+    owner(of: object, cache).value.store(
+      UInt8(truncatingIfNeeded: tag.index) &+ 1, ordering: .releasing)
+    tags.charge(tag, bytes: UInt64(cache.value.layout.stride), cpu)
+    cpu.count(.objectsAllocated)
+    return object
+  }
+
+  @inline(never)
+  private func takeAgain(_ number: Int, asked: UInt, tag: Tag, _ cpu: borrowing CPU) -> UInt {
+    take(number, asked: asked, tag: tag, cpu)
+  }
+
+  /// A block of frames from `zone` or a lower one; zero where there is none.
+  func allocateBlock(_ byteCount: UInt, _ zone: ZoneKind, tag: Tag, _ cpu: borrowing CPU) -> UInt {
+    let order = order(byteCount)
+    guard let block = frames.takeBlock(order: order, zone, cpu) else { return 0 }
+    table[block].value.setLinks(next: UInt32(tag.index))
+    table[block].value.setState(table[block].value.state.becoming(.large, order: order))
+    tags.charge(tag, bytes: 1 &<< UInt64(UInt(order) &+ pageShift), cpu)
+    cpu.count(.objectsAllocated)
+    return address(of: block)
+  }
+}
+
+// MARK: - Taking back
+
+extension Slab {
+  /// Takes an object or a block back.
+  /// - Returns: why not, with nothing changed.
+  @inline(__always)
+  func free(_ object: UInt, _ cpu: borrowing CPU) -> BadFree? {
+    let frame = FrameNumber(UInt64((object &- base) &>> pageShift))
+    guard let metadata = table.metadata(of: frame) else { return .foreign }
+    let state = metadata.value.state
+    guard state.isSlab else { return freeBlock(object, cpu) }
+    let number = state.cache
+    let cache = caches[number]
+    let offset = (object &- base) & cache.value.layout.mask
+    let index = cache.value.layout.index(offset)
+    guard index &* cache.value.layout.stride == offset, index < UInt(cache.value.layout.capacity) else {
+      return problem(inside: object, cache)
+    }
+    let owner = Stable<Atomic<UInt8>>(
+      bitPattern: object &- offset &+ cache.value.layout.owners &+ index)
+    let tag = owner.value.load(ordering: .relaxed)
+    guard tag != 0, owner.value.compareExchange(expected: tag, desired: 0, ordering: .acquiring).exchanged
+    else { return .alreadyFree }
+    tags.uncharge(
+      Tag(index: UInt16(tag &- 1)), bytes: UInt64(cache.value.layout.stride), cpu)
+    cpu.count(.objectsFreed)
+    if cache.value.padding != 0 && !mayTakeBack(object, number, Tag(index: UInt16(tag &- 1)), cpu) {
+      return nil
+    }
+    let magazine = magazine(cpu.number, number)
+    setNext(magazine.value.head, after: object, cache)
+    magazine.value.head = object
+    magazine.value.count &+= 1
+    if magazine.value.count > cache.value.limit { drain(number, downTo: cache.value.batch, cpu) }
+    return nil
+  }
+
+  /// Why an address in a slab, not the first of an object, cannot be freed.
+  @inline(never)
+  private func problem(inside address: UInt, _ cache: Stable<CacheBlock>) -> BadFree {
+    let layout = cache.value.layout
+    let offset = (address &- base) & layout.mask
+    let index = layout.index(offset)
+    guard index < UInt(layout.capacity) else { return .foreign }
+    let owner = owner(of: address &- offset &+ index &* layout.stride, cache)
+    return owner.value.load(ordering: .relaxed) == 0 ? .alreadyFree : .interior
+  }
+
+  @inline(never)
+  private func freeBlock(_ address: UInt, _ cpu: borrowing CPU) -> BadFree? {
+    let frame = UInt32(truncatingIfNeeded: (address &- base) &>> pageShift)
+    let head = frames.head(around: frame)
+    let state = table[head].value.state
+    switch state.kind {
+    case .large: break
+    case .free, .idle: return .alreadyFree
+    default: return .foreign
+    }
+    guard head == frame, (address &- base) & UInt(table.pageSize.offsetMask) == 0 else { return .interior }
+    let tag = Tag(index: UInt16(truncatingIfNeeded: table[head].value.next))
+    let idle = state.becoming(.idle, order: state.order)
+    guard table[head].value.move(from: state, to: idle) else { return .alreadyFree }
+    tags.uncharge(tag, bytes: 1 &<< UInt64(UInt(state.order) &+ pageShift), cpu)
+    cpu.count(.objectsFreed)
+    frames.giveBlock(head, order: state.order, cpu)
+    return nil
+  }
+
+  /// Why an address cannot be freed, if it is not that of a live object or block.
+  @inline(never)
+  func problem(freeing address: UInt) -> BadFree {
+    let frame = UInt32(truncatingIfNeeded: (address &- base) &>> pageShift)
+    guard let metadata = table.metadata(of: FrameNumber(UInt64((address &- base) &>> pageShift))) else {
+      return .foreign
+    }
+    let state = metadata.value.state
+    if state.kind == .slab { return problem(inside: address, caches[state.cache]) }
+    return switch table[frames.head(around: frame)].value.state.kind {
+    case .large: .interior
+    case .free, .idle: .alreadyFree
+    default: .foreign
+    }
+  }
+
+  /// The bytes at an address that are its owner's, if it is the first of a live object or block. O(1).
+  func size(of address: UInt) -> UInt? {
+    let offset = address &- base
+    guard let metadata = table.metadata(of: FrameNumber(UInt64(offset &>> pageShift))) else { return nil }
+    let state = metadata.value.state
+    if state.kind == .large {
+      return offset & UInt(table.pageSize.offsetMask) == 0 ? 1 &<< (UInt(state.order) &+ pageShift) : nil
+    }
+    guard state.kind == .slab else { return nil }
+    let cache = caches[state.cache]
+    let index = cache.value.layout.index(offset & cache.value.layout.mask)
+    guard index &* cache.value.layout.stride == offset & cache.value.layout.mask,
+      index < UInt(cache.value.layout.capacity),
+      owner(of: address, cache).value.load(ordering: .relaxed) != 0
+    else { return nil }
+    return cache.value.padding == 0 ? cache.value.objectSize : notedSize(of: address, cache)
+  }
+}

@@ -1,0 +1,78 @@
+internal import Synchronization
+
+/// Objects of one kind, handed out of slabs of their own.
+@frozen
+public struct SlabCache: Equatable, Sendable {
+  /// Prepares an object when its slab is made; called once an object, with interrupts off. What it has set up
+  /// must be there again when the object is freed: the object stays as it is until it is handed out again. It
+  /// may allocate.
+  public typealias Constructor =
+    @convention(c) (
+      _ object: UnsafeMutableRawPointer, _ context: UnsafeMutableRawPointer?
+    ) -> Void
+
+  let number: UInt8
+  let generation: UInt32
+}
+
+/// What a cache holds.
+public struct SlabCacheUsage: Equatable, Sendable {
+  /// In their users' hands.
+  public let objects: Int
+  /// The most objects that were out of their slabs at once, in magazines or in use.
+  public let peakObjects: Int
+  public let slabs: Int
+  /// In all slabs.
+  public let frames: PageCount
+}
+
+extension Slab {
+  /// Named caches have the numbers above those of the size classes.
+  static var firstNamed: Int { SizeClass.count }
+
+  /// A cache's generation: odd while the cache is there.
+  @inline(__always)
+  func contains(_ cache: SlabCache) -> Bool {
+    cache.generation & 1 == 1
+      && generations[Int(cache.number)].value.load(ordering: .acquiring) == cache.generation
+  }
+
+  /// Claims a number for a new cache; nil where all are taken.
+  func makeCache(_ block: CacheBlock) -> SlabCache? {
+    for number in Self.firstNamed..<Self.capacity {
+      let word = generations[number]
+      let old = word.value.load(ordering: .acquiring)
+      // A cache that is being made has a generation that no handle has.
+      guard old & 3 == 0 else { continue }
+      let claim = word.value.compareExchange(expected: old, desired: old &+ 2, ordering: .acquiring)
+      guard claim.exchanged else { continue }
+      unsafe caches[number].pointer.initialize(to: block)
+      word.value.store(old &+ 1, ordering: .releasing)
+      return SlabCache(number: UInt8(number), generation: old &+ 1)
+    }
+    return nil
+  }
+
+  /// Ends a cache that has no objects but those that were lost.
+  /// - Returns: false where objects are out, or the cache has ended before.
+  func endCache(_ cache: SlabCache, _ cpu: borrowing CPU) -> Bool {
+    let number = Int(cache.number)
+    return withLock(number, cpu) { block in
+      guard contains(cache), block.value.out == 0 else { return false }
+      returnEmpty(block, keeping: 0, cpu)
+      unsafe caches[number].pointer.initialize(to: CacheBlock(SlabLayout(), .none))
+      generations[number].value.store(cache.generation &+ 3, ordering: .releasing)
+      return true
+    }
+  }
+
+  func usage(of number: Int, _ cpu: borrowing CPU) -> SlabCacheUsage {
+    let cached = cached(number)
+    return withLock(number, cpu) { cache in
+      SlabCacheUsage(
+        objects: max(0, cache.value.out &- cached &- cache.value.lost), peakObjects: cache.value.peak,
+        slabs: cache.value.slabs,
+        frames: PageCount(UInt64(cache.value.slabs) &<< UInt64(cache.value.layout.order)))
+    }
+  }
+}
