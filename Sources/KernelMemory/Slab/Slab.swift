@@ -170,7 +170,16 @@ extension Slab {
   @inline(__always)
   func allocate(_ byteCount: UInt, asked: UInt, tag: Tag, _ cpu: borrowing CPU) -> UInt {
     if byteCount <= SizeClass.largest {
-      let object = take(SizeClass.index(of: byteCount), asked: asked, tag: tag, cpu)
+      let object = takeCached(SizeClass.index(of: byteCount), tag, cpu)
+      if object != 0 { return object }
+    }
+    return allocateSlowly(byteCount, asked: asked, tag: tag, cpu)
+  }
+
+  @inline(never)
+  private func allocateSlowly(_ byteCount: UInt, asked: UInt, tag: Tag, _ cpu: borrowing CPU) -> UInt {
+    if byteCount <= SizeClass.largest {
+      let object = takeCarefully(SizeClass.index(of: byteCount), asked: asked, tag: tag, cpu)
       if object != 0 { return object }
     }
     return allocateBlock(byteCount, .normal, tag: tag, cpu)
@@ -179,29 +188,49 @@ extension Slab {
   /// An object of a cache; zero where there is none.
   @inline(__always)
   func take(_ number: Int, asked: UInt, tag: Tag, _ cpu: borrowing CPU) -> UInt {
+    let object = takeCached(number, tag, cpu)
+    return object != 0 ? object : takeCarefully(number, asked: asked, tag: tag, cpu)
+  }
+
+  /// The usual way: from the magazine, where links are not hidden. Zero where it is another.
+  @inline(__always)
+  private func takeCached(_ number: Int, _ tag: Tag, _ cpu: borrowing CPU) -> UInt {
     let cache = caches[number]
     let magazine = magazine(cpu.number, number)
-    var object = magazine.value.head
-    if object == 0 {
-      object = refill(number, cpu)
+    let object = magazine.value.head
+    guard object != 0, cache.value.hides == 0 else { return 0 }
+    magazine.value.head = Stable<UInt>(bitPattern: object &+ cache.value.link).value
+    handOut(object, cache, magazine, tag, cpu)
+    return object
+  }
+
+  @inline(never)
+  private func takeCarefully(_ number: Int, asked: UInt, tag: Tag, _ cpu: borrowing CPU) -> UInt {
+    let cache = caches[number]
+    let magazine = magazine(cpu.number, number)
+    while true {
+      let object = magazine.value.head != 0 ? magazine.value.head : refill(number, cpu)
       if object == 0 { return 0 }
+      let next = next(after: object, cache)
+      if cache.value.hides == 0 || mayHandOut(object, next, number, asked, tag, cpu) {
+        magazine.value.head = next
+        handOut(object, cache, magazine, tag, cpu)
+        return object
+      }
     }
-    let next = next(after: object, cache)
-    if cache.value.hides != 0 && !mayHandOut(object, next, number, asked, tag, cpu) {
-      return takeAgain(number, asked: asked, tag: tag, cpu)
-    }
-    magazine.value.head = next
+  }
+
+  /// Counts and charges the object that was first in a magazine.
+  @inline(__always)
+  private func handOut(
+    _ object: UInt, _ cache: Stable<CacheBlock>, _ magazine: Stable<Magazine>, _ tag: Tag,
+    _ cpu: borrowing CPU
+  ) {
     magazine.value.count &-= 1
     owner(of: object, cache).value.store(
       UInt8(truncatingIfNeeded: tag.index) &+ 1, ordering: .releasing)
     tags.charge(tag, bytes: UInt64(cache.value.layout.stride), cpu)
     cpu.count(.objectsAllocated)
-    return object
-  }
-
-  @inline(never)
-  private func takeAgain(_ number: Int, asked: UInt, tag: Tag, _ cpu: borrowing CPU) -> UInt {
-    take(number, asked: asked, tag: tag, cpu)
   }
 
   /// A block of frames from `zone` or a lower one; zero where there is none.
@@ -231,7 +260,9 @@ extension Slab {
     let cache = caches[number]
     let offset = (object &- base) & cache.value.layout.mask
     let index = cache.value.layout.index(offset)
-    guard index &* cache.value.layout.stride == offset, index < UInt(cache.value.layout.capacity) else {
+    guard index &* cache.value.layout.stride == offset,
+      index < UInt(bitPattern: cache.value.layout.capacity)
+    else {
       return problem(inside: object, cache)
     }
     let owner = Stable<Atomic<UInt8>>(
@@ -242,15 +273,30 @@ extension Slab {
     tags.uncharge(
       Tag(index: UInt16(tag &- 1)), bytes: UInt64(cache.value.layout.stride), cpu)
     cpu.count(.objectsFreed)
-    if cache.value.padding != 0 && !mayTakeBack(object, number, Tag(index: UInt16(tag &- 1)), cpu) {
-      return nil
-    }
+    if cache.value.hides != 0 { return putBackCarefully(object, number, Tag(index: UInt16(tag &- 1)), cpu) }
+    let magazine = magazine(cpu.number, number)
+    Stable<UInt>(bitPattern: object &+ cache.value.link).value = magazine.value.head
+    magazine.value.head = object
+    magazine.value.count &+= 1
+    if magazine.value.count > cache.value.limit { drainHalf(number, cpu) }
+    return nil
+  }
+
+  @inline(never)
+  private func putBackCarefully(_ object: UInt, _ number: Int, _ tag: Tag, _ cpu: borrowing CPU) -> BadFree? {
+    let cache = caches[number]
+    if cache.value.padding != 0 && !mayTakeBack(object, number, tag, cpu) { return nil }
     let magazine = magazine(cpu.number, number)
     setNext(magazine.value.head, after: object, cache)
     magazine.value.head = object
     magazine.value.count &+= 1
-    if magazine.value.count > cache.value.limit { drain(number, downTo: cache.value.batch, cpu) }
+    if magazine.value.count > cache.value.limit { drainHalf(number, cpu) }
     return nil
+  }
+
+  @inline(never)
+  private func drainHalf(_ number: Int, _ cpu: borrowing CPU) {
+    drain(number, downTo: caches[number].value.batch, cpu)
   }
 
   /// Why an address in a slab, not the first of an object, cannot be freed.
