@@ -151,7 +151,7 @@ extension Frames {
   }
 
   /// A block whose first frame's state is `idle` or `free`: the caller names it.
-  private func take(order: Int, _ kind: ZoneKind, _ cpu: borrowing CPU) -> UInt32? {
+  func take(order: Int, _ kind: ZoneKind, _ cpu: borrowing CPU) -> UInt32? {
     guard (0...Zone.maxOrder).contains(order) else { return nil }
     for zone in (0...Int(kind.rawValue)).reversed() {
       if order == 0 {
@@ -323,56 +323,6 @@ extension Frames {
   }
 }
 
-// MARK: - Page tables
-
-extension Frames {
-  /// Frames for `count` tables: from this CPU's list of cleared ones, and others. O(count).
-  /// - Parameters:
-  ///   - count: tables.
-  ///   - list: empty; takes the frames.
-  ///   - cpu: this CPU.
-  /// - Returns: how many at the front of the list are all zero.
-  /// - Throws: `tablesExhausted`, with none taken.
-  func allocateTables(
-    _ count: Int, into list: inout FrameList, _ cpu: borrowing CPU
-  ) throws(MemoryError) -> Int {
-    guard count > 0 else { return 0 }
-    for zone in 0..<ZoneKind.count {
-      let cache = cleared(cpu.number, zone)
-      while list.count < count, cache.value.count > 0 { list.push(cache.value.pop(table), table) }
-    }
-    let cleared = list.count
-    guard cleared < count else { return cleared }
-    do throws(MemoryError) {
-      list.append(try allocate(count: count &- cleared, zone: .normal, cpu), table)
-      return cleared
-    } catch {
-      free(&list, limit: .max, cpu)
-      guard case .framesExhausted(let got, let wanted) = error else { throw error }
-      let more = UInt64(cleared)
-      throw .tablesExhausted(
-        got: PageCount(got.rawValue &+ more), of: PageCount(wanted.rawValue &+ more))
-    }
-  }
-
-  /// Frees up to `limit` tables of a list, whose entries are all zero; a few stay so.
-  /// - Returns: how many.
-  func free(tables: inout FrameList, limit: Int, _ cpu: borrowing CPU) -> Int {
-    var count = 0
-    while count < limit, let frame = tables.pop(table) {
-      let zone = table[frame].value.state.zone
-      let cache = cleared(cpu.number, zone)
-      if cache.value.count < FrameCache.clearedHigh {
-        cache.value.push(frame, table)
-      } else {
-        push(frame, zone, cpu)
-      }
-      count &+= 1
-    }
-    return count
-  }
-}
-
 // MARK: - Usage
 
 extension Frames {
@@ -412,54 +362,4 @@ extension Frames {
 
   /// Frames that hold descriptors of areas and their index; they grow with the peak and stay.
   var ownMetadata: PageCount { PageCount(cpus.snapshot[.metadataFramesTaken]) }
-}
-
-// MARK: - For the rooms below
-
-extension Frames {
-  /// Cleared frames for the package's own records, for good: 2^`order` neighbours.
-  func allocateMetadata(order: Int = 0, _ cpu: borrowing CPU) -> UInt32? {
-    guard let first = take(order: order, .normal, cpu) else { return nil }
-    for frame in first..<first &+ 1 &<< UInt32(order) {
-      table[frame].value.setState(FrameState(.metadata, zone: table[first].value.state.zone))
-      table.zero(FrameNumber(UInt64(frame)))
-    }
-    cpu.count(.metadataFramesTaken, 1 &<< order)
-    return first
-  }
-
-  /// Hands frames over at start: splits the run into blocks by alignment and zone.
-  func adopt(_ run: FrameRange) {
-    var frame = run.first.rawValue
-    let end = run.end.rawValue
-    while frame < end {
-      let zone = zone(of: frame)
-      var order = min(Zone.maxOrder, frame.trailingZeroBitCount)
-      while frame &+ (1 &<< UInt64(order)) > end || self.zone(of: frame &+ (1 &<< UInt64(order)) &- 1) != zone
-      {
-        order &-= 1
-      }
-      let size = UInt64(1) &<< UInt64(order)
-      for offset in 0..<size {
-        table[UInt32(frame &+ offset)].value.setState(FrameState(.tail, zone: zone))
-      }
-      state.value.zones[zone].managed &+= size
-      state.value.zones[zone].put(UInt32(frame), order: order, zone: zone, table)
-      frame &+= size
-    }
-  }
-
-  /// Takes over frames that were in use before there was a manager: they are counted as its own
-  /// metadata, but for the page tables among them, which are marked as such next.
-  func adopt(inUse run: FrameRange) {
-    for frame in run.first.rawValue..<run.end.rawValue {
-      let zone = zone(of: frame)
-      table[UInt32(frame)].value.setState(FrameState(.metadata, zone: zone))
-      state.value.zones[zone].managed &+= 1
-    }
-  }
-
-  private func zone(of frame: UInt64) -> Int {
-    Int(ZoneKind(of: FrameNumber(frame).address(table.pageSize)).rawValue)
-  }
 }

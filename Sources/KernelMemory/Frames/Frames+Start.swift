@@ -1,0 +1,47 @@
+extension Frames {
+  /// Cleared frames for the package's own records, for good: 2^`order` neighbours.
+  func allocateMetadata(order: Int = 0, _ cpu: borrowing CPU) -> UInt32? {
+    guard let first = take(order: order, .normal, cpu) else { return nil }
+    for frame in first..<first &+ 1 &<< UInt32(order) {
+      table[frame].value.setState(FrameState(.metadata, zone: table[first].value.state.zone))
+      table.zero(FrameNumber(UInt64(frame)))
+    }
+    cpu.count(.metadataFramesTaken, 1 &<< order)
+    return first
+  }
+
+  /// Hands frames over at start: splits the run into blocks by alignment and zone.
+  func adopt(_ run: FrameRange) {
+    var frame = run.first.rawValue
+    let end = run.end.rawValue
+    while frame < end {
+      let zone = zone(of: frame)
+      var order = min(Zone.maxOrder, frame.trailingZeroBitCount)
+      while frame &+ (1 &<< UInt64(order)) > end || self.zone(of: frame &+ (1 &<< UInt64(order)) &- 1) != zone
+      {
+        order &-= 1
+      }
+      let size = UInt64(1) &<< UInt64(order)
+      for offset in 0..<size {
+        table[UInt32(frame &+ offset)].value.setState(FrameState(.tail, zone: zone))
+      }
+      state.value.zones[zone].managed &+= size
+      state.value.zones[zone].put(UInt32(frame), order: order, zone: zone, table)
+      frame &+= size
+    }
+  }
+
+  /// Takes over frames that were in use before there was a manager: they are counted as its own
+  /// metadata, but for the page tables among them, which are marked as such next.
+  func adopt(inUse run: FrameRange) {
+    for frame in run.first.rawValue..<run.end.rawValue {
+      let zone = zone(of: frame)
+      table[UInt32(frame)].value.setState(FrameState(.metadata, zone: zone))
+      state.value.zones[zone].managed &+= 1
+    }
+  }
+
+  private func zone(of frame: UInt64) -> Int {
+    Int(ZoneKind(of: FrameNumber(frame).address(table.pageSize)).rawValue)
+  }
+}
