@@ -10,10 +10,10 @@ extension Machine {
   /// The threshold is that of Linux's documentation (Documentation/arch/x86/tlb.rst): up to 33 pages,
   /// single invalidations cost less than refilling a TLB that was emptied.
   public static func x86_64(
-    linearMap: LinearMap, cpuCount: Int = 1, notify: Notify? = nil, fatal: @escaping Fatal
+    cpuCount: Int = 1, notify: Notify? = nil, fatal: @escaping Fatal
   ) -> Machine {
     unsafe Machine(
-      context: nil, cpuCount: cpuCount, linearMap: linearMap, fullFlushThreshold: PageCount(33),
+      context: nil, cpuCount: cpuCount, fullFlushThreshold: PageCount(33),
       flush: { _, ranges, count in
         guard count > 0, let ranges = unsafe ranges else { return PagingControls.flushEverything() }
         for index in 0..<count {

@@ -18,7 +18,7 @@ public struct Bootstrap: ~Copyable {
   ///   - window: how the boot code reaches RAM now: its base and how far it goes.
   ///   - linearMap: how RAM is reached once `root` is loaded.
   ///   - format: how the CPU reads page tables.
-  /// - Throws: `earlyMemoryExhausted`, `alreadyMapped`, `notCanonical`.
+  /// - Throws: `linearMapUnusable`, `earlyMemoryExhausted`, `alreadyMapped`, `notCanonical`.
   public init(
     memoryMap: MemoryMap, window: LinearMap, linearMap: LinearMap, format: PageTableFormatChoice
   ) throws(MemoryError) {

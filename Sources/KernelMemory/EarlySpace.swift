@@ -13,6 +13,8 @@ struct EarlySpace {
   init(
     _ memoryMap: MemoryMap, window: LinearMap, linearMap: LinearMap, _ choice: PageTableFormatChoice
   ) throws(MemoryError) {
+    try Self.check(window, choice)
+    try Self.check(linearMap, choice)
     self.memoryMap = memoryMap
     self.linearMap = linearMap
     self.choice = choice
@@ -21,6 +23,13 @@ struct EarlySpace {
     root = try early.allocate(PageCount(1))
     self.early = early
     try mapLinearly()
+  }
+
+  /// Frames are whole pages of the format, at addresses of pages.
+  private static func check(_ map: LinearMap, _ choice: PageTableFormatChoice) throws(MemoryError) {
+    guard map.pageSize == choice.pageSize, map.base.isAligned(to: choice.pageSize) else {
+      throw .linearMapUnusable(map.base)
+    }
   }
 
   mutating func map(

@@ -38,8 +38,6 @@ public struct Machine {
   public var context: UnsafeMutableRawPointer?
   /// CPUs are numbered from zero to this, exclusive.
   public var cpuCount: Int
-  /// The linear map after the switch to the manager's tables.
-  public var linearMap: LinearMap
   /// A flush of more pages than this asks for everything instead.
   public var fullFlushThreshold: PageCount
   public var flush: Flush
@@ -51,13 +49,11 @@ public struct Machine {
   public var fatal: Fatal
 
   public init(
-    context: UnsafeMutableRawPointer?, cpuCount: Int, linearMap: LinearMap,
-    fullFlushThreshold: PageCount, flush: @escaping Flush, notify: Notify? = nil,
-    afterMap: AfterMap?, fatal: @escaping Fatal
+    context: UnsafeMutableRawPointer?, cpuCount: Int, fullFlushThreshold: PageCount,
+    flush: @escaping Flush, notify: Notify? = nil, afterMap: AfterMap?, fatal: @escaping Fatal
   ) {
     unsafe self.context = context
     self.cpuCount = cpuCount
-    self.linearMap = linearMap
     self.fullFlushThreshold = fullFlushThreshold
     unsafe self.flush = flush
     unsafe self.notify = notify

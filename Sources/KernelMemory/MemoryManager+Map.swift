@@ -23,6 +23,8 @@ extension MemoryManager {
 
   /// Unmaps a run of pages; what is not mapped is passed over. A large leaf that sticks out is split
   /// first. When this returns, no CPU translates through the pages. O(tables + pages).
+  ///
+  /// A part of the linear map can be unmapped, too: its frames must not be the manager's to hand out.
   /// - Throws: `placeTaken` inside a managed range, `breakBeforeMake`, `tablesExhausted`, `wrongContext` with
   ///   interrupts off on a machine with several CPUs; with nothing unmapped.
   public func unmap(_ pages: PageRange) throws(MemoryError) {

@@ -237,7 +237,7 @@ extension MemoryManager {
     guard areas.canAdd(range) else { throw failed(.areasUnavailable) }
     var mapped: PageNumber?
     tables.visit(range) { leaf in mapped = mapped ?? leaf.pages.first }
-    if let mapped { throw failed(.alreadyMapped(mapped.address(pageSize))) }
+    if let mapped { throw failed(.alreadyMapped(max(mapped, range.first).address(pageSize))) }
     return try retrying { (cpu) throws(MemoryError) in
       let missing = tables.tablesBelowRootMissing(for: range)
       var source = try reserveTables(missing, cpu)

@@ -68,7 +68,7 @@ public final class SimulatedMachine {
   /// The machine as the memory manager sees it. The value does not keep the simulated machine alive.
   public var machine: Machine {
     unsafe Machine(
-      context: Unmanaged.passUnretained(self).toOpaque(), cpuCount: cpus.count, linearMap: linearMap,
+      context: Unmanaged.passUnretained(self).toOpaque(), cpuCount: cpus.count,
       fullFlushThreshold: fullFlushThreshold,
       flush: { context, ranges, count in
         guard let context = unsafe context else { stop("flush: no context") }

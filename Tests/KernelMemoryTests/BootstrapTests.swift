@@ -26,6 +26,22 @@ private let GiB: UInt64 = 1 << 30
     }
   }
 
+  @Test func aLinearMapOfAnotherPageSizeOrPlaceIsRefused() throws {
+    let simulated = try SimulatedMachine(ram: [.small])
+    let map = simulated.linearMap
+    let larger = LinearMap(base: map.base, limit: map.limit, pageSize: .size16K)
+    let shifted = LinearMap(
+      base: VirtualAddress(map.base.rawValue + 8), limit: map.limit, pageSize: .size4K)
+    for (window, linearMap) in [(larger, map), (map, larger), (shifted, map), (map, shifted)] {
+      let base = window == map ? linearMap.base : window.base
+      #expect(throws: MemoryError.linearMapUnusable(base)) {
+        _ = try Bootstrap(
+          memoryMap: simulated.memoryMap, window: window, linearMap: linearMap,
+          format: .x86_64FourLevel(hasGigabyteLeaves: true))
+      }
+    }
+  }
+
   /// Where a bank of RAM begins: at zero, or so that it lies on both sides of an entry of every level
   /// and of a section of metadata.
   @Test(arguments: [0, 512 * GiB - 110 * 4096])

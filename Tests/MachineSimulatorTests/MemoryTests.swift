@@ -10,7 +10,6 @@ import Testing
     let top = byteCount + (byteCount > 3 * GiB ? GiB : 0)
     #expect(tables.machine.linearMap.limit == PhysicalAddress(top))
     #expect(tables.machine.linearMap.base.rawValue & (GiB - 1) == 0)
-    #expect(tables.machine.machine.linearMap == tables.machine.linearMap)
     tables.map(highAddress, to: top - 4096)
     #expect(try tables.machine.read(highAddress) == 0)
     try tables.machine.store(UInt64(7), at: VirtualAddress(highAddress + 4088))

@@ -23,7 +23,7 @@ enum Memory {
       PagingControls.load(root: bootstrap.root)
       let manager = try unsafe bootstrap.start(
         on: .x86_64(
-          linearMap: AddressSpace.linearMap, cpuCount: cpuCount,
+          cpuCount: cpuCount,
           notify: { _, number in Processors.notify(number) }, fatal: reportFatal),
         vmallocRange: AddressSpace.vmallocRange, mode: mode)
       try manager.unmap(AddressSpace.linearAlias(of: Image.all))

@@ -17,6 +17,7 @@ extension TextSink {
     case .framesExhausted(let got, let count): write(got, " page frames are free of the wanted ", count)
     case .tablesExhausted(let got, let count): write(got, " frames for tables are free of the wanted ", count)
     case .metadataExhausted: write("no frame is free for the descriptors of areas")
+    case .linearMapUnusable(let address): write("no linear map for this page size: ", address)
     case .notCanonical(let address): write("the page tables do not translate ", address)
     case .frameOutOfReach(let frame):
       write("no page-table entry holds the frame number ")
