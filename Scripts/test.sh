@@ -5,6 +5,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source Scripts/suite.sh
 
 suite "unit tests" .build --skip HeavyTests --
+suite "ablation tests" .build-ablations --filter AblationTests -- --traits Ablations
 suite "heavy tests" .build-release --filter HeavyTests -- "${optimised[@]}"
 
 if ! Scripts/setup.sh; then
