@@ -21,6 +21,11 @@ let package = Package(
     .library(name: "MachineSimulator", targets: ["MachineSimulator"]),
     .library(name: "BareMetal", targets: ["BareMetal", "CBareMetal"]),
   ],
+  traits: [
+    .trait(
+      name: "Ablations",
+      description: "Lets tests plant mistakes in the core, to show that they are found; never for a kernel.")
+  ],
   targets: [
     .target(name: "CMachine"),
     .target(name: "KernelMemory", dependencies: ["CMachine"], swiftSettings: sources),

@@ -3,7 +3,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 for package in . Kernel; do
-  for scratch in .build .build-release .build-lint .build-docs .build-kernel; do
+  for scratch in .build .build-release .build-ablations .build-tsan .build-lint .build-docs .build-kernel; do
     rm -rf "${package:?}/$scratch"
   done
 done

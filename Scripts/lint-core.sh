@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Proves two things of the core, on every bare-metal target:
+# Proves three things of the core, on every bare-metal target:
 #
 # 1. It allocates nothing: `-no-allocations` makes the compiler refuse all that would reach for a heap.
 # 2. It drops no retired memory. A value that holds such memory calls `cmachine_dropped_memory` in its
@@ -9,6 +9,9 @@
 #    that some path needs; the linker names the path. No root are the deinits themselves that do nothing
 #    but call the symbol: a public type has one whether or not anything drops it. Generic functions exist
 #    only where they are used: those that the kernel uses are proved by its own link.
+#
+# 3. It has no trace of the mistakes that tests can plant in it (the package trait `Ablations`): no symbol
+#    has their name. That this would be seen is shown on a build with the trait.
 #
 # The link also shows that nothing else is needed: no heap function, no C library but the four
 # functions that a compiler may call anywhere.
@@ -29,7 +32,7 @@ report() {
   if [ "$outcome" = FAILED ]; then failed=1; fi
 }
 
-# build TARGET TRIPLE: compiles for a kernel. Sections per function let the linker leave out what
+# build TARGET TRIPLE FLAGS...: compiles for a kernel. Sections per function let the linker leave out what
 # nothing reaches; the stack protector would ask for symbols that the core has no use for.
 build() {
   swift build --quiet --target "$1" --triple "$2" --build-system native -c release \
@@ -37,7 +40,7 @@ build() {
     -Xswiftc -enable-experimental-feature -Xswiftc Embedded -Xswiftc -wmo -Xswiftc -no-allocations \
     -Xswiftc -Xfrontend -Xswiftc -function-sections \
     -Xswiftc -Xfrontend -Xswiftc -disable-stack-protector \
-    -Xcc -ffreestanding
+    -Xcc -ffreestanding "${@:3}"
 }
 
 # objects TRIPLE MODULE...: the object files of these modules that have sources today: an
@@ -97,6 +100,9 @@ link() {
   "$tools/ld.lld" --gc-sections --entry 0 --error-limit=0 -o "$out/proof" "@$out/roots" "${missing[@]}" "$@"
 }
 
+# traces OBJECTS...: the symbols of planted mistakes.
+traces() { "$tools/llvm-nm" "$@" | grep blation || true; }
+
 # explain LOG OBJECTS...: the cause in words, then the linker's own.
 explain() {
   local log=$1
@@ -124,6 +130,10 @@ check() {
     fi
   done
   mapfile -t built < <(objects "$triple" "$@")
+  if [ -n "$(traces "${built[@]}")" ]; then
+    report FAILED "$* for $triple: mistakes that tests plant are in it"
+    traces "${built[@]}" | sed 's/^/  /'
+  fi
   if link "$triple" "${built[@]}" >"$log" 2>&1; then
     report "ok    " "$* for $triple: allocates nothing, drops no retired memory"
   else
@@ -132,7 +142,25 @@ check() {
   fi
 }
 
+# check_traces TRIPLE: with the trait the core has symbols of planted mistakes, so that without it their
+# absence means something.
+check_traces() {
+  local triple=$1 scratch=$scratch/ablations built=() log
+  log=$scratch/$1.log
+  mkdir -p "$scratch"
+  if build KernelMemory "$triple" --traits Ablations >"$log" 2>&1; then
+    mapfile -t built < <(objects "$triple" KernelMemory)
+    if [ -n "$(traces "${built[@]}")" ]; then
+      report "ok    " "planted mistakes would be seen by their symbols, and the core has none"
+      return
+    fi
+  fi
+  report FAILED "a build with planted mistakes shows no symbol of them"
+  grep -E 'error|warning' "$log" | sort -u | sed 's/^/  /'
+}
+
 check x86_64-unknown-none-elf KernelMemory BareMetal
 check aarch64-none-none-elf KernelMemory
 check riscv64-none-none-eabi KernelMemory
+check_traces x86_64-unknown-none-elf
 exit "$failed"

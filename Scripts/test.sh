@@ -5,6 +5,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source Scripts/suite.sh
 
 suite "unit tests" .build --skip HeavyTests --
+suite "ablation tests" .build-ablations --filter AblationTests -- --traits Ablations
+suite "tests under ThreadSanitizer" .build-tsan --filter FreeThreadTests -- --sanitize=thread \
+  -Xlinker --wrap=__tsan_external_write
 suite "heavy tests" .build-release --filter HeavyTests -- "${optimised[@]}"
 
 if ! Scripts/setup.sh; then

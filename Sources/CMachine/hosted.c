@@ -14,4 +14,16 @@ void cmachine_dropped_memory(void) {
   fputs("swift-vmalloc: retired memory was dropped without a completed flush\n", stderr);
   abort();
 }
+
+#if __has_feature(thread_sanitizer)
+// Swift tells ThreadSanitizer of formal accesses besides those of the code: an `inout` of one field behind an
+// address is said to be a write of all that begins there, so that two CPUs that change different fields of a
+// record look like a race. Builds under ThreadSanitizer link with `--wrap=__tsan_external_write`; loads and
+// stores are watched as ever.
+void __wrap___tsan_external_write(void *address, void *caller, void *tag) {
+  (void)address;
+  (void)caller;
+  (void)tag;
+}
+#endif
 #endif

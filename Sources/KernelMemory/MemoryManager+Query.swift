@@ -1,3 +1,5 @@
+internal import CMachine
+
 extension MemoryManager {
   /// The frame behind a mapped address, in any range. O(levels), lock-free.
   public func frame(at address: VirtualAddress) -> FrameNumber? {
@@ -25,7 +27,11 @@ extension MemoryManager {
     let descriptor = areas.pool[number]
     let generation = descriptor.value.generation
     guard descriptor.value.state == .live else { return nil }
+    cmachine_step(cmachine_step_area_found)
     let area = area(number)
+    #if Ablations
+    if Ablation.skipAreaGeneration.isOn { return area.spanRange.contains(page) ? area : nil }
+    #endif
     // What was read belongs together only if the descriptor has not begun another life meanwhile.
     return descriptor.value.generation == generation && area.spanRange.contains(page) ? area : nil
   }

@@ -79,6 +79,35 @@ extension PhysicalMemory {
 }
 
 extension PhysicalMemory {
+  /// What all RAM holds. O(RAM).
+  var contents: [[UInt8]] {
+    regions.map { region in
+      unsafe [UInt8](UnsafeRawBufferPointer(start: start(of: region), count: Int(region.byteCount)))
+    }
+  }
+
+  /// Makes RAM hold that again; writes only what differs. O(RAM).
+  func restore(_ contents: [[UInt8]]) {
+    for (region, bytes) in zip(regions, contents) {
+      let target = unsafe start(of: region)
+      unsafe bytes.withUnsafeBytes { source in
+        for offset in stride(from: 0, to: source.count, by: Int(PageSize.size4K.bytes)) {
+          let count = min(Int(PageSize.size4K.bytes), source.count - offset)
+          let old = unsafe source.baseAddress.unsafelyUnwrapped + offset
+          if unsafe memcmp(target + offset, old, count) != 0 {
+            unsafe memcpy(target + offset, old, count)
+          }
+        }
+      }
+    }
+  }
+
+  private func start(of region: RAMRegion) -> UnsafeMutableRawPointer {
+    unsafe reservation.start + Int(region.start.rawValue)
+  }
+}
+
+extension PhysicalMemory {
   /// Reads a table entry, in one access. Acquiring, since a walker sees a table that an entry references
   /// as it was when the entry was written (SDM 4.10.2.3, and the ordering of stores, vol. 3A, 8.2).
   func entry(at address: UInt64, for request: Request, level: Int) throws(Fault) -> PagingEntry {

@@ -15,6 +15,8 @@ internal import Synchronization
 final class SimulatedCPU {
   /// Whether an interrupt is pending.
   let isNotified = Atomic<Bool>(false)
+  /// Where one thread plays all CPUs: whether it plays another one in the middle of this one's work.
+  var isLeftWithInterruptsOff = false
   private(set) var root: UInt64?
   private(set) var counters = MachineCounters()
   private var caches = TranslationCaches()
@@ -149,6 +151,27 @@ extension SimulatedCPU {
   func flushAll() {
     counters.fullFlushes += 1
     caches.removeAll()
+  }
+
+  /// All that a CPU is at one moment, when it runs nothing.
+  struct State {
+    fileprivate var root: UInt64?
+    fileprivate var counters: MachineCounters
+    fileprivate var caches: TranslationCaches
+    fileprivate var isNotified: Bool
+  }
+
+  var state: State {
+    get {
+      State(
+        root: root, counters: counters, caches: caches, isNotified: isNotified.load(ordering: .acquiring))
+    }
+    set {
+      root = newValue.root
+      counters = newValue.counters
+      caches = newValue.caches
+      isNotified.store(newValue.isNotified, ordering: .releasing)
+    }
   }
 
   func countNotification() { counters.notifications += 1 }

@@ -7,7 +7,7 @@ internal import Synchronization
 // register of a local APIC keeps one bit a vector (SDM vol. 3A, 10.8.4). When it is taken is the business
 // of whoever runs the CPUs: `Scheduler` chooses, `runFreely` takes it at the next step with interrupts
 // on. Without either, one thread plays all CPUs in turn (`onCPU`); the others are idle then, and take
-// it at once.
+// it at once, unless the thread has left one in the middle of something with interrupts off.
 
 extension SimulatedMachine {
   /// The CPU that the calling thread plays; zero where nothing else was said.
@@ -20,9 +20,11 @@ extension SimulatedMachine {
   /// Runs `body` with the calling thread playing `cpu`, its interrupts on.
   public func onCPU<Result>(_ cpu: Int, _ body: () throws -> Result) rethrows -> Result {
     let (before, interrupts) = (cmachine_cpu_number(), cmachine_interrupts_enabled)
+    let wasLeft = leave(Int(before), withInterruptsOff: interrupts == 0)
     cmachine_set_cpu_number(UInt32(cpu))
     cmachine_interrupts_enabled = 1
     defer {
+      _ = leave(Int(before), withInterruptsOff: wasLeft)
       cmachine_set_cpu_number(before)
       cmachine_interrupts_enabled = interrupts
     }
@@ -34,7 +36,20 @@ extension SimulatedMachine {
     guard cpus.indices.contains(cpu) else { stop("notify: there is no CPU \(cpu)") }
     callingCPU.countNotification()
     cpus[cpu].isNotified.store(true, ordering: .releasing)
-    if StepHandler.current == nil && cpu != Self.currentCPU { onCPU(cpu) { takeInterrupt() } }
+    guard StepHandler.current == nil, cpu != Self.currentCPU, !cpus[cpu].isLeftWithInterruptsOff else {
+      return
+    }
+    onCPU(cpu) { while isNotified(cpu) { takeInterrupt() } }
+  }
+
+  /// Notes how the thread leaves a CPU to play another one: with interrupts off it takes none, and those
+  /// that come stay pending.
+  /// - Returns: how it was left before.
+  private func leave(_ cpu: Int, withInterruptsOff isOff: Bool) -> Bool {
+    guard StepHandler.current == nil, cpus.indices.contains(cpu) else { return false }
+    let before = cpus[cpu].isLeftWithInterruptsOff
+    cpus[cpu].isLeftWithInterruptsOff = isOff
+    return before
   }
 
   /// Whether a CPU has an interrupt pending.

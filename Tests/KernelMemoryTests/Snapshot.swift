@@ -47,7 +47,7 @@ struct Snapshot {
       case .mapped: counts[state.zone][1] += 1
       case .slab: counts[state.zone][0] += 1
       case .table: counts[state.zone][2] += 1
-      case .free, .tail, .idle, .metadata: break
+      case .free, .tail, .idle, .retired, .metadata: break
       }
     }
     for (zone, kind) in [ZoneKind.dma, .dma32, .normal].enumerated() {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import KernelMemory
 
-/// A simulated machine with a started manager.
+/// A simulated machine with a started manager, in which all CPUs, or the first `joined`, take part.
 final class TestMachine {
   /// Where booted kernels put it, too.
   static let vmallocStart = PageNumber(0xffff_c900_0000_0000 >> 12)
@@ -15,7 +15,7 @@ final class TestMachine {
     ram: [RAMRegion] = [RAMRegion(PhysicalAddress(0), byteCount: 64 << 20)],
     map: MemoryMap? = nil, vmallocPages: UInt64 = 1 << 33, largeLeaves: Bool = true,
     limit: PhysicalAddress? = nil, mode: FreeMode = .strict,
-    cpuCount: Int = 1, hardening: SlabHardening = .none
+    cpuCount: Int = 1, joined: Int? = nil, hardening: SlabHardening = .none
   ) throws {
     simulated = try SimulatedMachine(ram: ram, cpuCount: cpuCount)
     let window = simulated.linearMap
@@ -33,7 +33,7 @@ final class TestMachine {
     for cpu in 1..<max(cpuCount, 1) {
       try simulated.onCPU(cpu) {
         try simulated.loadRoot(root)
-        manager.joinCPU()
+        if cpu < joined ?? cpuCount { manager.joinCPU() }
       }
     }
     simulated.onNotify = { [manager] _ in manager.serveFlushes() }

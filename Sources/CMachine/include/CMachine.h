@@ -31,6 +31,10 @@ enum cmachine_step {
   cmachine_step_flush_waiting,
   cmachine_step_frames_freed,
   cmachine_step_range_freed,
+  /// An address has led to a live area, and what is known of the area is not read yet.
+  cmachine_step_area_found,
+  /// A walk without a lock has come to the entry for a page, and has yet to read it.
+  cmachine_step_entry_found,
 };
 
 #if defined(__linux__)

@@ -5,18 +5,21 @@
 @safe @frozen
 @usableFromInline
 struct Stable<Element: ~Copyable> {
-  @usableFromInline let address: UInt
+  // A pointer, not its bits: what is built with ThreadSanitizer notes accesses by it.
+  @usableFromInline let pointer: UnsafeMutablePointer<Element>
 
   @inlinable @inline(__always)
-  init(at address: VirtualAddress) { self.address = UInt(address.rawValue) }
+  init(at address: VirtualAddress) { self.init(bitPattern: UInt(address.rawValue)) }
 
+  /// Zero for what is never used.
   @inlinable @inline(__always)
-  init(bitPattern address: UInt) { self.address = address }
-
-  @inlinable @inline(__always)
-  var pointer: UnsafeMutablePointer<Element> {
-    unsafe UnsafeMutablePointer(bitPattern: address).unsafelyUnwrapped
+  init(bitPattern address: UInt) {
+    unsafe pointer = unsafeBitCast(
+      UnsafeMutablePointer<Element>(bitPattern: address), to: UnsafeMutablePointer<Element>.self)
   }
+
+  @inlinable @inline(__always)
+  var address: UInt { unsafe UInt(bitPattern: pointer) }
 
   @inlinable
   var value: Element {

@@ -100,6 +100,9 @@ struct AreaDescriptor: ~Copyable {
   /// Moves from one state to another; false where the descriptor is not in the first, or begins another
   /// life. Of two callers that try the same move, one succeeds.
   borrowing func move(from old: AreaState, to new: AreaState, in generation: UInt64) -> Bool {
+    #if Ablations
+    let generation = Ablation.skipAreaGeneration.isOn ? self.generation : generation
+    #endif
     let life = generation &<< 8
     return stateWord.compareExchange(
       expected: life | UInt64(old.rawValue), desired: life | UInt64(new.rawValue),

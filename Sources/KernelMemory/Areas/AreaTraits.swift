@@ -66,5 +66,10 @@ struct AreaTraits: Equatable, Sendable {
 
   /// All but the tag: two areas with the same key and size serve the same requests.
   @inline(__always)
-  var key: UInt64 { rawValue & 0x0000_ffff_ffff_ffff }
+  var key: UInt64 {
+    #if Ablations
+    if Ablation.warmAcrossProtections.isOn { return rawValue & 0x0000_ffff_fff0_ffff }
+    #endif
+    return rawValue & 0x0000_ffff_ffff_ffff
+  }
 }

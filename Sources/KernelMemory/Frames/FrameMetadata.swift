@@ -9,7 +9,7 @@ internal import Synchronization
 //            | slot      | count     | order, resting | flags  | zone | kind   |
 //
 //     link    as `free`:     next and previous block of the zone's list of this order
-//             as `idle`:     next frame of the list that it is on; the upper half is unused
+//             as `idle`, `retired`: next frame of the list that it is on; the upper half is unused
 //             as `mapped`:   the area that maps it, and which of the area's pages: the reverse mapping
 //             as `table`:    the table above it; and the next of a list of emptied or resting tables
 //             as `slab`:     next and previous slab of its cache that has a free object
@@ -35,7 +35,7 @@ enum FrameKind: UInt8 {
   case free
   /// Inside a block that a lower frame heads.
   case tail
-  /// On a list: a CPU's cache, a reservation, a retired batch.
+  /// On a list: a CPU's cache, or a reservation.
   case idle
   /// Heads a block that a caller holds.
   case allocated
@@ -49,6 +49,8 @@ enum FrameKind: UInt8 {
   case slab
   /// Heads a block that kmalloc has handed out whole.
   case large
+  /// Was mapped by an area, and may still be translated: behind a flush.
+  case retired
 }
 
 @frozen @usableFromInline

@@ -82,18 +82,21 @@ extension Frames {
   private func checkOwners(retired: UInt64) -> StaticString? {
     var owned: UInt64 = 0
     var idle: UInt64 = 0
+    var waiting: UInt64 = 0
     table.forEach { metadata in
       let state = metadata.value.state
       switch state.kind {
       case .allocated, .large: owned &+= 1 &<< UInt64(state.order)
       case .mapped, .table, .metadata, .slab: owned &+= 1
       case .idle: idle &+= 1 &<< UInt64(state.order)
+      case .retired: waiting &+= 1
       case .unmanaged, .free, .tail: break
       }
     }
     var cached: UInt64 = 0
     for index in 0..<ZoneKind.count { cached &+= usage(of: ZoneKind.all[index]).cached.rawValue }
-    if idle != cached &+ retired { return "an idle frame is on no list" }
+    if idle != cached { return "an idle frame is on no list" }
+    if waiting != retired { return "a retired frame is in no batch" }
     return owned &+ retired == used.rawValue ? nil : "the used frames disagree with their states"
   }
 }

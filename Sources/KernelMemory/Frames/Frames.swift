@@ -131,7 +131,7 @@ extension Frames {
     guard let state = table.metadata(of: frame)?.value.state else { return .foreign }
     return switch state.kind {
     case .allocated: state.order == order ? nil : .wrongOrder
-    case .free, .idle: .alreadyFree
+    case .free, .idle, .retired: .alreadyFree
     case .tail:
       switch table[head(around: UInt32(frame.rawValue))].value.state.kind {
       case .free, .idle: .alreadyFree

@@ -1,3 +1,4 @@
+internal import CMachine
 internal import Synchronization
 
 extension Walker {
@@ -49,6 +50,7 @@ extension Walker {
   /// The leaf that maps `page`: all its pages, its first frame, its attributes. O(levels), lock-free.
   func query(_ page: PageNumber) -> MappedRange? {
     guard let leaf = leaf(at: page) else { return nil }
+    cmachine_step(cmachine_step_entry_found)
     let value = leaf.entry.value.load(ordering: .relaxed)
     guard Format.isPresent(value) else { return nil }
     return mappedRange(value, page, level: leaf.level)

@@ -28,7 +28,7 @@ extension Walker {
         first[step].value.store(0, ordering: .relaxed)
         let frame = UInt32(truncatingIfNeeded: Format.frame(ofLeaf: value, level: stop.level).rawValue)
         let metadata = table[frame]
-        metadata.value.setState(metadata.value.state.becoming(.idle))
+        metadata.value.setState(metadata.value.state.becoming(.retired))
         detached.frames.push(frame, table)
       }
     }

@@ -60,6 +60,9 @@ struct FlushRanges {
 
   /// Flushes them on this CPU.
   func flush(_ machine: Machine) {
+    #if Ablations
+    if Ablation.dropFlush.isOn { return }
+    #endif
     if isEverything {
       unsafe machine.flush(machine.context, nil, 0)
     } else {

@@ -98,7 +98,7 @@ extension Reclaim {
     }
   }
 
-  private func free(_ list: inout FrameList, limit: Int, _ cpu: borrowing CPU) -> Int {
+  func free(_ list: inout FrameList, limit: Int, _ cpu: borrowing CPU) -> Int {
     guard list.count > 0, limit > 0 else { return 0 }
     var taken = tables.locked(cpu) {
       tables.takeAway(&list, limit: limit, emptied: &slot(cpu).value.emptied)
@@ -131,7 +131,7 @@ extension Reclaim {
     return count
   }
 
-  private func release(_ list: inout AreaList, limit: Int, _ cpu: borrowing CPU) -> Int {
+  func release(_ list: inout AreaList, limit: Int, _ cpu: borrowing CPU) -> Int {
     guard list.count > 0, limit > 0 else { return 0 }
     var count = 0
     areas.locked(cpu) {

@@ -194,6 +194,9 @@ extension Reclaim {
       unpin(area, cpu)
       batch.value.areas.push(area, pool)
     }
+    #if Ablations
+    if Ablation.recycleRangeBeforeFlush.isOn { _ = release(&batch.value.areas, limit: .max, cpu) }
+    #endif
   }
 
   /// Whether an area is small enough for the cool cache, and its guard no larger than it may be.
@@ -217,6 +220,10 @@ extension Reclaim {
     batch.value.tables.append(detached.tables, frames.table)
     batch.value.ranges.add(pages, frames.table.pageSize, threshold: shootdown.threshold)
     batch.value.generation = shootdown.newest
+    #if Ablations
+    if Ablation.freeFramesBeforeFlush.isOn { frames.free(&batch.value.frames, limit: .max, cpu) }
+    if Ablation.freeTableBeforeFlush.isOn { _ = free(&batch.value.tables, limit: .max, cpu) }
+    #endif
   }
 
   /// Clears a mapping of borrowed frames, and puts the tables to rest that this empties. `settle` has the

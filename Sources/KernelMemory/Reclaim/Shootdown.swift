@@ -124,11 +124,19 @@ struct Shootdown {
   }
 
   /// The token of a request that is complete.
-  func token(for number: UInt64) -> FlushToken? { isComplete(number) ? FlushToken(number) : nil }
+  func token(for number: UInt64) -> FlushToken? {
+    #if Ablations
+    if Ablation.skipFlushGeneration.isOn { return FlushToken(number) }
+    #endif
+    return isComplete(number) ? FlushToken(number) : nil
+  }
 
   func fail(_ message: StaticString) -> Never { state.value.machine.value.fail(message) }
 
   private func hasServed(_ cpu: Int, _ number: UInt64) -> Bool {
+    #if Ablations
+    if Ablation.flushLocalOnly.isOn && cpu != Int(cmachine_cpu_number()) { return true }
+    #endif
     let participant = state.value.participants[cpu]
     return participant.value.isOnline.load(ordering: .acquiring) == 0
       || participant.value.flushed.load(ordering: .acquiring) >= number

@@ -1,3 +1,5 @@
+internal import CMachine
+
 // The family that users call
 //
 //     vmalloc                                          vfree
@@ -41,6 +43,9 @@ extension MemoryManager {
     _ byteCount: Int, _ options: VmallocOptions = VmallocOptions()
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
     let pages = try make(byteCount, options)
+    #if Ablations
+    if Ablation.forgetToClear.isOn { return unsafe pointer(to: pages) }
+    #endif
     // Nobody else has the address yet, so this needs no protection, and runs with interrupts as they are.
     tables.visit(pages) { leaf in
       for offset in 0..<leaf.pages.count.rawValue {
@@ -229,6 +234,13 @@ extension MemoryManager {
     let attributes = MappingAttributes(request.traits.protection, cache: request.traits.cache)
     let pages = PageRange(unchecked: PageNumber(areas.pool[area].value.first), count: request.pages)
     write(pages, frame: nil, attributes, from: &leaves, cpu)
+    #if Ablations
+    if Ablation.mapGuard.isOn, let leaf = tables.query(pages.first) {
+      var run = LeafRun(leaf.frame)
+      let guardPage = PageRange(unchecked: pages.end, count: PageCount(1))
+      write(guardPage, frame: leaf.frame, attributes, from: &run, cpu)
+    }
+    #endif
   }
 }
 
@@ -249,6 +261,7 @@ extension MemoryManager {
     }
     let pages = descriptor.value.pageCount
     let tag = descriptor.value.traits.tag
+    cmachine_step(cmachine_step_area_found)
     guard reclaim.retire(area, in: life, cpu) else { throw .badFree(.alreadyFree) }
     tags.uncharge(tag, areas: 1, pages: pages, cpu)
     cpu.count(.areasFreed)

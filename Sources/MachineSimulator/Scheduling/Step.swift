@@ -21,6 +21,8 @@ public struct Step: Hashable, Sendable {
   public static let flushWaiting = Step(cmachine_step_flush_waiting)
   public static let framesFreed = Step(cmachine_step_frames_freed)
   public static let rangeFreed = Step(cmachine_step_range_freed)
+  public static let areaFound = Step(cmachine_step_area_found)
+  public static let entryFound = Step(cmachine_step_entry_found)
   /// Before a simulated load, store or fetch.
   public static let access = Step(number: 32)
   /// Before the first instruction.
@@ -42,7 +44,7 @@ extension Step: CustomStringConvertible {
   private static let names = [
     "interrupts enabled", "lock wanted", "lock waiting", "lock released", "entries written",
     "entries cleared", "flush requested", "flush begun", "flush confirmed", "flush waiting",
-    "frames freed", "range freed",
+    "frames freed", "range freed", "area found", "entry found",
   ]
   private static let ownNames = ["access", "start", "idle", "interrupt"]
 

@@ -1,0 +1,31 @@
+#if Ablations
+// Mistakes that the core can be told to make, so that the tests that are to find them can be seen to do it.
+// This file, and each use of it, exists only in builds with the package trait `Ablations`.
+
+/// A mistake.
+enum Ablation: UInt8, CaseIterable {
+  /// No CPU flushes; all say that they have.
+  case dropFlush
+  /// The CPU that asks for a flush makes it, and takes the others' word for granted.
+  case flushLocalOnly
+  case freeFramesBeforeFlush
+  case recycleRangeBeforeFlush
+  case freeTableBeforeFlush
+  /// A batch is completed whatever the CPUs have flushed.
+  case skipFlushGeneration
+  /// A look-up and a free do not see that the descriptor has begun another life.
+  case skipAreaGeneration
+  /// The warm cache serves requests for another protection.
+  case warmAcrossProtections
+  /// `vzalloc` leaves what is in the frames.
+  case forgetToClear
+  /// The page behind an area is mapped.
+  case mapGuard
+
+  /// The mistake that is made; changed only while no CPU runs.
+  nonisolated(unsafe) static var selected: Ablation?
+
+  @inline(__always)
+  var isOn: Bool { unsafe Self.selected == self }
+}
+#endif

@@ -1,0 +1,96 @@
+import MachineSimulator
+import Testing
+
+@testable import KernelMemory
+
+/// The core under every schedule of small programs, with a lower bound of how many there are: a program
+/// that explores less than it did has lost its point.
+@Suite struct ScheduledCoreTests {
+  /// A program, the steps at which CPUs change, and the schedules that were there in each mode.
+  struct Case: CustomTestStringConvertible, Sendable {
+    let name: String
+    let make: @Sendable (FreeMode) throws -> Play
+    let points: StepSet
+    var preemptions: Int?
+    /// Strict, lazy, warm.
+    let schedules: [Int]
+
+    var testDescription: String { name }
+  }
+
+  static let modes: [FreeMode] = [.strict, .lazy, .warm]
+  /// What another CPU can see of a free, at the least.
+  static let few = StepSet(.entriesCleared, .flushRequested, .framesFreed)
+  /// What matters to whoever has found a descriptor and not yet looked at it.
+  static let reuse = StepSet(
+    .areaFound, .entryFound, .entriesWritten, .entriesCleared, .framesFreed, .rangeFreed)
+
+  static let complete = [
+    Case(name: "pair", make: Scenarios.pairAgainstForeignFree, points: few, schedules: [2_500, 160, 2]),
+    Case(name: "two frees", make: Scenarios.twoFreesAtOnce, points: few, schedules: [1_000, 120, 2]),
+    Case(name: "frame", make: Scenarios.readerOfFreedFrame, points: .freeing, schedules: [50, 20, 4]),
+    Case(name: "reader", make: Scenarios.readerOfEmptiedTable, points: .order, schedules: [20, 6, 2]),
+    Case(
+      name: "double free", make: { try Scenarios.doubleFree($0) }, points: .order, schedules: [40, 15, 2]),
+    Case(
+      name: "double free of a large area", make: { try Scenarios.doubleFree($0, pages: 70) }, points: .order,
+      schedules: [40, 15, 15]),
+    Case(name: "re-used", make: Scenarios.freeOfReusedDescriptor, points: reuse, schedules: [5, 5, 4]),
+    Case(
+      name: "handing over", make: { try Scenarios.handingOver($0) }, points: .order, schedules: [100, 20, 4]),
+    Case(
+      name: "look-ups", make: Scenarios.lookUpsOfReusedDescriptor, points: reuse, schedules: [60, 60, 60]),
+    Case(name: "unmap", make: Scenarios.unmapAgainstMap, points: .order, schedules: [80, 80, 80]),
+    Case(name: "protection", make: Scenarios.otherProtection, points: .order, schedules: [1, 1, 1]),
+    Case(name: "cleared", make: Scenarios.clearedAfterDirty, points: .order, schedules: [1, 1, 1]),
+    Case(name: "guards", make: Scenarios.guards, points: .order, schedules: [1, 1, 1]),
+  ]
+
+  @Test(arguments: complete, modes) func everySchedule(_ test: Case, mode: FreeMode) throws {
+    try run(test, mode)
+  }
+
+  static let bounded = [
+    Case(
+      name: "pair", make: Scenarios.pairAgainstForeignFree, points: .all, preemptions: 1,
+      schedules: [120, 60, 20]),
+    Case(
+      name: "two frees", make: Scenarios.twoFreesAtOnce, points: .all, preemptions: 1,
+      schedules: [80, 30, 10]),
+    Case(
+      name: "joining", make: Scenarios.joiningLate, points: few, preemptions: 1, schedules: [100, 50, 6]),
+    Case(
+      name: "re-used", make: Scenarios.freeOfReusedDescriptor, points: .all, preemptions: 2,
+      schedules: [150, 20, 10]),
+    Case(
+      name: "look-ups", make: Scenarios.lookUpsOfReusedDescriptor, points: .all, preemptions: 1,
+      schedules: [25, 25, 25]),
+    Case(
+      name: "unmap", make: Scenarios.unmapAgainstMap, points: .all, preemptions: 2,
+      schedules: [250, 250, 250]),
+    Case(name: "shortage", make: Scenarios.shortage, points: few, preemptions: 1, schedules: [15, 15, 15]),
+    Case(
+      name: "purge", make: Scenarios.purgeAgainstFree, points: .order, preemptions: 1,
+      schedules: [25, 15, 15]),
+    Case(
+      name: "three operations", make: Scenarios.threeOperations, points: few, preemptions: 1,
+      schedules: [50, 50, 6]),
+  ]
+
+  /// What is too much to exhaust: every schedule with so many preemptions.
+  @Test(arguments: bounded, modes) func everyScheduleWithFewPreemptions(_ test: Case, mode: FreeMode) throws {
+    try run(test, mode)
+  }
+
+  private func run(_ test: Case, _ mode: FreeMode) throws {
+    let report = try test.make(mode).exhaustive(at: test.points, preemptions: test.preemptions, atMost: 5000)
+    print("\(test.name), \(mode): \(report)")
+    #expect(report.isComplete)
+    #expect(report.schedules >= test.schedules[Int(mode.rawValue)])
+  }
+
+  /// Three CPUs, random operations, at all steps. `VMALLOC_SEED=n` runs one seed alone.
+  @Test(arguments: RandomTests.seeds(100), modes) func randomSchedules(seed: UInt64, mode: FreeMode) throws {
+    try RandomPlay.run(mode, cpuCount: 2 + Int(seed % 2), seed: seed)
+  }
+}
