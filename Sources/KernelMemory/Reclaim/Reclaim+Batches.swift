@@ -35,13 +35,6 @@ extension Reclaim {
     slot.value.awaited = shootdown.request(closed.value.ranges, cpu)
   }
 
-  /// Asks for the flush of the open batch before it gets too large, when little is left of the one before.
-  @inline(never)
-  func closeForMore(_ cpu: borrowing CPU) {
-    complete(limit: Self.share, keeping: true, cpu)
-    close(cpu)
-  }
-
   /// Frees up to `limit` things of the closed batch, if its flush is complete.
   /// - Parameters:
   ///   - limit: frames, tables and areas.

@@ -92,22 +92,15 @@ extension Reclaim {
   func relieveMore(_ cpu: borrowing CPU) -> Bool {
     let left = Self.budget &- complete(limit: Self.budget, keeping: true, cpu)
     _ = clearQueued(limit: left, cpu)
-    // A flush for all that is queued, not one for each step.
-    if slot(cpu).value.queued.first == 0 { close(cpu) }
+    close(cpu)
     return isOverBound(cpu)
   }
 
-  /// The pages that are freed and whose flush is not asked for.
-  @inline(__always)
-  func held(_ cpu: borrowing CPU) -> UInt64 { openBatch(cpu).value.pages &+ slot(cpu).value.queuedPages }
-
-  /// Whether more pages are freed and not flushed than this CPU's share of the bound, or will be when
-  /// another large area is freed, which adds to them more than the flush of a batch can make room for.
+  /// Whether more pages are freed and not flushed than this CPU's share of the bound.
   private func isOverBound(_ cpu: borrowing CPU) -> Bool {
     let slot = slot(cpu)
-    let held = held(cpu)
-    let room = slot.value.queuedPages > 0 ? state.value.bound / 8 : 0
-    if held &+ room >= state.value.bound { return true }
+    let held = openBatch(cpu).value.pages &+ slot.value.queuedPages
+    if held >= state.value.bound { return true }
     return slot.value.awaited != 0 && held &+ closedBatch(cpu).value.pages >= state.value.bound
       && !shootdown.isComplete(slot.value.awaited)
   }

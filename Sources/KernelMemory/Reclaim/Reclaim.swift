@@ -124,7 +124,6 @@ extension Reclaim {
     }
     guard descriptor.value.move(from: .live, to: .retired, in: life) else { return false }
     descriptor.value.progress = 0
-    if held(cpu) &+ descriptor.value.span > state.value.bound { closeForMore(cpu) }
     if mode == .strict {
       clear(area, limit: pages, cpu)
       flushOpen(cpu)
@@ -134,6 +133,7 @@ extension Reclaim {
       slot.value.queued.push(area, pool)
       slot.value.queuedPages &+= descriptor.value.span
     }
+    if openBatch(cpu).value.pages >= state.value.bound { close(cpu) }
     return true
   }
 
