@@ -40,7 +40,7 @@ extension Frames {
   /// Whether a zone ever had a frame: else its lock is not worth taking.
   func hasFrames(_ zone: Int) -> Bool { state.value.zones[zone].managed != 0 }
 
-  /// A block whose first frame's state the caller names; nil where neither `zone` nor a lower one has one.
+  /// A block that is idle; nil where neither `zone` nor a lower one has one.
   /// O(orders).
   @inline(__always)
   func takeBlock(order: Int, _ kind: ZoneKind, _ cpu: borrowing CPU) -> UInt32? {

@@ -165,7 +165,7 @@ extension Frames {
     return head
   }
 
-  /// A block whose first frame's state is `idle` or `free`: the caller names it.
+  /// A block that is idle: the caller says what becomes of it.
   func take(order: Int, _ kind: ZoneKind, _ cpu: borrowing CPU) -> UInt32? {
     guard (0...Zone.maxOrder).contains(order) else { return nil }
     for zone in (0...Int(kind.rawValue)).reversed() {

@@ -60,8 +60,8 @@ struct Zone: ~Copyable {
 }
 
 extension Zone {
-  /// Takes a block of `order`, split from a larger one where need be. O(orders). Its first frame's state is
-  /// left to the caller.
+  /// Takes a block of `order`, split from a larger one where need be. O(orders). It is idle when this
+  /// returns: a neighbour that is freed next must not take it for a free buddy.
   mutating func take(order: Int, zone: Int, _ table: FrameTable) -> UInt32? {
     let candidates = nonEmptyOrders &>> UInt32(truncatingIfNeeded: order)
     guard candidates != 0 else { return nil }
@@ -72,6 +72,7 @@ extension Zone {
       found &-= 1
       link(block &+ (1 &<< UInt32(truncatingIfNeeded: found)), order: found, zone: zone, table)
     }
+    table[block].value.setState(FrameState(.idle, order: order, zone: zone))
     free &-= 1 &<< UInt64(truncatingIfNeeded: order)
     return block
   }

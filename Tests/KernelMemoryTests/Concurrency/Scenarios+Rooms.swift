@@ -4,6 +4,30 @@ import MachineSimulator
 
 /// What CPUs do to the same room at once: areas, tables, frames.
 extension Scenarios {
+  /// A CPU takes a block of frames while another one frees the block's buddy: the two must not merge.
+  static func buddiesComeAndGo(_ mode: FreeMode) throws -> Play {
+    var held: FrameNumber?
+    let stage = try Stage(mode) { stage in
+      var blocks: [UInt64] = []
+      while blocks.count < 2 || blocks[blocks.count - 1] ^ blocks[blocks.count - 2] != 2 {
+        blocks.append(try stage.manager.allocateFrames(order: 1).rawValue)
+      }
+      let last = FrameNumber(blocks.removeLast())
+      held = FrameNumber(blocks.removeLast())
+      for block in blocks { try stage.manager.freeFrames(FrameNumber(block), order: 1) }
+      try stage.manager.freeFrames(last, order: 1)
+    }
+    guard let held else { throw Mistake("no buddies were found") }
+    return Play(
+      stage: stage,
+      cpus: [
+        {
+          let frame = try stage.manager.allocateFrames(order: 1)
+          try stage.manager.freeFrames(frame, order: 1)
+        }, { try stage.manager.freeFrames(held, order: 1) },
+      ], validatesEach: 1)
+  }
+
   /// Look-ups without a lock, while the area goes and another one comes to be behind the same descriptor,
   /// which has the page that is asked for as well.
   static func lookUpsOfReusedDescriptor(_ mode: FreeMode) throws -> Play {

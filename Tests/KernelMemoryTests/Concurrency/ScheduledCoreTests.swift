@@ -41,6 +41,8 @@ import Testing
     Case(
       name: "look-ups", make: Scenarios.lookUpsOfReusedDescriptor, points: reuse, schedules: [60, 60, 60]),
     Case(name: "unmap", make: Scenarios.unmapAgainstMap, points: .order, schedules: [80, 80, 80]),
+    Case(
+      name: "buddies", make: Scenarios.buddiesComeAndGo, points: StepSet(.lockReleased), schedules: [6, 6, 6]),
     Case(name: "protection", make: Scenarios.otherProtection, points: .order, schedules: [1, 1, 1]),
     Case(name: "cleared", make: Scenarios.clearedAfterDirty, points: .order, schedules: [1, 1, 1]),
     Case(name: "guards", make: Scenarios.guards, points: .order, schedules: [1, 1, 1]),
