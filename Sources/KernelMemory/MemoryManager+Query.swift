@@ -4,8 +4,8 @@ extension MemoryManager {
   /// The frame behind a mapped address, in any range. O(levels), lock-free.
   public func frame(at address: VirtualAddress) -> FrameNumber? {
     let page = address.number(pageSize)
-    guard let leaf = mapping(at: address) else { return nil }
-    return FrameNumber(leaf.frame.rawValue &+ (page.rawValue &- leaf.pages.first.rawValue))
+    guard tables.isCanonical(PageRange(unchecked: page, count: PageCount(1))) else { return nil }
+    return cpus.with { _ in tables.frame(of: page) }
   }
 
   /// The leaf that maps `address`. O(levels), lock-free.

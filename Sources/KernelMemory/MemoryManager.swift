@@ -37,6 +37,7 @@ public struct MemoryManager {
   var reclaim: Reclaim { control.value.reclaim }
   var slab: Slab { control.value.slab }
   var tags: Tags { control.value.tags }
+  @inline(__always)
   var pageSize: PageSize { frames.table.pageSize }
 }
 
@@ -177,7 +178,9 @@ extension MemoryManager {
   /// O(orders).
   /// - Throws: `framesExhausted`.
   public func allocateFrames(order: Int = 0, zone: ZoneKind = .normal) throws(MemoryError) -> FrameNumber {
-    try retrying { (cpu) throws(MemoryError) in try frames.allocate(order: order, zone, cpu) }
+    let single = cpus.with { cpu in order != 0 || cpu.isNested ? nil : frames.takeSingle(zone, cpu) }
+    if let single { return single }
+    return try retrying { (cpu) throws(MemoryError) in try frames.allocate(order: order, zone, cpu) }
   }
 
   /// Allocates `count` single frames, wherever they lie, in one call, and passes each to `body`. Each
@@ -198,6 +201,7 @@ extension MemoryManager {
   /// Frees what one of the functions above returned. O(orders).
   /// - Throws: `badFree`, with nothing changed, where `frame` does not head an allocated block of `order`.
   public func freeFrames(_ frame: FrameNumber, order: Int = 0) throws(MemoryError) {
+    if cpus.with({ cpu in order == 0 && !cpu.isNested && frames.giveSingle(frame, cpu) }) { return }
     try freeing { (cpu) throws(MemoryError) in try frames.free(frame, order: order, cpu) }
   }
 

@@ -28,6 +28,8 @@ struct AreaIndex {
     let levels: Int
     /// The root node's frame.
     let root: UInt32
+    /// log2 of the pages that a slot of the root covers.
+    let rootShift: UInt64
     /// Emptied and stocked nodes, a chain through the metadata.
     var spare: UInt32 = 0
     var spareCount = 0
@@ -40,10 +42,11 @@ struct AreaIndex {
 
   init(frames: Frames, state: Stable<State>, root: UInt32, range: PageRange) {
     self.state = state
+    let levels = Self.levels(for: range)
     unsafe state.pointer.initialize(
       to: State(
-        frames: frames, table: frames.table, base: range.first.rawValue, levels: Self.levels(for: range),
-        root: root))
+        frames: frames, table: frames.table, base: range.first.rawValue, levels: levels, root: root,
+        rootShift: UInt64(levels &- 1) &* Self.slotBits))
   }
 
   /// log2 of the slots in a node, and the most in the root.
@@ -90,14 +93,15 @@ struct AreaIndex {
   /// lock-free.
   @inline(__always)
   func area(at page: UInt64) -> UInt32 {
-    let offset = page &- base
-    var shift = spanShift(levels &- 1)
+    let (table, offset) = (table, page &- base)
+    var shift = state.value.rootShift
     var value = slots(state.value.root)[Int(truncatingIfNeeded: offset &>> shift)]
       .value.load(ordering: .acquiring)
     while value & Self.nodeMark != 0 {
       shift &-= Self.slotBits
       let index = Int(truncatingIfNeeded: offset &>> shift & ((1 &<< Self.slotBits) &- 1))
-      value = slots(value & ~Self.nodeMark)[index].value.load(ordering: .acquiring)
+      value = table.memory(of: value & ~Self.nodeMark, as: Atomic<UInt32>.self)[index]
+        .value.load(ordering: .acquiring)
     }
     return value
   }

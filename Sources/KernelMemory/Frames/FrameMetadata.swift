@@ -66,6 +66,9 @@ struct FrameState: Equatable {
   }
 
   var kind: FrameKind { FrameKind(rawValue: UInt8(truncatingIfNeeded: rawValue)) ?? .unmanaged }
+  /// Whether this heads a block of one frame that a caller holds.
+  @inline(__always)
+  var isAllocatedSingle: Bool { rawValue & 0xffff_00ff == UInt64(FrameKind.allocated.rawValue) }
   var zone: Int { Int(truncatingIfNeeded: rawValue &>> 8 & 0xf) }
   var order: Int { Int(UInt8(truncatingIfNeeded: rawValue &>> 16)) }
   /// Table: tables below it that are at rest.

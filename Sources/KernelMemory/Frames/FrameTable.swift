@@ -48,6 +48,12 @@ struct FrameTable {
     return Stable<FrameMetadata>(bitPattern: base)[Int(UInt64(frame) & Self.indexMask)]
   }
 
+  /// As `address(of:)`, for who knows the page size beforehand.
+  @inline(__always)
+  func address(of frame: FrameNumber, _ pageSize: PageSize) -> VirtualAddress {
+    VirtualAddress(base.rawValue &+ frame.address(pageSize).rawValue)
+  }
+
   /// The address of a frame in the linear map.
   @inline(__always)
   func address(of frame: FrameNumber) -> VirtualAddress {

@@ -99,8 +99,9 @@ extension Zone {
     var frame = first
     let end = first &+ UInt32(truncatingIfNeeded: count)
     while frame < end {
+      // Not of three at once: that would be an array.
       let order = min(
-        Self.maxOrder, frame.trailingZeroBitCount, 31 &- (end &- frame).leadingZeroBitCount)
+        min(Self.maxOrder, frame.trailingZeroBitCount), 31 &- (end &- frame).leadingZeroBitCount)
       let next = frame &+ (1 &<< UInt32(truncatingIfNeeded: order))
       let metadata = table[frame]
       for inner in 1..<1 &<< order { metadata[inner].value.setState(FrameState(.tail, zone: zone)) }

@@ -48,6 +48,7 @@ struct PageTables {
   }
 
   /// Whether all of `pages` can be translated.
+  @inline(__always)
   func isCanonical(_ pages: PageRange) -> Bool {
     switch choice {
     case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).format.isCanonical(pages)
@@ -136,6 +137,13 @@ struct PageTables {
   func split(_ pages: PageRange, from source: inout some TableSource & ~Copyable) -> Int {
     switch choice {
     case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).split(pages, from: &source)
+    }
+  }
+
+  @inline(__always)
+  func frame(of page: PageNumber) -> FrameNumber? {
+    switch choice {
+    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).frame(of: page)
     }
   }
 

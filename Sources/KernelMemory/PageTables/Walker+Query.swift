@@ -47,6 +47,16 @@ extension Walker {
     return Format.isPresent(entry.value.load(ordering: .relaxed)) ? (lowest, entry, level) : nil
   }
 
+  /// The frame that `page` is mapped to. O(levels), lock-free.
+  @inline(__always)
+  func frame(of page: PageNumber) -> FrameNumber? {
+    let (lowest, level) = descend(to: 0, for: page)
+    let value = entry(lowest, index(of: page, level: level)).value.load(ordering: .relaxed)
+    guard Format.isPresent(value) else { return nil }
+    let offset = page.rawValue & (Format.span(level) &- 1)
+    return FrameNumber(Format.frame(ofLeaf: value, level: level).rawValue &+ offset)
+  }
+
   /// The leaf that maps `page`: all its pages, its first frame, its attributes. O(levels), lock-free.
   func query(_ page: PageNumber) -> MappedRange? {
     guard let leaf = leaf(at: page) else { return nil }

@@ -65,7 +65,7 @@ struct Walker<Format: PageTableFormat> {
 
   @inline(__always)
   func entry(_ frame: FrameNumber, _ index: Int) -> Entry {
-    table.memory(of: frame, as: Atomic<UInt64>.self)[index]
+    Stable(at: table.address(of: frame, Format.pageSize))[index]
   }
 
   /// The lowest existing table on the way to `page`, at or above `level`.

@@ -27,8 +27,24 @@ struct AreaCache: ~Copyable {
   @inline(__always)
   mutating func take(_ count: UInt64, key: UInt64, _ pool: DescriptorPool) -> UInt32? {
     guard count <= Self.largest else { return nil }
-    var area = chains[Int(truncatingIfNeeded: count)].first
-    for _ in 0..<Self.depth where area != 0 {
+    let first = chains[Int(truncatingIfNeeded: count)].first
+    guard first != 0 else { return nil }
+    let descriptor = pool[first]
+    guard descriptor.value.traits.key == key else { return takeLater(first, count, key: key, pool) }
+    let next = descriptor.value.next
+    chains[Int(truncatingIfNeeded: count)].first = next
+    if next == 0 { counts &= ~(1 &<< (count &- 1)) } else { pool[next].value.previous = 0 }
+    pages &-= count
+    return first
+  }
+
+  /// As `take`, of the areas behind the first.
+  @inline(never)
+  private mutating func takeLater(
+    _ first: UInt32, _ count: UInt64, key: UInt64, _ pool: DescriptorPool
+  ) -> UInt32? {
+    var area = pool[first].value.next
+    for _ in 1..<Self.depth where area != 0 {
       if pool[area].value.traits.key == key {
         unlink(area, count, pool)
         return area
@@ -44,9 +60,10 @@ struct AreaCache: ~Copyable {
   mutating func keep(_ area: UInt32, _ count: UInt64, at time: UInt64, _ pool: DescriptorPool) {
     let chain = Int(truncatingIfNeeded: count)
     let first = chains[chain].first
-    pool[area].value.progress = time
-    pool[area].value.next = first
-    pool[area].value.previous = 0
+    let descriptor = pool[area]
+    descriptor.value.progress = time
+    descriptor.value.next = first
+    descriptor.value.previous = 0
     if first == 0 { chains[chain].last = area } else { pool[first].value.previous = area }
     chains[chain].first = area
     counts |= 1 &<< (count &- 1)

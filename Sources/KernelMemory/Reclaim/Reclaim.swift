@@ -26,7 +26,7 @@ struct Reclaim {
   /// In pages, what it costs to free a frame that has no neighbour with it.
   static let frameCost = 2
   /// In pages, what it costs to put a table to rest, and to free it.
-  static let tableCost = 6
+  static let tableCost = 8
   /// In pages, what it costs to give an area's addresses back: most of it once, the slots of the index by a
   /// few instructions each.
   static func releaseCost(_ span: UInt64) -> Int { 12 &+ Int(truncatingIfNeeded: min(span, 4096) / 32) }
@@ -110,6 +110,29 @@ struct Reclaim {
 // MARK: - Freeing
 
 extension Reclaim {
+  /// In warm mode, takes a live area back from its caller and keeps it mapped, where there is room. O(1).
+  /// - Parameters:
+  ///   - area: the number of its descriptor.
+  ///   - descriptor: this.
+  ///   - pages: the area's, without its guard.
+  ///   - life: the generation of the descriptor when the caller looked at it.
+  ///   - cpu: this CPU.
+  /// - Returns: false where it has not done so.
+  @inline(__always)
+  func park(
+    _ area: UInt32, _ descriptor: Stable<AreaDescriptor>, _ pages: UInt64, in life: UInt64,
+    _ cpu: borrowing CPU
+  ) -> Bool {
+    guard pages <= AreaCache.largest else { return false }
+    let slot = slot(cpu)
+    guard slot.value.warm.pages &+ pages <= Self.warmCapacity,
+      descriptor.value.move(from: .live, to: .parked, in: life)
+    else { return false }
+    slot.value.warm.keep(area, pages, at: slot.value.time, pool)
+    cpu.count(.warmParked)
+    return true
+  }
+
   /// Takes a live area back from its caller. Of several that try, one succeeds. O(pages) up to 64
   /// pages, O(1) above.
   /// - Parameters:
@@ -117,17 +140,11 @@ extension Reclaim {
   ///   - life: the generation of the descriptor when the caller looked at it.
   ///   - cpu: this CPU.
   /// - Returns: false where the area is not live.
-  @inline(__always)
+  @inline(never)
   func retire(_ area: UInt32, in life: UInt64, _ cpu: borrowing CPU) -> Bool {
     let slot = slot(cpu)
     let descriptor = pool[area]
     let pages = descriptor.value.pageCount
-    if mode == .warm && pages <= AreaCache.largest && slot.value.warm.pages &+ pages <= Self.warmCapacity {
-      guard descriptor.value.move(from: .live, to: .parked, in: life) else { return false }
-      slot.value.warm.keep(area, pages, at: slot.value.time, pool)
-      cpu.count(.warmParked)
-      return true
-    }
     guard descriptor.value.move(from: .live, to: .retired, in: life) else { return false }
     if openBatch(cpu).value.pages &+ slot.value.queuedPages &+ descriptor.value.span > state.value.bound {
       close(cpu)
@@ -145,12 +162,10 @@ extension Reclaim {
     return true
   }
 
-  /// A freed area of the same kind that is still mapped.
+  /// In warm mode, a freed area of the same kind that is still mapped.
   @inline(__always)
   func reuseMapped(_ pages: UInt64, _ traits: AreaTraits, _ cpu: borrowing CPU) -> UInt32? {
-    guard mode == .warm, let area = slot(cpu).value.warm.take(pages, key: traits.key, pool) else {
-      return nil
-    }
+    guard let area = slot(cpu).value.warm.take(pages, key: traits.key, pool) else { return nil }
     cpu.count(.warmHits)
     return area
   }

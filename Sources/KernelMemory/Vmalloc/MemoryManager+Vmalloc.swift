@@ -61,6 +61,12 @@ extension MemoryManager {
   public func vfree(_ pointer: UnsafeMutableRawPointer?) throws(MemoryError) {
     guard let pointer = unsafe pointer else { return }
     let address = unsafe VirtualAddress(pointer)
+    if reclaim.mode == .warm && cpus.with({ cpu in !cpu.isNested && park(address, cpu) }) { return }
+    try free(address)
+  }
+
+  @inline(never)
+  private func free(_ address: VirtualAddress) throws(MemoryError) {
     try freeing { (cpu) throws(MemoryError) in try free(address, cpu) }
     if reclaim.mode == .strict { finishFlush() }
   }
@@ -78,23 +84,35 @@ extension MemoryManager {
   @inline(__always)
   private func make(_ byteCount: Int, _ options: VmallocOptions) throws(MemoryError) -> PageRange {
     guard byteCount > 0 else { throw failed(byteCount == 0 ? .sizeIsZero : .sizeOverflow) }
-    let pages = PageCount(bytes: UInt64(byteCount), pageSize)
-    var request = Areas.Request(pages: pages, traits: options.traits, place: nil)
+    let request = Areas.Request(
+      pages: PageCount(bytes: UInt64(byteCount), pageSize), traits: options.traits, place: nil)
+    if options.alignment == 1 && options.address == nil, let first = reuseMapped(request, byteCount) {
+      return PageRange(unchecked: first, count: request.pages)
+    }
+    return PageRange(unchecked: try makeOtherwise(request, byteCount, options), count: request.pages)
+  }
+
+  /// An area that the warm cache has not, as far as alignment and place are left to it.
+  /// - Returns: its first page.
+  @inline(never)
+  private func makeOtherwise(
+    _ request: Areas.Request, _ byteCount: Int, _ options: VmallocOptions
+  ) throws(MemoryError) -> PageNumber {
+    var request = request
     if options.alignment != 1 || options.address != nil { try place(&request, options) }
     guard tags.contains(request.traits.tag) else { throw failed(.tagsExhausted(limit: tags.count)) }
-    if let first = reuseMapped(request, byteCount) { return PageRange(unchecked: first, count: pages) }
+    if request.place == nil, let first = reuseMapped(request, byteCount) { return first }
     if reclaim.mode != .strict, let first = try reuse(request, byteCount, mayWait: options.mayWait) {
-      return PageRange(unchecked: first, count: pages)
+      return first
     }
-    let first = try makeNew(request, byteCount, options)
-    return PageRange(unchecked: first, count: pages)
+    return try makeNew(request, byteCount, options)
   }
 
   /// A freed area of the same kind that is still mapped.
   /// - Returns: its first page; nil where there is none.
   @inline(__always)
   private func reuseMapped(_ request: Areas.Request, _ byteCount: Int) -> PageNumber? {
-    guard reclaim.mode == .warm, request.place == nil else { return nil }
+    guard reclaim.mode == .warm, tags.contains(request.traits.tag) else { return nil }
     return cpus.with { cpu in
       guard !cpu.isNested, let area = reclaim.reuseMapped(request.pages.rawValue, request.traits, cpu)
       else { return nil }
@@ -249,32 +267,68 @@ extension MemoryManager {
 // MARK: - Unmaking
 
 extension MemoryManager {
-  /// The one place that decides whether a free is right. Of several callers with the same address, one
-  /// succeeds.
+  /// A live area that is to be freed.
+  private struct Candidate {
+    let area: UInt32
+    let descriptor: Stable<AreaDescriptor>
+    /// The generation of the descriptor.
+    let life: UInt64
+  }
+
+  /// Puts an area back into the warm cache; false where that cannot be, for whatever reason.
+  @inline(__always)
+  private func park(_ address: VirtualAddress, _ cpu: borrowing CPU) -> Bool {
+    guard let found = candidate(startingAt: address) else { return false }
+    let (pages, tag) = (found.descriptor.value.pageCount, found.descriptor.value.traits.tag)
+    guard reclaim.park(found.area, found.descriptor, pages, in: found.life, cpu) else { return false }
+    uncharge(tag, pages, cpu)
+    return true
+  }
+
   @inline(__always)
   private func free(_ address: VirtualAddress, _ cpu: borrowing CPU) throws(MemoryError) {
+    guard let found = candidate(startingAt: address) else { throw .badFree(problem(freeing: address)) }
+    let (pages, tag) = (found.descriptor.value.pageCount, found.descriptor.value.traits.tag)
+    guard reclaim.retire(found.area, in: found.life, cpu) else { throw .badFree(.alreadyFree) }
+    uncharge(tag, pages, cpu)
+  }
+
+  /// The one place that decides whether a free is right: the area that was live a moment ago with `address` as
+  /// its first byte. Of several callers with the same address, one succeeds in ending its life.
+  @inline(__always)
+  private func candidate(startingAt address: VirtualAddress) -> Candidate? {
+    let pageSize = pageSize
     let page = address.number(pageSize)
-    guard let instance = areas.instance(containing: page) else { throw .badFree(.foreign) }
-    guard let area = instance.find(page) else { throw .badFree(.alreadyFree) }
-    let descriptor = areas.pool[area]
-    guard let life = descriptor.value.liveGeneration else { throw .badFree(.alreadyFree) }
-    guard page.rawValue == descriptor.value.first, address.isAligned(to: pageSize) else {
-      throw .badFree(problem(freeing: address, descriptor))
+    guard let area = areas.instance(containing: page)?.index.area(at: page.rawValue), area != 0 else {
+      return nil
     }
-    let pages = descriptor.value.pageCount
-    let tag = descriptor.value.traits.tag
+    let descriptor = areas.pool[area]
+    guard let life = descriptor.value.liveGeneration,
+      address == PageNumber(descriptor.value.first).address(pageSize)
+    else { return nil }
     cmachine_step(cmachine_step_area_found)
-    guard reclaim.retire(area, in: life, cpu) else { throw .badFree(.alreadyFree) }
+    return Candidate(area: area, descriptor: descriptor, life: life)
+  }
+
+  @inline(__always)
+  private func uncharge(_ tag: Tag, _ pages: UInt64, _ cpu: borrowing CPU) {
     tags.uncharge(tag, areas: 1, pages: pages, cpu)
     cpu.count(.areasFreed)
     cpu.count(.pagesFreed, Int(truncatingIfNeeded: pages))
   }
 
-  /// What is wrong with an address in an area's pages or guard that is not its first byte.
+  /// What is wrong with an address that is not the first byte of a live area.
   @inline(never)
-  private func problem(freeing address: VirtualAddress, _ descriptor: Stable<AreaDescriptor>) -> BadFree {
+  private func problem(freeing address: VirtualAddress) -> BadFree {
     let page = address.number(pageSize)
+    guard let instance = areas.instance(containing: page) else { return .foreign }
+    guard let area = instance.find(page), areas.pool[area].value.liveGeneration != nil else {
+      return .alreadyFree
+    }
+    let descriptor = areas.pool[area]
     if !descriptor.value.pages.contains(page) { return .guardPage }
-    return page.rawValue == descriptor.value.first ? .unaligned : .interior
+    guard page.rawValue == descriptor.value.first else { return .interior }
+    // Without an offset it can have been wrong a moment ago alone: as a second free on its way.
+    return address.isAligned(to: pageSize) ? .alreadyFree : .unaligned
   }
 }
