@@ -101,7 +101,7 @@ link() {
 }
 
 # traces OBJECTS...: the symbols of planted mistakes.
-traces() { "$tools/llvm-nm" "$@" | grep blation || true; }
+traces() { "$tools/llvm-nm" "$@" | awk 'NF > 1 && /blation/'; }
 
 # explain LOG OBJECTS...: the cause in words, then the linker's own.
 explain() {

@@ -3,7 +3,7 @@
 // This file, and each use of it, exists only in builds with the package trait `Ablations`.
 
 /// A mistake.
-enum Ablation: UInt8, CaseIterable {
+enum Ablation: UInt8 {
   /// No CPU flushes; all say that they have.
   case dropFlush
   /// The CPU that asks for a flush makes it, and takes the others' word for granted.

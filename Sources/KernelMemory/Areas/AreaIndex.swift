@@ -149,6 +149,26 @@ struct AreaIndex {
 
   /// Sets the slots of `start..<end` below `node`, which covers all of it.
   private func set(_ value: UInt32, _ start: UInt64, _ end: UInt64, _ node: UInt32, level: Int) {
+    let balance =
+      level == 0 ? fill(value, start, end, node) : setLarge(value, start, end, node, level: level)
+    let metadata = table[node]
+    metadata.value.setState(metadata.value.state.adding(count: balance))
+  }
+
+  /// Sets slots of single pages, of which a large area has hundreds.
+  /// - Returns: the change in the slots that are taken.
+  private func fill(_ value: UInt32, _ start: UInt64, _ end: UInt64, _ node: UInt32) -> Int {
+    let first = slot(node, start, level: 0)
+    let count = Int(truncatingIfNeeded: end &- start)
+    for step in 0..<count { first[step].value.store(value, ordering: .releasing) }
+    return value == 0 ? -count : count
+  }
+
+  /// Sets slots of a node above the lowest level.
+  /// - Returns: the change in the slots that are taken.
+  private func setLarge(
+    _ value: UInt32, _ start: UInt64, _ end: UInt64, _ node: UInt32, level: Int
+  ) -> Int {
     let span = UInt64(1) &<< spanShift(level)
     var at = start
     var balance = 0
@@ -163,8 +183,7 @@ struct AreaIndex {
       }
       at = slotEnd
     }
-    let metadata = table[node]
-    metadata.value.setState(metadata.value.state.adding(count: balance))
+    return balance
   }
 
   /// Sets part of what a slot covers, through a node that comes into being or goes as need be.

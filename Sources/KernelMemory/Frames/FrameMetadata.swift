@@ -54,7 +54,7 @@ enum FrameKind: UInt8 {
 }
 
 @frozen @usableFromInline
-struct FrameState {
+struct FrameState: Equatable {
   var rawValue: UInt64
 
   init(rawValue: UInt64) { self.rawValue = rawValue }

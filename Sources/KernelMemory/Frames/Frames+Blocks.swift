@@ -76,7 +76,7 @@ extension Frames {
   @inline(__always)
   func giveBlock(_ block: UInt32, order: Int, _ cpu: borrowing CPU) {
     let zone = table[block].value.state.zone
-    if order == 0 { return push(block, zone, cpu) }
+    if order == 0 { return keep(block, zone, table, cpu) }
     if let slot = BlockCaches.slot(order) {
       let list = blocks(cpu.number, zone, slot)
       if list.value.count < BlockCaches.high(order) {

@@ -38,7 +38,7 @@ extension Frames {
       if cache.value.count < FrameCache.clearedHigh {
         cache.value.push(frame, table)
       } else {
-        push(frame, zone, cpu)
+        keep(frame, zone, table, cpu)
       }
       count &+= 1
     }

@@ -49,6 +49,21 @@ struct FrameCache: ~Copyable {
     count &-= 1
     return frame
   }
+
+  /// Takes neighbours that lie on the list in ascending order, as the frames of a large area do.
+  /// - Precondition: the list is not empty.
+  mutating func popRun(atMost limit: Int, _ table: FrameTable) -> (first: UInt32, count: Int) {
+    let first = head
+    var next = table[first].value.next
+    var length = 1
+    while length < limit && next == first &+ UInt32(truncatingIfNeeded: length) {
+      next = table[next].value.next
+      length &+= 1
+    }
+    head = next
+    count &-= length
+    return (first, length)
+  }
 }
 
 /// The page frames of a machine.
@@ -166,7 +181,7 @@ extension Frames {
   private func give(_ frame: UInt32, order: Int, _ cpu: borrowing CPU) {
     let zone = table[frame].value.state.zone
     if order == 0 {
-      push(frame, zone, cpu)
+      keep(frame, zone, table, cpu)
     } else {
       withZone(zone, cpu) { $0.put(frame, order: order, zone: zone, table) }
     }
@@ -182,7 +197,9 @@ extension Frames {
     return cache.value.count == 0 ? nil : cache.value.pop(table)
   }
 
-  func push(_ frame: UInt32, _ zone: Int, _ cpu: borrowing CPU) {
+  /// Puts a frame on this CPU's list.
+  @inline(__always)
+  func keep(_ frame: UInt32, _ zone: Int, _ table: FrameTable, _ cpu: borrowing CPU) {
     let cache = cache(cpu.number, zone)
     table[frame].value.setState(FrameState(.idle, zone: zone))
     cache.value.push(frame, table)
@@ -209,7 +226,8 @@ extension Frames {
     cpu.count(.frameCacheDrains)
     withZone(zone, cpu) { lists in
       while cache.value.count > count {
-        lists.put(cache.value.pop(table), order: 0, zone: zone, table)
+        let run = cache.value.popRun(atMost: cache.value.count &- count, table)
+        lists.put(run: run.first, count: run.count, zone: zone, table)
       }
     }
   }
@@ -230,13 +248,22 @@ extension Frames {
         block = lists.take(order: order, zone: zone, table)
       }
       guard let block else { return }
-      // Pushed from the last to the first, so that they come off in ascending order.
-      for offset in (0..<(UInt32(1) &<< UInt32(order))).reversed() {
-        table[block &+ offset].value.setState(FrameState(.idle, zone: zone))
-        list.push(block &+ offset, table)
-      }
+      list.prepend(chain(block, count: 1 &<< order, zone), table)
       missing &-= 1 &<< order
     }
+  }
+
+  /// The frames of a block as a list, in ascending order. The metadata of a block's frames are neighbours.
+  private func chain(_ block: UInt32, count: Int, _ zone: Int) -> FrameList {
+    let metadata = table[block]
+    let idle = FrameState(.idle, zone: zone)
+    var next = block
+    for step in 0..<count {
+      next &+= 1
+      metadata[step].value.setState(idle)
+      metadata[step].value.setLinks(next: next)
+    }
+    return FrameList(head: block, last: next &- 1, count: count)
   }
 
   /// The frames on this CPU's lists.
@@ -307,9 +334,10 @@ extension Frames {
   /// - Returns: how many.
   @discardableResult
   func free(_ list: inout FrameList, limit: Int, _ cpu: borrowing CPU) -> Int {
+    let table = table
     var count = 0
     while count < limit, let frame = list.pop(table) {
-      push(frame, table[frame].value.state.zone, cpu)
+      keep(frame, table[frame].value.state.zone, table, cpu)
       count &+= 1
     }
     return count

@@ -83,14 +83,29 @@ extension Zone {
     var size = order
     while size < Self.maxOrder {
       let buddy = block ^ (1 &<< UInt32(truncatingIfNeeded: size))
-      let state = table[buddy].value.state
-      guard state.kind == .free, state.order == size, state.zone == zone else { break }
+      guard table[buddy].value.state == FrameState(.free, order: size, zone: zone) else { break }
       unlink(buddy, order: size, table)
       table[max(block, buddy)].value.setState(FrameState(.tail, zone: zone))
       block = min(block, buddy)
       size &+= 1
     }
     link(block, order: size, zone: zone, table)
+  }
+
+  /// Gives back a run of single frames, in the largest blocks that it is made of.
+  mutating func put(run first: UInt32, count: Int, zone: Int, _ table: FrameTable) {
+    guard count > 1 else { return put(first, order: 0, zone: zone, table) }
+    var frame = first
+    let end = first &+ UInt32(truncatingIfNeeded: count)
+    while frame < end {
+      let order = min(
+        Self.maxOrder, frame.trailingZeroBitCount, 31 &- (end &- frame).leadingZeroBitCount)
+      let next = frame &+ (1 &<< UInt32(truncatingIfNeeded: order))
+      let metadata = table[frame]
+      for inner in 1..<1 &<< order { metadata[inner].value.setState(FrameState(.tail, zone: zone)) }
+      put(frame, order: order, zone: zone, table)
+      frame = next
+    }
   }
 
   private mutating func link(_ block: UInt32, order: Int, zone: Int, _ table: FrameTable) {

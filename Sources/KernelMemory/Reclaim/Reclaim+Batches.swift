@@ -35,23 +35,22 @@ extension Reclaim {
     slot.value.awaited = shootdown.request(closed.value.ranges, cpu)
   }
 
-  /// Frees up to `limit` things of the closed batch, if its flush is complete.
+  /// Frees what is in the closed batch, if its flush is complete.
   /// - Parameters:
-  ///   - limit: frames, tables and areas.
+  ///   - limit: pages of work.
   ///   - keeping: whether small areas may go into the cool cache.
   ///   - cpu: this CPU.
-  /// - Returns: how many.
+  /// - Returns: how much work that was.
   @discardableResult
   func complete(limit: Int, keeping: Bool, _ cpu: borrowing CPU) -> Int {
     withClosed(cpu) { batch, token in
       check(batch, token)
       var left = limit
-      left &-= frames.free(&batch.frames, limit: left, cpu)
-      left &-= free(&batch.tables, limit: left, cpu)
+      left &-= Self.frameCost &* frames.free(&batch.frames, limit: Self.share(of: left, Self.frameCost), cpu)
+      left &-= Self.tableCost &* free(&batch.tables, limit: Self.share(of: left, Self.tableCost), cpu)
       cmachine_step(cmachine_step_frames_freed)
       left &-= sort(&batch, limit: left, keeping: keeping, cpu)
-      let share = left > 0 ? max(1, left / Self.releaseCost) : 0
-      left &-= Self.releaseCost &* release(&batch.areas, limit: share, cpu)
+      left &-= release(&batch.areas, limit: left, cpu)
       return limit &- left
     }
   }
@@ -131,17 +130,18 @@ extension Reclaim {
     return count
   }
 
+  /// - Returns: in pages, how much work that was.
   func release(_ list: inout AreaList, limit: Int, _ cpu: borrowing CPU) -> Int {
     guard list.count > 0, limit > 0 else { return 0 }
-    var count = 0
+    var done = 0
     areas.locked(cpu) {
-      while count < limit, let area = list.pop(pool) {
+      while done < limit, let area = list.pop(pool) {
+        done &+= Self.releaseCost(pool[area].value.span)
         areas[pool[area].value.traits.instance].release(area)
-        count &+= 1
       }
     }
     cmachine_step(cmachine_step_range_freed)
-    return count
+    return done
   }
 
   /// Puts up to `limit` emptied tables to rest, in the open batch.

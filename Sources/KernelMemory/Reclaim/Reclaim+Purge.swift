@@ -21,7 +21,7 @@ extension Reclaim {
     left &-= clearQueued(limit: left, cpu)
     // Without this their tables would wait for a flush of their own.
     if all { left &-= sort(&openBatch(cpu).value, limit: left, keeping: false, cpu) }
-    if left > 0 { left &-= Self.pruneCost &* prune(limit: max(1, left / Self.pruneCost), cpu) }
+    left &-= Self.tableCost &* prune(limit: Self.share(of: left, Self.tableCost), cpu)
     if left > 0 { close(cpu) }
     return slot.value.awaited != 0 || slot.value.queued.first != 0 || slot.value.emptied.count > 0
       || !openBatch(cpu).value.isEmpty
@@ -34,7 +34,7 @@ extension Reclaim {
       cpu.count(.warmEvicted)
       pool[area].value.setState(.retired)
       pool[area].value.progress = 0
-      done &+= Int(truncatingIfNeeded: pool[area].value.pageCount) &+ 1
+      done &+= Int(truncatingIfNeeded: pool[area].value.pageCount) &+ 3
       clear(area, limit: .max, cpu)
     }
     return done
@@ -44,9 +44,9 @@ extension Reclaim {
   private func evictCool(keptBefore time: UInt64, limit: Int, _ cpu: borrowing CPU) -> Int {
     var done = 0
     while done < limit, let area = slot(cpu).value.cool.evict(keptBefore: time, pool) {
+      done &+= Self.releaseCost(pool[area].value.span)
       unpin(area, cpu)
       areas.locked(cpu) { areas[pool[area].value.traits.instance].release(area) }
-      done &+= Self.releaseCost
     }
     return done
   }
@@ -74,34 +74,40 @@ extension Reclaim {
   /// A little of the work that frees have left: what the allocation needs itself, and its share of the rest.
   /// - Parameters:
   ///   - pages: what the allocation needs.
+  ///   - span: the same with its guard: what its free will hold back.
   ///   - cpu: this CPU.
-  /// - Returns: whether this CPU holds back more than it may.
+  /// - Returns: whether this CPU would then hold back more than it may.
   @inline(__always)
-  func relieve(_ pages: UInt64, _ cpu: borrowing CPU) -> Bool {
+  func relieve(_ pages: UInt64, span: UInt64, _ cpu: borrowing CPU) -> Bool {
     let slot = slot(cpu)
+    // Whoever takes many pages does as much for those that came back.
+    let share = Self.share &+ Int(truncatingIfNeeded: pages)
     if slot.value.awaited != 0 {
       let wanted = Int(truncatingIfNeeded: min(pages, AreaCache.largest))
       if frames.cached(cpu) < wanted { completeFrames(limit: wanted &+ Self.share, cpu) }
+      if pages > AreaCache.largest { complete(limit: share &* Self.frameCost, keeping: true, cpu) }
     }
-    if slot.value.queued.first != 0 { _ = clearQueued(limit: Self.share, cpu) }
-    return isOverBound(cpu)
+    if slot.value.queued.first != 0 { _ = clearQueued(limit: share, cpu) }
+    return isOverBound(with: span, cpu)
   }
 
   /// As much of that work as a purge step does, and the next flush.
-  /// - Returns: whether this CPU holds back more than it may.
-  func relieveMore(_ cpu: borrowing CPU) -> Bool {
+  /// - Returns: whether this CPU would hold back more than it may with `span` pages more.
+  func relieveMore(span: UInt64, _ cpu: borrowing CPU) -> Bool {
     let left = Self.budget &- complete(limit: Self.budget, keeping: true, cpu)
     _ = clearQueued(limit: left, cpu)
     close(cpu)
-    return isOverBound(cpu)
+    return isOverBound(with: span, cpu)
   }
 
-  /// Whether more pages are freed and not flushed than this CPU's share of the bound.
-  private func isOverBound(_ cpu: borrowing CPU) -> Bool {
+  /// Whether, with `span` more, more pages are freed and not flushed than this CPU's share of the bound.
+  @inline(__always)
+  private func isOverBound(with span: UInt64, _ cpu: borrowing CPU) -> Bool {
     let slot = slot(cpu)
-    let held = openBatch(cpu).value.pages &+ slot.value.queuedPages
-    if held >= state.value.bound { return true }
-    return slot.value.awaited != 0 && held &+ closedBatch(cpu).value.pages >= state.value.bound
+    // At most what a free clears at once: more might not fit under the bound, ever.
+    let held = openBatch(cpu).value.pages &+ slot.value.queuedPages &+ min(span, Self.largestCleared)
+    if held > state.value.bound { return true }
+    return slot.value.awaited != 0 && held &+ closedBatch(cpu).value.pages > state.value.bound
       && !shootdown.isComplete(slot.value.awaited)
   }
 

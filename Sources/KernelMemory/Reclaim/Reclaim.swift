@@ -23,14 +23,20 @@ internal import Synchronization
 struct Reclaim {
   /// Pages that a purge step works on at the most, unless it is told otherwise.
   static let budget = 128
-  /// In pages, what it costs to give an area's addresses back, and to put a table to rest.
-  static let releaseCost = 8
-  static let pruneCost = 4
+  /// In pages, what it costs to free a frame that has no neighbour with it.
+  static let frameCost = 2
+  /// In pages, what it costs to put a table to rest, and to free it.
+  static let tableCost = 6
+  /// In pages, what it costs to give an area's addresses back: most of it once, the slots of the index by a
+  /// few instructions each.
+  static func releaseCost(_ span: UInt64) -> Int { 12 &+ Int(truncatingIfNeeded: min(span, 4096) / 32) }
+  /// How many things of some cost there is work left for; one where any is left.
+  static func share(of left: Int, _ cost: Int) -> Int { left > 0 ? max(1, left / cost) : 0 }
   /// A free of more pages than this leaves the clearing to a purge step.
   static let largestCleared: UInt64 = 64
-  /// How much of a closed batch one call completes on its way, when it needs what is in it: 32 frames, or 32
+  /// How much of a closed batch one call completes on its way, when it needs what is in it: 12 frames, or 12
   /// areas, take some 500 instructions.
-  static let share = 32
+  static let share = 12
   /// Pages that one CPU's warm cache keeps: 1 MiB.
   static let warmCapacity: UInt64 = 256
 
@@ -123,6 +129,9 @@ extension Reclaim {
       return true
     }
     guard descriptor.value.move(from: .live, to: .retired, in: life) else { return false }
+    if openBatch(cpu).value.pages &+ slot.value.queuedPages &+ descriptor.value.span > state.value.bound {
+      close(cpu)
+    }
     descriptor.value.progress = 0
     if mode == .strict {
       clear(area, limit: pages, cpu)
@@ -133,7 +142,6 @@ extension Reclaim {
       slot.value.queued.push(area, pool)
       slot.value.queuedPages &+= descriptor.value.span
     }
-    if openBatch(cpu).value.pages >= state.value.bound { close(cpu) }
     return true
   }
 

@@ -143,8 +143,9 @@ extension MemoryManager {
     _ request: Areas.Request, _ byteCount: Int, mayWait: Bool
   ) throws(MemoryError) -> PageNumber? {
     var isOverBound = false
+    let span = request.pages.rawValue &+ UInt64(request.traits.guardPages)
     let found = try entering { (cpu) throws(MemoryError) -> PageNumber? in
-      isOverBound = reclaim.relieve(request.pages.rawValue, cpu)
+      isOverBound = reclaim.relieve(request.pages.rawValue, span: span, cpu)
       guard request.place == nil, let area = reclaim.reuse(request.pages.rawValue, request.traits, cpu)
       else { return nil }
       do throws(MemoryError) {
@@ -157,16 +158,17 @@ extension MemoryManager {
       publish(descriptor, request, byteCount, cpu)
       return PageNumber(descriptor.value.first)
     }
-    if isOverBound && mayWait { relieve() }
+    if isOverBound && mayWait { relieve(span) }
     if let found { announce(PageRange(unchecked: found, count: request.pages)) }
     return found
   }
 
-  private func relieve() {
+  @inline(never)
+  private func relieve(_ span: UInt64) {
     guard cpus.count == 1 || cpus.mayWait else { return }
     repeat {
       reclaim.shootdown.wait(for: cpus.with { cpu in reclaim.awaited(cpu) })
-    } while cpus.with { cpu in reclaim.relieveMore(cpu) }
+    } while cpus.with { cpu in reclaim.relieveMore(span: span, cpu) }
   }
 
   /// Charges an area, notes what was asked, and makes it visible.

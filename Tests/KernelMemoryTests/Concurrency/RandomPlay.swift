@@ -45,8 +45,8 @@ enum RandomPlay {
     case 9:
       let block = random.element(of: known)
       let area = stage.manager.area(containing: block.address)
-      try stage.expect(
-        area.map { $0.pages.contains(block.address.number(.size4K)) } ?? true, "a look-up found another area")
+      let page = block.address.number(.size4K)
+      try stage.expect(area.map { $0.spanRange.contains(page) } ?? true, "a look-up found another area")
       _ = stage.manager.frame(at: block.address)
     case 10: stage.manager.purge(budget: 1 + Int(random.below(300)))
     default: if random.oneIn(3) { try stage.manager.flushRetired() }
