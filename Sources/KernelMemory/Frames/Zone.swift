@@ -98,8 +98,8 @@ extension Zone {
     var frame = first
     let end = first &+ UInt32(truncatingIfNeeded: count)
     while frame < end {
-      let order = min(
-        Self.maxOrder, frame.trailingZeroBitCount, 31 &- (end &- frame).leadingZeroBitCount)
+      let fitting = min(frame.trailingZeroBitCount, 31 &- (end &- frame).leadingZeroBitCount)
+      let order = min(Self.maxOrder, fitting)
       let next = frame &+ (1 &<< UInt32(truncatingIfNeeded: order))
       let metadata = table[frame]
       for inner in 1..<1 &<< order { metadata[inner].value.setState(FrameState(.tail, zone: zone)) }
