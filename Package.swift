@@ -20,6 +20,7 @@ let package = Package(
     .library(name: "KernelMemory", targets: ["KernelMemory"]),
     .library(name: "MachineSimulator", targets: ["MachineSimulator"]),
     .library(name: "BareMetal", targets: ["BareMetal", "CBareMetal"]),
+    .library(name: "RuntimeHeap", targets: ["RuntimeHeap", "CRuntimeHeap"]),
   ],
   traits: [
     .trait(
@@ -34,6 +35,9 @@ let package = Package(
       name: "BareMetal", dependencies: ["KernelMemory", "CMachine", "CBareMetal"], swiftSettings: sources),
     .target(
       name: "MachineSimulator", dependencies: ["KernelMemory", "CMachine"], swiftSettings: sources),
+    .target(name: "CRuntimeHeap"),
+    .target(
+      name: "RuntimeHeap", dependencies: ["KernelMemory", "CMachine", "CRuntimeHeap"], swiftSettings: sources),
     .testTarget(
       name: "KernelMemoryTests", dependencies: ["KernelMemory", "MachineSimulator", "CMachine"],
       swiftSettings: tests),
@@ -42,6 +46,9 @@ let package = Package(
     .testTarget(
       name: "MachineSimulatorTests", dependencies: ["MachineSimulator", "KernelMemory", "CMachine"],
       swiftSettings: tests),
+    .testTarget(
+      name: "RuntimeHeapTests",
+      dependencies: ["RuntimeHeap", "MachineSimulator", "KernelMemory", "CMachine"], swiftSettings: tests),
   ]
 )
 

@@ -26,7 +26,9 @@ let bareMetal: [Target] = [
   .target(name: "CKernel", dependencies: [core("BareMetal")], cSettings: [.treatAllWarnings(as: .error)]),
   .executableTarget(
     name: "Kernel",
-    dependencies: ["BootReplay", "PVH", "ACPI", "CKernel", core("KernelMemory"), core("BareMetal")],
+    dependencies: [
+      "BootReplay", "PVH", "ACPI", "CKernel", core("KernelMemory"), core("BareMetal"), core("RuntimeHeap"),
+    ],
     swiftSettings: sources),
 ]
 

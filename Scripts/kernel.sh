@@ -32,11 +32,17 @@ remove_stale() {
   printf '%s\n' "$now" >"$stamp"
 }
 
+# What Swift's strings need to be compared and hashed; the linker takes of it what is used.
+unicode_tables() {
+  printf '%s\n' "$(toolchain_bin)/../lib/swift/embedded/$triple/libswiftUnicodeDataTables.a"
+}
+
 build() {
   cd Kernel
   remove_stale
   VMALLOC_BARE_METAL=1 swift_build -c release --build-system native --triple "$triple" \
-    --toolset "$toolset" --scratch-path "$scratch" --product "$product"
+    --toolset "$toolset" --scratch-path "$scratch" --product "$product" \
+    -Xlinker "$(unicode_tables)"
 }
 
 run() {

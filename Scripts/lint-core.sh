@@ -160,6 +160,8 @@ check_traces() {
 }
 
 check x86_64-unknown-none-elf KernelMemory BareMetal
+# The heap must not be its own customer.
+check x86_64-unknown-none-elf KernelMemory RuntimeHeap
 check aarch64-none-none-elf KernelMemory
 check riscv64-none-none-eabi KernelMemory
 check_traces x86_64-unknown-none-elf

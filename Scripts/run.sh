@@ -5,6 +5,9 @@
 #
 #   MACHINE=simulated  TRACE=path  LAPS=n  LISTING=all  MEMORY=MiB  CPUS=n
 #
+# After the report comes a table that compares kmalloc with vmalloc (Scripts/compare.sh), from short runs of
+# its own.
+#
 # The job runs on one CPU; the others of a booted kernel idle and serve its flush requests.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -62,4 +65,5 @@ else
   swift_build "${flags[@]}" --product SimulatedRun
   "$(swift build "${flags[@]}" --show-bin-path)/SimulatedRun" "$TRACE" "${arguments[@]}" || status=$?
 fi
+if [ "$status" -eq 0 ]; then Scripts/compare.sh "$machine" || status=1; fi
 exit "$status"

@@ -35,6 +35,15 @@ public struct Bootstrap: ~Copyable {
   ) throws(MemoryError) {
     try space.map(pages, to: frame, attributes)
   }
+
+  /// Maps all RAM a second time, read-write and not executable, with the largest leaves that fit: a window in
+  /// the lower half, for the objects of a Swift runtime (RuntimeHeap).
+  /// - Parameter window: where; it reaches all RAM that the linear map reaches.
+  /// - Throws: `linearMapUnusable` for a base that is no page's, or another page size; `frameOutOfReach` for RAM
+  ///   above its limit; as `map`. Nothing is mapped beyond what was mapped before the refusal.
+  public mutating func mapMemory(in window: LinearMap) throws(MemoryError) {
+    try space.mapMemory(in: window)
+  }
 }
 
 // MARK: - Starting

@@ -22,7 +22,7 @@ struct EarlySpace {
     var early = try EarlyFrames(memoryMap, window: window, limit: limit)
     root = try early.allocate(PageCount(1))
     self.early = early
-    try mapLinearly()
+    try mapMemory(in: linearMap)
   }
 
   /// Frames are whole pages of the format, at addresses of pages.
@@ -46,14 +46,18 @@ struct EarlySpace {
     _ = tables.write(pages, frame: frame, attributes, from: &leaves)
   }
 
-  private mutating func mapLinearly() throws(MemoryError) {
+  /// Maps all RAM that the linear map reaches, at its distance in `map`.
+  mutating func mapMemory(in map: LinearMap) throws(MemoryError) {
+    try Self.check(map, choice)
+    let end = map.limit.number(map.pageSize)
     var next = FrameNumber(0)
     while let run = reachable(.mappable, from: next) {
-      let start = linearMap.virtualAddress(of: run.first.address(linearMap.pageSize))
-      guard let pages = PageRange(start.number(linearMap.pageSize), count: run.count) else {
+      guard run.end <= end else { throw .frameOutOfReach(max(run.first, end)) }
+      let start = map.virtualAddress(of: run.first.address(map.pageSize))
+      guard let pages = PageRange(start.number(map.pageSize), count: run.count) else {
         throw .notCanonical(start)
       }
-      try map(pages, to: run.first, MappingAttributes(.readWrite))
+      try self.map(pages, to: run.first, MappingAttributes(.readWrite))
       next = run.end
     }
   }

@@ -69,6 +69,25 @@ extension MemoryManager {
     if !run.isEmpty { body(run) }
   }
 
+  /// The runs of frames that this manager hands out or has in use itself, in order: RAM, less what was kept
+  /// or reserved at start. O(frames), less those in free blocks.
+  public func forEachMemoryRun(_ body: (FrameRange) -> Void) {
+    let end = frames.table.sectionCount &<< FrameTable.sectionShift
+    var first: UInt64 = 0
+    var next: UInt64 = 0
+    while next < end {
+      let state = frames.table.metadata(of: FrameNumber(next))?.value.state ?? FrameState(.unmanaged, zone: 0)
+      guard state.kind == .unmanaged else {
+        next &+= state.kind == .free ? 1 &<< UInt64(state.order) : 1
+        continue
+      }
+      if first < next { body(FrameRange(from: FrameNumber(first), upTo: FrameNumber(next))) }
+      next &+= 1
+      first = next
+    }
+    if first < end { body(FrameRange(from: FrameNumber(first), upTo: FrameNumber(end))) }
+  }
+
   /// Every leaf of the address space, in address order, the lower half first. `body` runs with
   /// interrupts off. O(tables + leaves).
   public func forEachMapping(_ body: (MappedRange) -> Void) {

@@ -41,6 +41,19 @@ public struct MemoryManager {
   var pageSize: PageSize { frames.table.pageSize }
 }
 
+// MARK: - The machine
+
+extension MemoryManager {
+  /// CPUs are numbered from zero to this, exclusive.
+  public var cpuCount: Int { cpus.count }
+
+  /// Whether the memory of kmalloc is watched byte by byte (`SlabHardening.checked`).
+  public var isChecked: Bool { slab.isChecked }
+
+  /// Ends the machine through `Machine.fatal`: for a caller that can neither go on nor refuse.
+  public func stop(_ message: StaticString) -> Never { control.value.machine.value.fail(message) }
+}
+
 // MARK: - The one retry
 
 extension MemoryError {

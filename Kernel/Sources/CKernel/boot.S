@@ -131,6 +131,7 @@ long_mode:
   xorl %edx, %edx
   wrmsr
   call kernel_load_first_cpu_tables
+  fninit  // The x87 unit: Swift's dictionaries compute their load in floating point.
   movl %ebp, %edi  // The start info; the upper half of RDI becomes zero.
   xorl %ebp, %ebp  // The outermost frame.
   call Kernel_main

@@ -60,6 +60,7 @@ start_cpu_long_mode:
   wrmsr
   xorl %ebp, %ebp  // The outermost frame.
   call kernel_load_cpu_tables  // Of the block in RDI.
+  fninit  // The x87 unit: Swift's dictionaries compute their load in floating point.
   call Kernel_cpu_main
   ud2
 

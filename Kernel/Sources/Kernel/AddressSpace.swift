@@ -4,11 +4,12 @@ import KernelMemory
 //
 //     0000_0000_0000_0000   page zero: never mapped, so that a null pointer faults
 //     0000_0000_0010_0000   the image, where it was loaded (x86_64.ld says why it stays low)
+//     0000_2000_0000_0000   stacks and blocks of the other CPUs
+//     0000_4000_0000_0000   the object window: all RAM once more, for Swift's objects
 //     ffff_8880_0000_0000   the linear map: all RAM
 //     ffff_c900_0000_0000   the vmalloc range: 32 TiB
 //     ffff_ea00_0000_0000   a range of 16 pages, to have addresses run short (ShortRange.swift)
 //     ffff_fe00_0000_0000   the job's own tables (Job.swift)
-//     ffff_fe80_0000_0000   stacks and blocks of the other CPUs
 //     ffff_ff00_0000_0000   the registers of the local APIC
 //
 // Before the switch, the first 4 GiB of physical memory are mapped at their own addresses, and nothing
@@ -29,6 +30,12 @@ enum AddressSpace {
       base: VirtualAddress(0xffff_8880_0000_0000), limit: PhysicalAddress(64 << 40), pageSize: .size4K)
   }
 
+  /// As far as the linear map goes, and the lower half with it. No address has bit 63 set, which Swift's
+  /// objects need (RuntimeHeap).
+  static var objectWindow: LinearMap {
+    LinearMap(base: VirtualAddress(0x4000_0000_0000), limit: linearMap.limit, pageSize: .size4K)
+  }
+
   static var vmallocRange: PageRange { range(at: 0xffff_c900_0000_0000, byteCount: 32 << 40) }
 
   /// For areas of one page and its guard: eight of them, and no more.
@@ -37,23 +44,25 @@ enum AddressSpace {
   /// For the tables of the job, which are mapped by hand.
   static var jobRange: PageRange { range(at: 0xffff_fe00_0000_0000, byteCount: 512 << 30) }
 
-  /// For the stacks and blocks of the other CPUs: more than the 255 of them can need.
-  static var processorRange: PageRange { range(at: 0xffff_fe80_0000_0000, byteCount: 1 << 30) }
+  /// For the stacks and blocks of the other CPUs: more than the 255 of them can need. With bit 63 clear, because
+  /// the compiler puts an object that does not outlive its function on the stack, and there, too, Swift
+  /// takes one with bit 63 set for one that never ends: its deinit would not run.
+  static var processorRange: PageRange { range(at: 0x2000_0000_0000, byteCount: 1 << 30) }
 
   /// Each CPU finds its own registers there.
   static var localAPIC: PageRange { range(at: 0xffff_ff00_0000_0000, byteCount: PageSize.size4K.bytes) }
 
-  /// The physical address that the linear map has at `address`, or nil outside it.
-  static func physicalAddress(inLinearMap address: VirtualAddress) -> PhysicalAddress? {
-    guard let offset = address.distance(from: linearMap.base), offset < linearMap.limit.rawValue else {
-      return nil
-    }
+  /// The physical address that a map of RAM has at `address`, or nil outside it.
+  static func physicalAddress(of address: VirtualAddress, in map: LinearMap) -> PhysicalAddress? {
+    guard let offset = address.distance(from: map.base), offset < map.limit.rawValue else { return nil }
     return PhysicalAddress(offset)
   }
 
-  /// The pages by which the linear map reaches a run of physical memory that begins and ends with a page.
-  static func linearAlias(of memory: (start: PhysicalAddress, byteCount: UInt64)) -> PageRange {
-    range(at: linearMap.virtualAddress(of: memory.start).rawValue, byteCount: memory.byteCount)
+  /// The pages by which a map of RAM reaches a run of physical memory that begins and ends with a page.
+  static func alias(
+    of memory: (start: PhysicalAddress, byteCount: UInt64), in map: LinearMap
+  ) -> PageRange {
+    range(at: map.virtualAddress(of: memory.start).rawValue, byteCount: memory.byteCount)
   }
 
   private static func range(at start: UInt64, byteCount: UInt64) -> PageRange {

@@ -41,7 +41,11 @@ private func run(_ request: BootRequest, on manager: MemoryManager) -> Never {
   if request.options.profiledPairs > 0 { exit(bench.profile(request.options)) }
   if request.options.stressPairs > 0 { exit(Stress.run(pairs: request.options.stressPairs, on: manager)) }
   if request.options.testsInterrupts { exit(InterruptTest.run(on: manager)) }
+  if request.options.testsSwiftHeap { exit(SwiftHeapTest.run(on: manager)) }
   var console = SerialPort.com1
+  if request.options.compares {
+    exit(request.options.runComparison(on: manager, reportingTo: &console))
+  }
   guard let trace = request.trace else {
     console.write("error: there is no trace, or an empty one; give the loader one as the initial RAM disk\n")
     exit(.badInput)

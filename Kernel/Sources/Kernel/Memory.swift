@@ -1,6 +1,7 @@
 import BareMetal
 import BootReplay
 import KernelMemory
+import RuntimeHeap
 
 /// The kernel's memory: one manager, from `start` to the end of the run.
 enum Memory {
@@ -11,13 +12,14 @@ enum Memory {
 
   /// Builds the kernel's tables, switches to them, and starts the manager; ends the run where that fails.
   ///
-  /// The linear map covers all RAM, so it has a second, writable way to the image. It is taken out:
-  /// code and constants can be changed through no address.
+  /// The linear map and the object window cover all RAM, so each has another, writable way to the image. It
+  /// is taken out: code and constants can be changed through no address.
   static func start(_ memoryMap: MemoryMap, cpuCount: Int, mode: FreeMode) -> MemoryManager {
     do throws(MemoryError) {
       var bootstrap = try Bootstrap(
         memoryMap: memoryMap, window: AddressSpace.window, linearMap: AddressSpace.linearMap,
         format: .x86_64FourLevel(hasGigabyteLeaves: ProcessorFeatures.hasGigabyteLeaves))
+      try bootstrap.mapMemory(in: AddressSpace.objectWindow)
       try mapImage(with: &bootstrap)
       // From here on, physical memory is reached through the linear map alone.
       PagingControls.load(root: bootstrap.root)
@@ -26,14 +28,28 @@ enum Memory {
           cpuCount: cpuCount,
           notify: { _, number in Processors.notify(number) }, fatal: reportFatal),
         vmallocRange: AddressSpace.vmallocRange, mode: mode)
-      try manager.unmap(AddressSpace.linearAlias(of: Image.all))
+      try manager.unmap(AddressSpace.alias(of: Image.all, in: AddressSpace.linearMap))
+      try manager.unmap(AddressSpace.alias(of: Image.all, in: AddressSpace.objectWindow))
       unsafe started = manager
+      startHeap(on: manager)
       reportRefusedFrames(of: manager)
       return manager
     } catch {
       panic { console in
         console.write("the memory manager does not start: ")
         console.write(error)
+      }
+    }
+  }
+
+  /// From here on Swift's own objects can be made.
+  private static func startHeap(on manager: MemoryManager) {
+    do throws(RuntimeHeapError) {
+      try RuntimeHeap.start(on: manager, window: AddressSpace.objectWindow)
+    } catch {
+      panic { console in
+        console.write("the heap of the Swift runtime does not start: ")
+        error.writeExplanation(to: &console)
       }
     }
   }

@@ -18,6 +18,10 @@ struct Options {
   var stressPairs: UInt64 = 0
   /// Whether to use the manager in an interrupt handler, instead of the replay.
   var testsInterrupts = false
+  /// Whether to exercise the heap of the Swift runtime, instead of the replay.
+  var testsSwiftHeap = false
+  /// Whether to compare kmalloc with vmalloc, instead of the replay.
+  var compares = false
   /// Whether to print all mappings and halt after the job, instead of ending the run.
   var holds = false
   /// How many times the trace is replayed.
@@ -41,6 +45,10 @@ struct Options {
   private mutating func read(_ word: CommandLine.Word) -> Bool {
     if word.equals("test=interrupt") {
       testsInterrupts = true
+      return true
+    }
+    if word.equals("test=swift-heap") {
+      testsSwiftHeap = true
       return true
     }
     if let name = word.dropping("test=") {
@@ -72,6 +80,8 @@ struct Options {
       listsAll = true
     } else if word.equals("bench") {
       benches = true
+    } else if word.equals("compare") {
+      compares = true
     } else if word.equals("hold") {
       holds = true
     } else {
@@ -91,6 +101,8 @@ struct Options {
     sink.write("  pages=N      of N pages each, instead of one\n")
     sink.write("  stress=N     allocate and free N areas on all CPUs, each area freed by another one\n")
     sink.write("  test=interrupt  allocate and free in a timer's interrupt handler\n")
+    sink.write("  test=swift-heap  use Swift's classes, arrays, dictionaries and strings on all CPUs\n")
+    sink.write("  compare      count what kmalloc and vmalloc do, for Scripts/compare.sh\n")
     sink.write("  test=NAME    fault on purpose:")
     Scenario.writeNames(to: &sink)
     sink.newline()

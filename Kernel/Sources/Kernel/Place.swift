@@ -15,6 +15,8 @@ enum Place {
   case unallocated
   /// Where the linear map has, or would have, this physical address.
   case linearMap(PhysicalAddress)
+  /// Where the object window has, or would have, this physical address.
+  case objectWindow(PhysicalAddress)
   case elsewhere
 
   init(of address: VirtualAddress) {
@@ -29,8 +31,10 @@ enum Place {
       self = area.guardRange.contains(page) ? .guardPage(area) : .area(area)
     } else if let manager = Memory.manager, manager.contains(address) {
       self = .unallocated
-    } else if let physical = AddressSpace.physicalAddress(inLinearMap: address) {
+    } else if let physical = AddressSpace.physicalAddress(of: address, in: AddressSpace.linearMap) {
       self = .linearMap(physical)
+    } else if let physical = AddressSpace.physicalAddress(of: address, in: AddressSpace.objectWindow) {
+      self = .objectWindow(physical)
     } else {
       self = .elsewhere
     }
@@ -49,6 +53,9 @@ enum Place {
     case .unallocated: console.write("freed or never allocated address in a vmalloc range")
     case .linearMap(let physical):
       console.write("linear map: no RAM, or reserved, at physical 0x")
+      console.write(hex: physical.rawValue)
+    case .objectWindow(let physical):
+      console.write("object window: no RAM, or reserved, at physical 0x")
       console.write(hex: physical.rawValue)
     case .elsewhere: console.write("nothing is ever mapped there")
     }

@@ -35,7 +35,8 @@ extension Scenario {
     case .writeReadOnly: Self.store(at: Image.constants.first.address(.size4K))
     case .executeData: Self.call(try Self.area(manager))
     case .linearMapHole: Self.load(from: AddressSpace.linearMap.base)
-    case .imageAlias: Self.store(at: AddressSpace.linearAlias(of: Image.all).first.address(.size4K))
+    case .imageAlias: Self.storeInImage(by: AddressSpace.linearMap)
+    case .windowAlias: Self.storeInImage(by: AddressSpace.objectWindow)
     case .trap: preconditionFailure("on purpose")
     case .probes: Self.probe(try Self.area(manager))
     }
@@ -51,6 +52,10 @@ extension Scenario {
 
   private static func store(at address: VirtualAddress) {
     unsafe address.pointer?.storeBytes(of: 0x5a, as: UInt8.self)
+  }
+
+  private static func storeInImage(by map: LinearMap) {
+    store(at: AddressSpace.alias(of: Image.all, in: map).first.address(.size4K))
   }
 
   /// Accesses that go through, then one of each kind that does not; all of them come back.

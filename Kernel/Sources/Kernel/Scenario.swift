@@ -4,7 +4,7 @@ import PVH
 /// A fault on purpose, by which the page-fault handler is judged. None comes back but those of probes.
 enum Scenario: UInt8 {
   case null, guardPage, afterFree, stackGuard, stackOverflow, writeReadOnly, executeData
-  case linearMapHole, imageAlias, trap, probes
+  case linearMapHole, imageAlias, windowAlias, trap, probes
 
   /// What the command line calls it.
   var name: StaticString {
@@ -18,6 +18,7 @@ enum Scenario: UInt8 {
     case .executeData: "execute-data"
     case .linearMapHole: "linear-map-hole"
     case .imageAlias: "image-alias"
+    case .windowAlias: "window-alias"
     case .trap: "trap"
     case .probes: "probes"
     }

@@ -1,8 +1,12 @@
+internal import KernelMemory
+
 /// What the command line asks for.
 struct Arguments: Equatable {
   var trace = ""
   var laps: UInt64 = 1
   var listsAllAreas = false
+  /// Compare kmalloc with vmalloc in this mode, instead of the replay.
+  var comparedMode: FreeMode?
   /// The simulated RAM, in bytes.
   var memory: UInt64 = 3 << 30
   var wantsHelp = false
@@ -18,6 +22,7 @@ struct Arguments: Equatable {
       TRACE            the text of ftrace's trace file, with the events of vmalloc
       --laps N         replay it N times (1)
       --listing WHICH  print all areas that are live at the end, or the first and the last (ends)
+      --compare MODE   count what kmalloc and vmalloc do, in lazy or warm mode, instead
       --memory SIZE    bytes of simulated RAM, with K, M or G for powers of 1024 (3G)
 
     Exit status: 0 the verdict is good, 1 it is not, 2 there is nothing to replay.
@@ -31,13 +36,16 @@ struct Arguments: Equatable {
       case "--help", "-h": wantsHelp = true
       case "--laps": laps = try Self.laps(rest.next())
       case "--listing": listsAllAreas = try Self.listing(rest.next())
+      case "--compare": comparedMode = try Self.mode(rest.next())
       case "--memory": memory = try Self.memory(rest.next())
       case _ where word.hasPrefix("-"): throw Refusal(message: "there is no option \(word)")
       case _ where trace.isEmpty: trace = word
       default: throw Refusal(message: "one trace at a time: \(word) is one too many")
       }
     }
-    guard wantsHelp || !trace.isEmpty else { throw Refusal(message: "no trace is given") }
+    guard wantsHelp || comparedMode != nil || !trace.isEmpty else {
+      throw Refusal(message: "no trace is given")
+    }
   }
 
   private static func laps(_ word: String?) throws(Refusal) -> UInt64 {
@@ -52,6 +60,14 @@ struct Arguments: Equatable {
     case "all": return true
     case "ends": return false
     default: throw Refusal(message: "--listing needs all or ends")
+    }
+  }
+
+  private static func mode(_ word: String?) throws(Refusal) -> FreeMode {
+    switch word {
+    case "lazy": return .lazy
+    case "warm": return .warm
+    default: throw Refusal(message: "--compare needs lazy or warm")
     }
   }
 

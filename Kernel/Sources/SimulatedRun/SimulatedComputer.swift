@@ -28,7 +28,7 @@ struct SimulatedComputer: JobMachine {
   private static var fullFlushThreshold: PageCount { PageCount(33) }
 
   /// A PC with so many bytes of RAM.
-  init(memory byteCount: UInt64) throws(Failure) {
+  init(memory byteCount: UInt64, mode: FreeMode = .strict) throws(Failure) {
     do throws(SimulatedMachineError) {
       machine = try SimulatedMachine(
         ram: RAMRegion.pc(byteCount: byteCount), fullFlushThreshold: Self.fullFlushThreshold)
@@ -40,7 +40,7 @@ struct SimulatedComputer: JobMachine {
         memoryMap: try machine.memoryMap, window: machine.linearMap, linearMap: machine.linearMap,
         format: .x86_64FourLevel(hasGigabyteLeaves: true))
       try Self.load(bootstrap.root, into: machine)
-      manager = try bootstrap.start(on: machine.machine, mode: .strict)
+      manager = try bootstrap.start(on: machine.machine, mode: mode)
     } catch {
       throw .memory(error)
     }

@@ -31,6 +31,7 @@ struct SimulatedRun {
   }
 
   private static func run(_ arguments: Arguments) -> UInt8 {
+    if let mode = arguments.comparedMode { return compare(in: mode, arguments) }
     let trace: [UInt8]
     do throws(File.Failure) {
       trace = try File.bytes(at: arguments.trace)
@@ -43,6 +44,23 @@ struct SimulatedRun {
       return run(trace, arguments, on: &computer).exitStatus
     } catch {
       complain("the simulated machine does not start: \(error)")
+      return JobOutcome.failed.exitStatus
+    }
+  }
+
+  /// Nothing counts instructions here; all else is counted as in the booted kernel.
+  private static func compare(in mode: FreeMode, _ arguments: Arguments) -> UInt8 {
+    do throws(SimulatedComputer.Failure) {
+      let computer = try SimulatedComputer(memory: arguments.memory, mode: mode)
+      var output = StandardOutput()
+      do throws(MemoryError) {
+        try Comparison(on: computer.manager, mode: mode).run(clock: { nil }, reportingTo: &output)
+      } catch {
+        throw .memory(error)
+      }
+      return 0
+    } catch {
+      complain("the comparison was refused: \(error)")
       return JobOutcome.failed.exitStatus
     }
   }

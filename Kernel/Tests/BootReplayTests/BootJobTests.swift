@@ -196,7 +196,7 @@ struct JobPrint {
   }
 
   /// Tags are fewer than tasks may be; and so are rows for tasks.
-  @Test(arguments: [(10, 10, 0), (300, 300, 46), (4_200, 4_097, 3_842)])
+  @Test(arguments: [(10, 10, 0), (300, 300, 47), (4_200, 4_097, 3_843)])
   func tasksWithoutATagShareOne(tasks: Int, rows: Int, sharing: Int) throws {
     let lines = (0..<UInt64(tasks)).map { index in
       Line.allocation(at: 0xffff_ffff_c033_1000 + index * 8192, by: "task\(index)-\(index)")

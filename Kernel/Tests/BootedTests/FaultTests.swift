@@ -62,6 +62,12 @@ struct FaultTests {
         "page fault: write at 0xffff888000100000, not mapped",
         "  linear map: no RAM, or reserved, at physical 0x100000",
       ]),
+    Case(
+      name: "window-alias",
+      lines: [
+        "page fault: write at 0x0000400000100000, not mapped",
+        "  object window: no RAM, or reserved, at physical 0x100000",
+      ]),
     Case(name: "trap", lines: ["exception: invalid opcode", "  vector 6,"]),
   ]
 

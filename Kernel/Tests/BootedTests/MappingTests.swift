@@ -33,12 +33,26 @@ struct MappingTests {
   }
 
   @Test
-  func lowHalfHoldsTheImageAloneWithoutItsStackGuard() throws {
-    let low = ListedLeaf.all(in: try Self.hold("max").serial).filter { $0.leaf.address < 1 << 63 }
+  func lowestAddressesHoldTheImageAloneWithoutItsStackGuard() throws {
+    let low = ListedLeaf.all(in: try Self.hold("max").serial).filter { $0.leaf.address < 0x2000_0000_0000 }
     #expect(low.first?.leaf.address == 1 << 20)
     #expect(low.allSatisfy { $0.leaf.address == $0.leaf.frame })
     let gaps = zip(low, low.dropFirst()).map { $1.leaf.address - ($0.leaf.address + $0.pages * 4096) }
     #expect(gaps.filter { $0 != 0 } == [4096])
+  }
+
+  /// The object window is what the linear map is, at other addresses: each page of RAM but the image's,
+  /// writable and not executable.
+  @Test
+  func objectWindowHasThePagesOfTheLinearMap() throws {
+    let listed = ListedLeaf.all(in: try Self.hold("max").serial)
+    let window = listed.filter { 0x4000_0000_0000..<0x8000_0000_0000 ~= $0.leaf.address }
+    let linear = listed.filter { 0xffff_8880_0000_0000..<0xffff_c900_0000_0000 ~= $0.leaf.address }
+    #expect(!window.isEmpty)
+    #expect(window.allSatisfy { $0.leaf.address == 0x4000_0000_0000 + $0.leaf.frame })
+    #expect(window.allSatisfy { $0.leaf.isWritable && !$0.leaf.isExecutable })
+    #expect(window.map(\.leaf.frame) == linear.map(\.leaf.frame))
+    #expect(window.map(\.pages) == linear.map(\.pages))
   }
 
   private static func hold(_ processor: String) throws -> Boot {

@@ -147,7 +147,9 @@ extension Slab {
     let isPowerOfTwo = byteCount & (byteCount &- 1) == 0
     let multiple = isChecked && isPowerOfTwo ? max(alignment, byteCount) : alignment
     let rounded = (byteCount &+ hardening.padding &+ multiple &- 1) & ~(multiple &- 1)
-    return rounded <= SizeClass.largest ? rounded : (byteCount &+ alignment &- 1) & ~(alignment &- 1)
+    guard rounded > SizeClass.largest else { return rounded }
+    // A block of frames has no note; but what only the note keeps out of the largest class is no object of it.
+    return max((byteCount &+ alignment &- 1) & ~(alignment &- 1), SizeClass.largest &+ 1)
   }
 
   /// Whether the class of a size is one of whole frames.

@@ -99,6 +99,11 @@ static inline _Bool kernel_exchange_word(unsigned long *word, unsigned long expe
   return __atomic_compare_exchange_n(word, &expected, value, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
+/// Adds to a word that several CPUs add to.
+static inline void kernel_add_word(unsigned long *word, unsigned long amount) {
+  __atomic_fetch_add(word, amount, __ATOMIC_ACQ_REL);
+}
+
 // MARK: Accesses that may fault
 
 /// The error code of a probe that went through. No page fault pushes it: bits 63 to 32 are zero there.

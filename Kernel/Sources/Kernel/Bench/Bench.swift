@@ -32,6 +32,7 @@ struct Bench {
       case .lazy:
         try measureFrames()
         try measureLookup()
+        try KmallocPairs(manager: manager).measure()
         isRight = try measureLive() && isRight
       case .warm: try PurgeSteps(on: manager).measure()
       }

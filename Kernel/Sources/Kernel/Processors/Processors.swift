@@ -12,8 +12,8 @@ import KernelMemory
 // does not come ends the run: it might still come later, on a stack that another one has by then.
 //
 // Stacks and blocks are areas of `vmalloc`, in a range of their own: below each stack lies the guard of the
-// area before it, and nothing of them is among the areas that the job reports. They are raw memory, so that
-// they may lie in the upper half (x86_64.ld says what may not).
+// area before it, and nothing of them is among the areas that the job reports. They lie in the
+// lower half, as all that may hold an object of Swift (AddressSpace.swift).
 
 /// The CPUs of this machine.
 enum Processors {

@@ -5,11 +5,13 @@ import KernelMemory
 enum Work: UInt {
   case stress = 1
   case interruptTest = 2
+  case swiftHeapTest = 3
 
   private func run(on manager: MemoryManager) {
     switch self {
     case .stress: Stress.runOnThisCPU(manager)
     case .interruptTest: InterruptTest.runOnThisCPU(manager)
+    case .swiftHeapTest: SwiftHeapTest.runOnThisCPU()
     }
   }
 
