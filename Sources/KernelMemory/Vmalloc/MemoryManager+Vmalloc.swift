@@ -50,6 +50,19 @@ extension MemoryManager {
     return unsafe pointer(to: pages)
   }
 
+  /// Frees the memory of a `VirtualBuffer`, in the life of its area that the buffer has.
+  func vfree(_ address: VirtualAddress, in life: UInt64) throws(MemoryError) {
+    try freeing { (cpu) throws(MemoryError) in try free(address, in: life, cpu) }
+    if reclaim.mode == .strict { finishFlush() }
+  }
+
+  /// The generation of the live area that begins at an address; zero, which none has, where there is none.
+  func life(of address: VirtualAddress) -> UInt64 {
+    let page = address.number(pageSize)
+    guard let area = areas.instance(containing: page)?.find(page) else { return 0 }
+    return areas.pool[area].value.liveGeneration ?? 0
+  }
+
   /// Frees what `vmalloc` returned; nil is ignored. Allocates nothing and never waits for another CPU.
   /// - Throws: `badFree`, with nothing changed: `alreadyFree`, `interior`, `guardPage`, `foreign`,
   ///   `unaligned`.
@@ -238,12 +251,16 @@ extension MemoryManager {
   /// The one place that decides whether a free is right. Of several callers with the same address, one
   /// succeeds.
   @inline(__always)
-  private func free(_ address: VirtualAddress, _ cpu: borrowing CPU) throws(MemoryError) {
+  private func free(
+    _ address: VirtualAddress, in expected: UInt64? = nil, _ cpu: borrowing CPU
+  ) throws(MemoryError) {
     let page = address.number(pageSize)
     guard let instance = areas.instance(containing: page) else { throw .badFree(.foreign) }
     guard let area = instance.find(page) else { throw .badFree(.alreadyFree) }
     let descriptor = areas.pool[area]
-    guard let life = descriptor.value.liveGeneration else { throw .badFree(.alreadyFree) }
+    guard let life = descriptor.value.liveGeneration, life == expected ?? life else {
+      throw .badFree(.alreadyFree)
+    }
     guard page.rawValue == descriptor.value.first, address.isAligned(to: pageSize) else {
       throw .badFree(problem(freeing: address, descriptor))
     }
