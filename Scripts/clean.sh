@@ -2,8 +2,8 @@
 # Removes what the other scripts build, and nothing else.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-for package in . Kernel; do
-  for scratch in .build .build-release .build-ablations .build-tsan .build-lint .build-docs .build-kernel; do
+for package in . Kernel Fuzzing Benchmarks; do
+  for scratch in .build .build-release .build-ablations .build-tsan .build-lint .build-docs .build-kernel .build-fuzzer; do
     rm -rf "${package:?}/$scratch"
   done
 done

@@ -68,7 +68,7 @@ extension Bootstrap {
     let cpus = CPUs(count: count, blocks: try carve(count))
     let tags = Tags(
       cpus: cpus, pageSize: table.pageSize, state: try carve(1), names: try carve(Tags.capacity),
-      charges: try carve(Tags.capacity * count), lock: try carve(1))
+      charges: try carve(Tags.capacity * count), shared: try carve(Tags.capacity), lock: try carve(1))
     let frames = Frames(
       table: table, cpus: cpus, state: try carve(1), caches: try carve(count * ZoneKind.count),
       cleared: try carve(count * ZoneKind.count),

@@ -45,6 +45,8 @@ public enum MemoryError: Error, Equatable, Sendable {
   case cacheInUse(objects: Int)
   /// The table of tags is full.
   case tagsExhausted(limit: Int)
+  /// The allocation would take its tag over its quota, in bytes; `used` of them were live.
+  case overQuota(tag: Tag, limit: UInt64, used: UInt64)
   /// No further address range can be managed, or it overlaps one that is.
   case areasUnavailable
   /// Not at least one CPU, or more than 256.

@@ -12,7 +12,7 @@ extension MemoryManager {
   ///   - byteCount: the size in bytes, 1 to 4 MiB.
   ///   - options: alignment, zone, who is charged, and whether the call may wait.
   /// - Throws: `sizeIsZero`, `sizeOverflow`, `blockTooLarge`, `badAlignment`, `tagsExhausted` for a tag that does
-  ///   not exist, `framesExhausted`, `wouldWait`. After any of them nothing has changed.
+  ///   not exist, `overQuota`, `framesExhausted`, `wouldWait`. After any of them nothing has changed.
   public func kmalloc(
     _ byteCount: Int, _ options: KmallocOptions = KmallocOptions()
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
@@ -21,7 +21,9 @@ extension MemoryManager {
       tags.contains(options.tag)
     {
       let address = cpus.with { cpu in slab.allocate(size, asked: size, tag: options.tag, cpu) }
-      if let pointer = unsafe UnsafeMutableRawPointer(bitPattern: address) { return unsafe pointer }
+      if address > Slab.overQuota {
+        return unsafe UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped
+      }
     }
     return unsafe try allocateCarefully(byteCount, options)
   }
@@ -145,6 +147,7 @@ extension MemoryManager {
       request.zone == .normal
       ? slab.allocate(request.byteCount, asked: request.asked, tag: request.tag, cpu)
       : slab.allocateBlock(request.byteCount, request.zone, tag: request.tag, cpu)
+    guard address != Slab.overQuota else { throw tags.overQuota(request.tag) }
     guard address != 0 else {
       throw .framesExhausted(got: .zero, of: PageCount(1 &<< UInt64(slab.order(request.byteCount))))
     }

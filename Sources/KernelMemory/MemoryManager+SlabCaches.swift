@@ -42,16 +42,22 @@ extension MemoryManager {
   /// - Parameters:
   ///   - cache: what `makeCache` returned.
   ///   - mayWait: whether the call may wait for other CPUs when memory is short.
-  /// - Throws: `cacheUnavailable` where the cache was destroyed, `framesExhausted`, `wouldWait`.
+  /// - Throws: `cacheUnavailable` where the cache was destroyed, `overQuota`, `framesExhausted`,
+  ///   `wouldWait`.
   public func allocate(
     from cache: SlabCache, mayWait: Bool = true
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
     guard slab.contains(cache) else { throw failed(.cacheUnavailable) }
     let address = cpus.with { cpu in take(cache, cpu) }
-    if let pointer = unsafe UnsafeMutableRawPointer(bitPattern: address) { return unsafe pointer }
+    if address > Slab.overQuota {
+      return unsafe UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped
+    }
     let found = try retrying(mayWait: mayWait) { (cpu) throws(MemoryError) -> UInt in
       let address = take(cache, cpu)
-      let order = slab.caches[Int(cache.number)].value.layout.order
+      let (order, tag) = (
+        slab.caches[Int(cache.number)].value.layout.order, slab.caches[Int(cache.number)].value.tag
+      )
+      guard address != Slab.overQuota else { throw tags.overQuota(tag) }
       guard address != 0 else { throw .framesExhausted(got: .zero, of: PageCount(1 &<< UInt64(order))) }
       return address
     }

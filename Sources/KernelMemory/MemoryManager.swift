@@ -234,13 +234,14 @@ extension MemoryManager {
     return unsafe try makeTag(copying: utf8)
   }
 
-  /// A tag whose name is copied, and cut to 47 bytes.
+  /// A tag whose name is copied, and cut to 47 bytes between two characters of UTF-8. Bytes that would break
+  /// a column of a report (a space, control bytes, DEL) become "_".
   /// - Throws: `tagsExhausted`.
   public func makeTag(copying utf8: UnsafeBufferPointer<UInt8>) throws(MemoryError) -> Tag {
     try cpus.enter { (cpu) throws(MemoryError) in unsafe try tags.make(utf8, cpu) }
   }
 
-  /// What a tag has been charged with. O(CPUs).
+  /// What a tag has been charged with, now and at peak. O(CPUs).
   public func usage(of tag: Tag) -> TagUsage { tags.contains(tag) ? tags.usage(of: tag) : TagUsage() }
 
   /// Starts managing another range of addresses. The tables directly below the root are made for all of

@@ -82,6 +82,37 @@ import Testing
     #expect(test.manager.counters[.freesRefused] == 2)
   }
 
+  /// In warm mode the place is handed out again at once.
+  @Test(arguments: [FreeMode.warm, .strict]) func neverFreesAStrangersArea(mode: FreeMode) throws {
+    let test = try TestMachine(ram: [.small], mode: mode)
+    var stranger: UnsafeMutableRawPointer?
+    do {
+      let buffer = try VirtualBuffer(byteCount: 4096, from: test.manager)
+      try test.manager.vfree(buffer.address.pointer)
+      stranger = try test.manager.vmalloc(4096)
+      let address = buffer.address
+      #expect(stranger.map { VirtualAddress($0) } == address)
+    }
+    let address = VirtualAddress(try #require(stranger))
+    #expect(test.manager.area(containing: address) != nil)
+    #expect(test.manager.counters[.freesRefused] == 1)
+    let zeroed = try VirtualBuffer(zeroedByteCount: 8192, from: test.manager)
+    try test.manager.vfree(zeroed.address.pointer)
+    let second = try test.manager.vmalloc(8192)
+    do {
+      try zeroed.vfree()
+      Issue.record("a stranger's area was freed")
+    } catch {
+      #expect(error == .badFree(.alreadyFree))
+    }
+    #expect(test.manager.area(containing: VirtualAddress(second)) != nil)
+    #expect(test.manager.counters[.freesRefused] == 2)
+    try test.manager.vfree(second)
+    try test.manager.vfree(stranger)
+    #expect(test.manager.counters[.areasFreed] == 4)
+    test.expectValid()
+  }
+
   @Test func zeroedIsZero() throws {
     let dirty = try test.manager.vmalloc(1500 * 4096)
     try test.simulated.store([UInt8](repeating: 0xff, count: 1500 * 4096), at: VirtualAddress(dirty))

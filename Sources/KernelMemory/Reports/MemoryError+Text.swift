@@ -36,6 +36,11 @@ extension TextSink {
       write("live objects of the cache: ")
       write(decimal: UInt64(objects))
     case .tagsExhausted: write("the table of tags is full")
+    case .overQuota(_, let limit, let used):
+      write("over the tag's quota of ")
+      write(decimal: limit)
+      write(" bytes, of which are used ")
+      write(decimal: used)
     case .areasUnavailable: write("no further range can be managed, or this one overlaps another")
     case .cpuCountUnsupported(let count):
       write(decimal: UInt64(clamping: count))

@@ -33,6 +33,9 @@ struct Slab {
   /// The bytes of the largest block.
   static let largest: UInt = 4 &<< 20
 
+  /// In place of an address: the tag's quota refuses the object.
+  static let overQuota: UInt = 1
+
   /// Known at start, and never changed.
   struct State {
     let frames: Frames
@@ -168,7 +171,7 @@ extension Slab {
 
 extension Slab {
   /// Memory for `byteCount` bytes, of which `asked` were asked for, from an object of the size's class or a
-  /// block of its order; zero where there is none. O(1), or O(orders + batch) where a magazine is empty.
+  /// block of its order; zero where there is none, `overQuota` where the quota refuses it. O(1), or O(orders + batch) where a magazine is empty.
   @inline(__always)
   func allocate(_ byteCount: UInt, asked: UInt, tag: Tag, _ cpu: borrowing CPU) -> UInt {
     if byteCount <= SizeClass.largest {
@@ -187,7 +190,7 @@ extension Slab {
     return allocateBlock(byteCount, .normal, tag: tag, cpu)
   }
 
-  /// An object of a cache; zero where there is none.
+  /// An object of a cache; zero where there is none, `overQuota` where the quota refuses it.
   @inline(__always)
   func take(_ number: Int, asked: UInt, tag: Tag, _ cpu: borrowing CPU) -> UInt {
     let object = takeCached(number, tag, cpu)
@@ -200,7 +203,9 @@ extension Slab {
     let cache = caches[number]
     let magazine = magazine(cpu.number, number)
     let object = magazine.value.head
-    guard object != 0, cache.value.hides == 0 else { return 0 }
+    guard object != 0, cache.value.hides == 0,
+      tags.charge(tag, bytes: UInt64(cache.value.layout.stride), cpu)
+    else { return 0 }
     magazine.value.head = Stable<UInt>(bitPattern: object &+ cache.value.link).value
     handOut(object, cache, magazine, tag, cpu)
     return object
@@ -210,9 +215,14 @@ extension Slab {
   private func takeCarefully(_ number: Int, asked: UInt, tag: Tag, _ cpu: borrowing CPU) -> UInt {
     let cache = caches[number]
     let magazine = magazine(cpu.number, number)
+    let bytes = UInt64(cache.value.layout.stride)
+    guard tags.charge(tag, bytes: bytes, cpu) else { return Self.overQuota }
     while true {
       let object = magazine.value.head != 0 ? magazine.value.head : refill(number, cpu)
-      if object == 0 { return 0 }
+      if object == 0 {
+        tags.undo(tag, bytes: bytes, cpu)
+        return 0
+      }
       let next = next(after: object, cache)
       if cache.value.hides == 0 || mayHandOut(object, next, number, asked, tag, cpu) {
         magazine.value.head = next
@@ -222,7 +232,7 @@ extension Slab {
     }
   }
 
-  /// Counts and charges the object that was first in a magazine.
+  /// Counts the object that was first in a magazine.
   @inline(__always)
   private func handOut(
     _ object: UInt, _ cache: Stable<CacheBlock>, _ magazine: Stable<Magazine>, _ tag: Tag,
@@ -231,17 +241,23 @@ extension Slab {
     magazine.value.count &-= 1
     owner(of: object, cache).value.store(
       UInt8(truncatingIfNeeded: tag.index) &+ 1, ordering: .releasing)
-    tags.charge(tag, bytes: UInt64(cache.value.layout.stride), cpu)
+    tags.addObject(tag, cpu)
     cpu.count(.objectsAllocated)
   }
 
-  /// A block of frames from `zone` or a lower one; zero where there is none.
+  /// A block of frames from `zone` or a lower one; zero where there is none, `overQuota` where the quota
+  /// refuses it.
   func allocateBlock(_ byteCount: UInt, _ zone: ZoneKind, tag: Tag, _ cpu: borrowing CPU) -> UInt {
     let order = order(byteCount)
-    guard let block = frames.takeBlock(order: order, zone, cpu) else { return 0 }
+    let bytes = UInt64(1) &<< UInt64(UInt(order) &+ pageShift)
+    guard tags.charge(tag, bytes: bytes, cpu) else { return Self.overQuota }
+    guard let block = frames.takeBlock(order: order, zone, cpu) else {
+      tags.undo(tag, bytes: bytes, cpu)
+      return 0
+    }
     table[block].value.setLinks(next: UInt32(tag.index))
     table[block].value.setState(table[block].value.state.becoming(.large, order: order))
-    tags.charge(tag, bytes: 1 &<< UInt64(UInt(order) &+ pageShift), cpu)
+    tags.addObject(tag, cpu)
     cpu.count(.objectsAllocated)
     return address(of: block)
   }
@@ -272,8 +288,7 @@ extension Slab {
     let tag = owner.value.load(ordering: .relaxed)
     guard tag != 0, owner.value.compareExchange(expected: tag, desired: 0, ordering: .acquiring).exchanged
     else { return .alreadyFree }
-    tags.uncharge(
-      Tag(index: UInt16(tag &- 1)), bytes: UInt64(cache.value.layout.stride), cpu)
+    tags.removeObject(Tag(index: UInt16(tag &- 1)), bytes: UInt64(cache.value.layout.stride), cpu)
     cpu.count(.objectsFreed)
     if cache.value.hides != 0 { return putBackCarefully(object, number, Tag(index: UInt16(tag &- 1)), cpu) }
     let magazine = magazine(cpu.number, number)
@@ -326,7 +341,7 @@ extension Slab {
     let tag = Tag(index: UInt16(truncatingIfNeeded: table[head].value.next))
     let idle = state.becoming(.idle, order: state.order)
     guard table[head].value.move(from: state, to: idle) else { return .alreadyFree }
-    tags.uncharge(tag, bytes: 1 &<< UInt64(UInt(state.order) &+ pageShift), cpu)
+    tags.removeObject(tag, bytes: 1 &<< UInt64(UInt(state.order) &+ pageShift), cpu)
     cpu.count(.objectsFreed)
     frames.giveBlock(head, order: state.order, cpu)
     return nil

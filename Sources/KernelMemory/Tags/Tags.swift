@@ -4,6 +4,10 @@
 // name is kept here, cut to 47 bytes. What it holds is counted by each CPU for itself, as totals that
 // only grow: what is live is allocated less freed, over all CPUs, so that a free on another CPU than
 // the allocation's needs no shared write.
+//
+// An allocation is charged in two steps. Its bytes are charged before anything is taken, since a quota may
+// refuse them (`Tags+Quotas`), and that is undone where the allocation fails. What it has become, an object
+// or an area, is counted when it is there; then, too, peaks are looked at (`Tags+Usage`).
 
 internal import Synchronization
 
@@ -18,21 +22,6 @@ public struct Tag: Equatable, Hashable, Sendable {
   public static var untagged: Tag { Tag(index: 0) }
 }
 
-/// What one tag has been charged with; pages do not include guards.
-public struct TagUsage: Equatable, Sendable {
-  public var areasAllocated: UInt64 = 0
-  public var areasFreed: UInt64 = 0
-  public var pagesAllocated: UInt64 = 0
-  public var pagesFreed: UInt64 = 0
-  /// Of kmalloc, sizes of classes and blocks; of vmalloc, whole pages.
-  public var bytesAllocated: UInt64 = 0
-  public var bytesFreed: UInt64 = 0
-
-  public var liveAreas: UInt64 { areasAllocated &- areasFreed }
-  public var livePages: UInt64 { pagesAllocated &- pagesFreed }
-  public var liveBytes: UInt64 { bytesAllocated &- bytesFreed }
-}
-
 @safe
 struct Tags {
   /// One more than the index of a tag fits the byte that says who owns an object.
@@ -45,9 +34,21 @@ struct Tags {
 
     init() {}
 
+    /// Copies a name, cut before the character that does not fit; bytes that would break a column of a report
+    /// become "_".
     init(_ utf8: UnsafeBufferPointer<UInt8>) {
-      count = UInt8(min(utf8.count, Tags.nameCapacity))
-      for index in 0..<Int(count) { unsafe bytes[index] = utf8[index] }
+      var end = min(utf8.count, Tags.nameCapacity)
+      if end < utf8.count {
+        // A character of UTF-8 has at most three bytes after its first: more are no UTF-8, and are cut anywhere.
+        var start = end
+        while start > 0 && end &- start < 4, unsafe utf8[start] & 0xc0 == 0x80 { start &-= 1 }
+        if unsafe utf8[start] & 0xc0 == 0xc0 { end = start }
+      }
+      count = UInt8(end)
+      for index in 0..<end {
+        let byte = unsafe utf8[index]
+        bytes[index] = byte <= 0x20 || byte == 0x7f ? UInt8(ascii: "_") : byte
+      }
     }
 
     func write(to sink: inout some TextSink) {
@@ -61,29 +62,47 @@ struct Tags {
     let areasFreed: Atomic<UInt64>
     let pagesAllocated: Atomic<UInt64>
     let pagesFreed: Atomic<UInt64>
+    let objectsAllocated: Atomic<UInt64>
+    let objectsFreed: Atomic<UInt64>
     let bytesAllocated: Atomic<UInt64>
     let bytesFreed: Atomic<UInt64>
+    /// `bytesAllocated` when this CPU next looks whether there is a new peak.
+    let nextSample: Atomic<UInt64>
+    /// What this CPU may allocate before it asks again; zero where there is no quota.
+    let credit: Atomic<UInt64>
+  }
+
+  /// What all CPUs share of one tag: written when its quota is set, and when it reaches a new peak.
+  struct Shared: ~Copyable {
+    /// Bytes; not looked at where there is no quota.
+    let limit: Atomic<UInt64>
+    let peakBytes: Atomic<UInt64>
+    let peakObjects: Atomic<UInt64>
+    let peakAreas: Atomic<UInt64>
   }
 
   struct State: ~Copyable {
     let cpus: CPUs
     let names: Stable<Name>
     let charges: Stable<Charges>
+    let shared: Stable<Shared>
     let lock: Stable<SpinLock>
     let pageShift: UInt64
     let count = Atomic<Int>(1)
   }
 
-  private let state: Stable<State>
+  let state: Stable<State>
 
-  /// `charges` is cleared memory for `capacity` records a CPU.
+  /// `charges` is cleared memory for `capacity` records a CPU, and `shared` for `capacity` records.
   init(
     cpus: CPUs, pageSize: PageSize, state: Stable<State>, names: Stable<Name>, charges: Stable<Charges>,
-    lock: Stable<SpinLock>
+    shared: Stable<Shared>, lock: Stable<SpinLock>
   ) {
     self.state = state
     unsafe state.pointer.initialize(
-      to: State(cpus: cpus, names: names, charges: charges, lock: lock, pageShift: UInt64(pageSize.shift)))
+      to: State(
+        cpus: cpus, names: names, charges: charges, shared: shared, lock: lock,
+        pageShift: UInt64(pageSize.shift)))
     unsafe names.pointer.initialize(repeating: Name(), count: Self.capacity)
     var name = Name()
     name.bytes[0] = UInt8(ascii: "-")
@@ -113,48 +132,76 @@ struct Tags {
     state.value.names[Int(tag.index)].value.write(to: &sink)
   }
 
-  func charge(_ tag: Tag, areas: Int, pages: UInt64, _ cpu: borrowing CPU) {
-    let mine = charges(of: tag, cpu.number)
-    mine.value.areasAllocated.bump(UInt64(areas))
-    mine.value.pagesAllocated.bump(pages)
-    mine.value.bytesAllocated.bump(pages &<< state.value.pageShift)
-  }
-
-  func uncharge(_ tag: Tag, areas: Int, pages: UInt64, _ cpu: borrowing CPU) {
-    let mine = charges(of: tag, cpu.number)
-    mine.value.areasFreed.bump(UInt64(areas))
-    mine.value.pagesFreed.bump(pages)
-    mine.value.bytesFreed.bump(pages &<< state.value.pageShift)
-  }
-
   @inline(__always)
-  func charge(_ tag: Tag, bytes: UInt64, _ cpu: borrowing CPU) {
-    charges(of: tag, cpu.number).value.bytesAllocated.bump(bytes)
+  func charges(of tag: Tag, _ cpu: Int) -> Stable<Charges> {
+    state.value.charges[cpu &* Self.capacity &+ Int(tag.index)]
+  }
+
+  func shared(of tag: Tag) -> Stable<Shared> { state.value.shared[Int(tag.index)] }
+}
+
+// MARK: - Charging
+
+extension Tags {
+  /// Charges bytes that are about to be allocated.
+  /// - Returns: false where the tag's quota refuses them.
+  @inline(__always)
+  func charge(_ tag: Tag, bytes: UInt64, _ cpu: borrowing CPU) -> Bool {
+    let mine = charges(of: tag, cpu.number)
+    mine.value.bytesAllocated.bump(bytes)
+    return mine.value.credit.load(ordering: .relaxed) == 0 || spend(tag, bytes, cpu)
+  }
+
+  /// Takes back a charge for what could not be allocated then, on the same CPU. It becomes no credit: a sum
+  /// that others take meanwhile would miss it.
+  func undo(_ tag: Tag, bytes: UInt64, _ cpu: borrowing CPU) {
+    charges(of: tag, cpu.number).value.bytesAllocated.bump(0 &- bytes)
   }
 
   @inline(__always)
   func uncharge(_ tag: Tag, bytes: UInt64, _ cpu: borrowing CPU) {
-    charges(of: tag, cpu.number).value.bytesFreed.bump(bytes)
+    let mine = charges(of: tag, cpu.number)
+    guard mine.value.credit.load(ordering: .relaxed) == 0 else { return earn(tag, bytes, cpu) }
+    mine.value.bytesFreed.bump(bytes)
+  }
+
+  func charge(_ tag: Tag, pages: UInt64, _ cpu: borrowing CPU) -> Bool {
+    charge(tag, bytes: pages &<< state.value.pageShift, cpu)
+  }
+
+  func undo(_ tag: Tag, pages: UInt64, _ cpu: borrowing CPU) {
+    undo(tag, bytes: pages &<< state.value.pageShift, cpu)
+  }
+
+  /// Counts an object whose bytes are charged.
+  @inline(__always)
+  func addObject(_ tag: Tag, _ cpu: borrowing CPU) {
+    let mine = charges(of: tag, cpu.number)
+    mine.value.objectsAllocated.bump(1)
+    if mine.value.isSampleDue { sample(tag, cpu) }
   }
 
   @inline(__always)
-  private func charges(of tag: Tag, _ cpu: Int) -> Stable<Charges> {
-    state.value.charges[cpu &* Self.capacity &+ Int(tag.index)]
+  func removeObject(_ tag: Tag, bytes: UInt64, _ cpu: borrowing CPU) {
+    charges(of: tag, cpu.number).value.objectsFreed.bump(1)
+    uncharge(tag, bytes: bytes, cpu)
   }
 
-  /// The sum over all CPUs. O(CPUs).
-  func usage(of tag: Tag) -> TagUsage {
-    var sum = TagUsage()
-    for cpu in 0..<state.value.cpus.count {
-      let charge = charges(of: tag, cpu)
-      sum.areasAllocated &+= charge.value.areasAllocated.load(ordering: .relaxed)
-      sum.areasFreed &+= charge.value.areasFreed.load(ordering: .relaxed)
-      sum.pagesAllocated &+= charge.value.pagesAllocated.load(ordering: .relaxed)
-      sum.pagesFreed &+= charge.value.pagesFreed.load(ordering: .relaxed)
-      sum.bytesAllocated &+= charge.value.bytesAllocated.load(ordering: .relaxed)
-      sum.bytesFreed &+= charge.value.bytesFreed.load(ordering: .relaxed)
-    }
-    return sum
+  /// Counts an area whose bytes are charged.
+  @inline(__always)
+  func addArea(_ tag: Tag, pages: UInt64, _ cpu: borrowing CPU) {
+    let mine = charges(of: tag, cpu.number)
+    mine.value.areasAllocated.bump(1)
+    mine.value.pagesAllocated.bump(pages)
+    if mine.value.isSampleDue { sample(tag, cpu) }
+  }
+
+  @inline(__always)
+  func removeArea(_ tag: Tag, pages: UInt64, _ cpu: borrowing CPU) {
+    let mine = charges(of: tag, cpu.number)
+    mine.value.areasFreed.bump(1)
+    mine.value.pagesFreed.bump(pages)
+    uncharge(tag, bytes: pages &<< state.value.pageShift, cpu)
   }
 }
 

@@ -21,7 +21,7 @@ extension MemoryManager {
   ///   - options: alignment, place, guard, protection, zone, range, and who is charged.
   /// - Returns: the address of the first byte; page-aligned at least.
   /// - Throws: `sizeIsZero`, `sizeOverflow`, `sizeTooLarge`, `badAlignment`, `rangeExhausted`, `placeTaken`,
-  ///   `framesExhausted`, `tablesExhausted`, `metadataExhausted`; `areasUnavailable` or `tagsExhausted` for
+  ///   `framesExhausted`, `tablesExhausted`, `metadataExhausted`, `overQuota`; `areasUnavailable` or `tagsExhausted` for
   ///   options that name a range or a tag that does not exist. After any of them nothing has changed.
   public func vmalloc(
     _ byteCount: Int, _ options: VmallocOptions = VmallocOptions()
@@ -53,6 +53,19 @@ extension MemoryManager {
       }
     }
     return unsafe pointer(to: pages)
+  }
+
+  /// Frees the memory of a `VirtualBuffer`, in the life of its area that the buffer has.
+  func vfree(_ address: VirtualAddress, in life: UInt64) throws(MemoryError) {
+    try freeing { (cpu) throws(MemoryError) in try free(address, in: life, cpu) }
+    if reclaim.mode == .strict { finishFlush() }
+  }
+
+  /// The generation of the live area that begins at an address; zero, which none has, where there is none.
+  func life(of address: VirtualAddress) -> UInt64 {
+    let page = address.number(pageSize)
+    guard let area = areas.instance(containing: page)?.find(page) else { return 0 }
+    return areas.pool[area].value.liveGeneration ?? 0
   }
 
   /// Frees what `vmalloc` returned; nil is ignored. Allocates nothing and never waits for another CPU.
@@ -112,10 +125,17 @@ extension MemoryManager {
   /// - Returns: its first page; nil where there is none.
   @inline(__always)
   private func reuseMapped(_ request: Areas.Request, _ byteCount: Int) -> PageNumber? {
-    guard reclaim.mode == .warm, tags.contains(request.traits.tag) else { return nil }
+    guard reclaim.mode == .warm, request.pages.rawValue <= AreaCache.largest,
+      tags.contains(request.traits.tag)
+    else { return nil }
     return cpus.with { cpu in
-      guard !cpu.isNested, let area = reclaim.reuseMapped(request.pages.rawValue, request.traits, cpu)
+      // Where the quota refuses it, what is parked stays so, and the next way reports it.
+      guard !cpu.isNested, tags.charge(request.traits.tag, pages: request.pages.rawValue, cpu)
       else { return nil }
+      guard let area = reclaim.reuseMapped(request.pages.rawValue, request.traits, cpu) else {
+        tags.undo(request.traits.tag, pages: request.pages.rawValue, cpu)
+        return nil
+      }
       let descriptor = areas.pool[area]
       publish(descriptor, request, byteCount, cpu)
       return PageNumber(descriptor.value.first)
@@ -145,7 +165,14 @@ extension MemoryManager {
     }
     guard areas.contains(request.traits.instance) else { throw failed(.areasUnavailable) }
     let area = try retrying(mayWait: options.mayWait) { (cpu) throws(MemoryError) in
-      let area = try reserve(request, cpu)
+      try charge(request, cpu)
+      let area: UInt32
+      do throws(MemoryError) {
+        area = try reserve(request, cpu)
+      } catch {
+        tags.undo(request.traits.tag, pages: request.pages.rawValue, cpu)
+        throw error
+      }
       publish(areas.pool[area], request, byteCount, cpu)
       return area
     }
@@ -161,15 +188,21 @@ extension MemoryManager {
     _ request: Areas.Request, _ byteCount: Int, mayWait: Bool
   ) throws(MemoryError) -> PageNumber? {
     var isOverBound = false
+    guard request.pages <= frames.managed else { return nil }
     let span = request.pages.rawValue &+ UInt64(request.traits.guardPages)
     let found = try entering { (cpu) throws(MemoryError) -> PageNumber? in
+      try charge(request, cpu)
       isOverBound = reclaim.relieve(request.pages.rawValue, span: span, cpu)
       guard request.place == nil, let area = reclaim.reuse(request.pages.rawValue, request.traits, cpu)
-      else { return nil }
+      else {
+        tags.undo(request.traits.tag, pages: request.pages.rawValue, cpu)
+        return nil
+      }
       do throws(MemoryError) {
         try populate(area, request, cpu)
       } catch {
         reclaim.keep(area, cpu)
+        tags.undo(request.traits.tag, pages: request.pages.rawValue, cpu)
         return nil
       }
       let descriptor = areas.pool[area]
@@ -189,14 +222,22 @@ extension MemoryManager {
     } while cpus.with { cpu in reclaim.relieveMore(span: span, cpu) }
   }
 
-  /// Charges an area, notes what was asked, and makes it visible.
+  /// Charges what is about to be allocated.
+  @inline(__always)
+  private func charge(_ request: Areas.Request, _ cpu: borrowing CPU) throws(MemoryError) {
+    guard tags.charge(request.traits.tag, pages: request.pages.rawValue, cpu) else {
+      throw tags.overQuota(request.traits.tag)
+    }
+  }
+
+  /// Counts an area that is charged, notes what was asked, and makes it visible.
   @inline(__always)
   private func publish(
     _ descriptor: Stable<AreaDescriptor>, _ request: Areas.Request, _ byteCount: Int, _ cpu: borrowing CPU
   ) {
     descriptor.value.byteCount = UInt64(byteCount)
     descriptor.value.traits = request.traits
-    tags.charge(request.traits.tag, areas: 1, pages: request.pages.rawValue, cpu)
+    tags.addArea(request.traits.tag, pages: request.pages.rawValue, cpu)
     cpu.count(.areasAllocated)
     cpu.count(.pagesAllocated, Int(truncatingIfNeeded: request.pages.rawValue))
     descriptor.value.renew(as: .live)
@@ -286,8 +327,11 @@ extension MemoryManager {
   }
 
   @inline(__always)
-  private func free(_ address: VirtualAddress, _ cpu: borrowing CPU) throws(MemoryError) {
+  private func free(
+    _ address: VirtualAddress, in life: UInt64? = nil, _ cpu: borrowing CPU
+  ) throws(MemoryError) {
     guard let found = candidate(startingAt: address) else { throw .badFree(problem(freeing: address)) }
+    guard found.life == life ?? found.life else { throw .badFree(.alreadyFree) }
     let (pages, tag) = (found.descriptor.value.pageCount, found.descriptor.value.traits.tag)
     guard reclaim.retire(found.area, in: found.life, cpu) else { throw .badFree(.alreadyFree) }
     uncharge(tag, pages, cpu)
@@ -312,7 +356,7 @@ extension MemoryManager {
 
   @inline(__always)
   private func uncharge(_ tag: Tag, _ pages: UInt64, _ cpu: borrowing CPU) {
-    tags.uncharge(tag, areas: 1, pages: pages, cpu)
+    tags.removeArea(tag, pages: pages, cpu)
     cpu.count(.areasFreed)
     cpu.count(.pagesFreed, Int(truncatingIfNeeded: pages))
   }

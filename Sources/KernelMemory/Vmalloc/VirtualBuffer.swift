@@ -1,10 +1,13 @@
 /// Memory from `vmalloc` that frees itself: it cannot be copied, so it cannot be freed twice, and when
 /// its owner goes it goes. Freeing in a `deinit` is legal in any context, because a free allocates
-/// nothing and never waits.
+/// nothing and never waits. Memory that was freed by its address is no longer the buffer's, even where
+/// the address was handed out again: the buffer frees none but its own.
 @frozen @safe
 public struct VirtualBuffer: ~Copyable {
   private let manager: MemoryManager
   private let start: UnsafeMutableRawPointer
+  /// The area's generation, which it has from when it is handed out until it is freed.
+  private let life: UInt64
   /// The bytes that were asked for.
   public let byteCount: Int
 
@@ -13,6 +16,7 @@ public struct VirtualBuffer: ~Copyable {
     byteCount: Int, from manager: MemoryManager, _ options: VmallocOptions = VmallocOptions()
   ) throws(MemoryError) {
     unsafe start = try manager.vmalloc(byteCount, options)
+    life = unsafe manager.life(of: VirtualAddress(start))
     self.manager = manager
     self.byteCount = byteCount
   }
@@ -22,6 +26,7 @@ public struct VirtualBuffer: ~Copyable {
     zeroedByteCount byteCount: Int, from manager: MemoryManager, _ options: VmallocOptions = VmallocOptions()
   ) throws(MemoryError) {
     unsafe start = try manager.vzalloc(byteCount, options)
+    life = unsafe manager.life(of: VirtualAddress(start))
     self.manager = manager
     self.byteCount = byteCount
   }
@@ -31,9 +36,9 @@ public struct VirtualBuffer: ~Copyable {
   /// Frees the memory now.
   /// - Throws: `badFree` where somebody has freed it by its address meanwhile.
   public consuming func vfree() throws(MemoryError) {
-    let (manager, start) = unsafe (manager, start)
+    let (manager, address, life) = (manager, address, life)
     discard self
-    unsafe try manager.vfree(start)
+    try manager.vfree(address, in: life)
   }
 
   /// Gives up ownership: the caller frees the memory by its address.
@@ -45,7 +50,7 @@ public struct VirtualBuffer: ~Copyable {
 
   private func release() {
     // The only reason to fail is that the memory was freed by its address, which the manager has counted.
-    do { unsafe try manager.vfree(start) } catch {}
+    do { try manager.vfree(address, in: life) } catch {}
   }
 
   public var address: VirtualAddress { unsafe VirtualAddress(start) }

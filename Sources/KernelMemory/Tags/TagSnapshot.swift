@@ -1,0 +1,94 @@
+/// What every tag has at one moment, to be compared with a later one: 4 KiB, so keep it where there is room for
+/// that rather than on a small stack. While other CPUs allocate, the tags are seen one after another.
+public struct TagSnapshot: Sendable {
+  /// What one tag has; wrapping counts of 32 bits suffice for differences.
+  struct Live {
+    var bytes: UInt64 = 0
+    var objects: UInt32 = 0
+    var areas: UInt32 = 0
+
+    init() {}
+
+    init(_ usage: TagUsage) {
+      bytes = usage.liveBytes
+      objects = UInt32(truncatingIfNeeded: usage.liveObjects)
+      areas = UInt32(truncatingIfNeeded: usage.liveAreas)
+    }
+  }
+
+  var tags = InlineArray<255, Live>(repeating: Live())
+
+  init() {}
+
+  /// Calls `body` for each tag that has more bytes, objects or areas here than in `earlier`, in the order in which
+  /// the tags were made. O(tags).
+  public func forEachGrowth(since earlier: TagSnapshot, _ body: (TagGrowth) -> Void) {
+    for index in 0..<Tags.capacity {
+      let growth = TagGrowth(Tag(index: UInt16(index)), from: earlier.tags[index], to: tags[index])
+      if growth.hasGrown { body(growth) }
+    }
+  }
+}
+
+/// By how much what a tag has grew between two snapshots; negative for what shrank.
+public struct TagGrowth: Equatable, Sendable {
+  public let tag: Tag
+  public let bytes: Int64
+  public let objects: Int64
+  public let areas: Int64
+
+  init(_ tag: Tag, from earlier: TagSnapshot.Live, to later: TagSnapshot.Live) {
+    self.tag = tag
+    bytes = Int64(bitPattern: later.bytes &- earlier.bytes)
+    objects = Int64(Int32(bitPattern: later.objects &- earlier.objects))
+    areas = Int64(Int32(bitPattern: later.areas &- earlier.areas))
+  }
+
+  var hasGrown: Bool { bytes > 0 || objects > 0 || areas > 0 }
+}
+
+extension MemoryManager {
+  /// What every tag has now. O(tags × CPUs).
+  public var tagSnapshot: TagSnapshot {
+    var snapshot = TagSnapshot()
+    for index in 0..<tags.count {
+      snapshot.tags[index] = TagSnapshot.Live(tags.usage(of: Tag(index: UInt16(index))))
+    }
+    return snapshot
+  }
+
+  /// Calls `body` for each tag that has more bytes, objects or areas now than in `earlier`, in the order in which
+  /// the tags were made. O(tags × CPUs).
+  public func forEachGrowth(since earlier: TagSnapshot, _ body: (TagGrowth) -> Void) {
+    for index in 0..<tags.count {
+      let tag = Tag(index: UInt16(index))
+      let growth = TagGrowth(tag, from: earlier.tags[index], to: TagSnapshot.Live(tags.usage(of: tag)))
+      if growth.hasGrown { body(growth) }
+    }
+  }
+
+  /// Writes one line for each tag that has grown, in the order in which the tags were made:
+  /// `+81920 driver objects=-3 areas=+2`. O(tags × CPUs).
+  public func writeGrowth(since earlier: TagSnapshot, to sink: inout some TextSink) {
+    for index in 0..<tags.count {
+      let tag = Tag(index: UInt16(index))
+      let growth = TagGrowth(tag, from: earlier.tags[index], to: TagSnapshot.Live(tags.usage(of: tag)))
+      guard growth.hasGrown else { continue }
+      sink.write(signed: growth.bytes)
+      sink.write(" ")
+      writeName(of: tag, to: &sink)
+      sink.write(" objects=")
+      sink.write(signed: growth.objects)
+      sink.write(" areas=")
+      sink.write(signed: growth.areas)
+      sink.newline()
+    }
+  }
+}
+
+extension TextSink {
+  fileprivate mutating func write(signed value: Int64) {
+    if value != 0 { write(value < 0 ? "-" : "+") }
+    write(decimal: value.magnitude)
+  }
+}
