@@ -20,7 +20,9 @@ extension MemoryManager {
     if size &- 1 < Slab.largest, options.alignment == 8, options.zone == .normal, !slab.isChecked,
       tags.contains(options.tag)
     {
-      let address = cpus.with { cpu in slab.allocate(size, asked: size, tag: options.tag, cpu) }
+      let address = cpus.with { cpu in
+        cpu.isNested ? 0 : slab.allocate(size, asked: size, tag: options.tag, cpu)
+      }
       if address > Slab.overQuota {
         return unsafe UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped
       }
@@ -79,7 +81,7 @@ extension MemoryManager {
   public func kfree(_ pointer: UnsafeMutableRawPointer?) throws(MemoryError) {
     guard let pointer = unsafe pointer else { return }
     let address = UInt(bitPattern: pointer)
-    let problem = cpus.with { cpu in slab.free(address, cpu) }
+    let problem = try freeing { (cpu) throws(MemoryError) in slab.free(address, cpu) }
     if let problem { throw refused(address, problem) }
   }
 

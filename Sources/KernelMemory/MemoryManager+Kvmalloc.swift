@@ -37,7 +37,7 @@ extension MemoryManager {
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
     if isLinear(byteCount, policy) { return unsafe try kmalloc(byteCount, policy.linear) }
     if byteCount <= policy.threshold, let request = try? check(byteCount, policy.linear),
-      let address = try? cpus.with({ (cpu) throws(MemoryError) in try allocate(request, cpu) })
+      let address = try? cpus.enter({ (cpu) throws(MemoryError) in try allocate(request, cpu) })
     {
       return unsafe UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped
     }

@@ -48,7 +48,7 @@ extension MemoryManager {
     from cache: SlabCache, mayWait: Bool = true
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
     guard slab.contains(cache) else { throw failed(.cacheUnavailable) }
-    let address = cpus.with { cpu in take(cache, cpu) }
+    let address = cpus.with { cpu in cpu.isNested ? 0 : take(cache, cpu) }
     if address > Slab.overQuota {
       return unsafe UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped
     }
@@ -77,7 +77,7 @@ extension MemoryManager {
   public func destroy(_ cache: SlabCache) throws(MemoryError) {
     guard let usage = usage(of: cache) else { throw failed(.cacheUnavailable) }
     guard usage.objects == 0 else { throw failed(.cacheInUse(objects: usage.objects)) }
-    let isDone = cpus.with { cpu in
+    let isDone = try entering { (cpu) throws(MemoryError) in
       slab.drain(Int(cache.number), downTo: 0, cpu)
       return slab.endCache(cache, cpu)
     }

@@ -133,9 +133,11 @@ extension MemoryManager {
 
   /// Runs `body`, which frees something, and counts it where that is refused.
   @inline(__always)
-  func freeing(_ body: (borrowing CPU) throws(MemoryError) -> Void) throws(MemoryError) {
+  func freeing<Result>(
+    _ body: (borrowing CPU) throws(MemoryError) -> Result
+  ) throws(MemoryError) -> Result {
     do throws(MemoryError) {
-      try cpus.enter(body)
+      return try cpus.enter(body)
     } catch {
       cpus.with { cpu in cpu.count(.freesRefused) }
       throw error

@@ -176,12 +176,15 @@ extension StaleTranslationTests {
     let other = try test.manager.vmalloc(3 * 4096)
     try test.simulated.store(UInt64(1), at: VirtualAddress(other))
     let frame = try test.manager.allocateFrames()
+    let object = try test.manager.kmalloc(64)
     let window = PageRange(unchecked: PageNumber(UInt64(0xffff_f000_0000_0000) >> 12), count: PageCount(1))
     let before = test.manager.counters
     probe.atFlush = { [manager = test.manager] in
       #expect(throws: MemoryError.wrongContext) { try manager.vfree(other) }
       #expect(throws: MemoryError.wrongContext) { try manager.vmalloc(1) }
       #expect(throws: MemoryError.wrongContext) { try manager.freeFrames(frame) }
+      #expect(throws: MemoryError.wrongContext) { try manager.kmalloc(64) }
+      #expect(throws: MemoryError.wrongContext) { try manager.kfree(object) }
       #expect(throws: MemoryError.wrongContext) { try manager.allocateFrames() }
       #expect(throws: MemoryError.wrongContext) { try manager.flushRetired() }
       #expect(throws: MemoryError.wrongContext) {
@@ -197,14 +200,15 @@ extension StaleTranslationTests {
     probe.atFlush = { true }
     #expect(probe.flushes == 1)
     let work = test.manager.counters.since(before)
-    #expect(work[.freesRefused] == 2)
-    #expect(work[.allocationsFailed] == 3)
+    #expect(work[.freesRefused] == 3)
+    #expect(work[.allocationsFailed] == 4)
     #expect(work[.areasFreed] == 1)
     #expect(test.fault(.read, at: start)?.cause == .notPresent)
     #expect(test.fault(.read, at: VirtualAddress(other)) == nil)
     test.expectValid()
     try test.manager.vfree(other)
     try test.manager.freeFrames(frame)
+    try test.manager.kfree(object)
     test.expectValid()
     withExtendedLifetime(probe) {}
   }

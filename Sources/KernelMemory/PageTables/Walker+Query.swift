@@ -51,8 +51,10 @@ extension Walker {
   @inline(__always)
   func frame(of page: PageNumber) -> FrameNumber? {
     let (lowest, level) = descend(to: 0, for: page)
-    let value = entry(lowest, index(of: page, level: level)).value.load(ordering: .relaxed)
-    guard Format.isPresent(value) else { return nil }
+    let entry = entry(lowest, index(of: page, level: level))
+    cmachine_step(cmachine_step_entry_found)
+    let value = entry.value.load(ordering: .relaxed)
+    guard isLeaf(value, level: level) else { return nil }
     let offset = page.rawValue & (Format.span(level) &- 1)
     return FrameNumber(Format.frame(ofLeaf: value, level: level).rawValue &+ offset)
   }
@@ -62,8 +64,14 @@ extension Walker {
     guard let leaf = leaf(at: page) else { return nil }
     cmachine_step(cmachine_step_entry_found)
     let value = leaf.entry.value.load(ordering: .relaxed)
-    guard Format.isPresent(value) else { return nil }
+    guard isLeaf(value, level: leaf.level) else { return nil }
     return mappedRange(value, page, level: leaf.level)
+  }
+
+  /// Whether an entry maps memory. One that was absent when a descent came to it may name a table by now.
+  @inline(__always)
+  private func isLeaf(_ value: UInt64, level: Int) -> Bool {
+    Format.isPresent(value) && Format.isLeaf(value, level: level)
   }
 
   private func mappedRange(_ value: UInt64, _ page: PageNumber, level: Int) -> MappedRange {
@@ -80,7 +88,7 @@ extension Walker {
     forEachStop(pages) { stop, first in
       for step in 0..<stop.entries {
         let value = first[step].value.load(ordering: .relaxed)
-        guard Format.isPresent(value) else { continue }
+        guard isLeaf(value, level: stop.level) else { continue }
         body(mappedRange(value, PageNumber(stop.page.rawValue &+ UInt64(step)), level: stop.level))
       }
     }

@@ -12,7 +12,7 @@ extension Slab {
     let magazine = magazine(cpu.number, number)
     withLock(number, cpu) { _ in takeObjects(number, into: magazine, cpu) }
     if magazine.value.head == 0, let slab = makeSlab(number, cpu) {
-      // A constructor may allocate, even from its own cache: so it runs before the lock is taken.
+      // Constructors ran before the lock is taken, since they may take long.
       withLock(number, cpu) { cache in
         add(slab, cache)
         if magazine.value.head == 0 { takeObjects(number, into: magazine, cpu) }

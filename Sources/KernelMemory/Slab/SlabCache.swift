@@ -5,7 +5,7 @@ internal import Synchronization
 public struct SlabCache: Equatable, Sendable {
   /// Prepares an object when its slab is made; called once an object, with interrupts off. What it has set up
   /// must be there again when the object is freed: the object stays as it is until it is handed out again. It
-  /// may allocate.
+  /// runs in the middle of the manager, which refuses it (`wrongContext`) where it asks for anything.
   public typealias Constructor =
     @convention(c) (
       _ object: UnsafeMutableRawPointer, _ context: UnsafeMutableRawPointer?

@@ -56,10 +56,7 @@ extension MemoryManager {
   }
 
   /// Frees the memory of a `VirtualBuffer`, in the life of its area that the buffer has.
-  func vfree(_ address: VirtualAddress, in life: UInt64) throws(MemoryError) {
-    try freeing { (cpu) throws(MemoryError) in try free(address, in: life, cpu) }
-    if reclaim.mode == .strict { finishFlush() }
-  }
+  func vfree(_ address: VirtualAddress, in life: UInt64) throws(MemoryError) { try free(address, in: life) }
 
   /// The generation of the live area that begins at an address; zero, which none has, where there is none.
   func life(of address: VirtualAddress) -> UInt64 {
@@ -74,13 +71,15 @@ extension MemoryManager {
   public func vfree(_ pointer: UnsafeMutableRawPointer?) throws(MemoryError) {
     guard let pointer = unsafe pointer else { return }
     let address = unsafe VirtualAddress(pointer)
-    if reclaim.mode == .warm && cpus.with({ cpu in !cpu.isNested && park(address, cpu) }) { return }
-    try free(address)
+    guard reclaim.mode == .warm else { return try free(address, in: nil) }
+    if let life = cpus.with({ cpu in cpu.isNested ? 0 : park(address, cpu) }) {
+      try free(address, in: life)
+    }
   }
 
   @inline(never)
-  private func free(_ address: VirtualAddress) throws(MemoryError) {
-    try freeing { (cpu) throws(MemoryError) in try free(address, cpu) }
+  private func free(_ address: VirtualAddress, in life: UInt64?) throws(MemoryError) {
+    try freeing { (cpu) throws(MemoryError) in try free(address, in: life, cpu) }
     if reclaim.mode == .strict { finishFlush() }
   }
 
@@ -316,14 +315,16 @@ extension MemoryManager {
     let life: UInt64
   }
 
-  /// Puts an area back into the warm cache; false where that cannot be, for whatever reason.
+  /// Puts an area back into the warm cache.
+  /// - Returns: nil where that was done; else the life in which the area is to be freed otherwise, so that no
+  ///   other area is freed that is behind the address by then; zero, which none has, where none was found.
   @inline(__always)
-  private func park(_ address: VirtualAddress, _ cpu: borrowing CPU) -> Bool {
-    guard let found = candidate(startingAt: address) else { return false }
+  private func park(_ address: VirtualAddress, _ cpu: borrowing CPU) -> UInt64? {
+    guard let found = candidate(startingAt: address) else { return 0 }
     let (pages, tag) = (found.descriptor.value.pageCount, found.descriptor.value.traits.tag)
-    guard reclaim.park(found.area, found.descriptor, pages, in: found.life, cpu) else { return false }
+    guard reclaim.park(found.area, found.descriptor, pages, in: found.life, cpu) else { return found.life }
     uncharge(tag, pages, cpu)
-    return true
+    return nil
   }
 
   @inline(__always)
