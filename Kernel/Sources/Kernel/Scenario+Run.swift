@@ -39,6 +39,7 @@ extension Scenario {
     case .windowAlias: Self.storeInImage(by: AddressSpace.objectWindow)
     case .trap: preconditionFailure("on purpose")
     case .probes: Self.probe(try Self.area(manager))
+    case .spans: try Self.useSpans(manager)
     }
   }
 
@@ -71,7 +72,7 @@ extension Scenario {
     exit(value == 0x5a ? .success : .jobFailed)
   }
 
-  private static func show(_ access: StaticString, _ result: kernel_probe_result) {
+  static func show(_ access: StaticString, _ result: kernel_probe_result) {
     var console = SerialPort.com1
     console.write("probe: ")
     console.write(access)

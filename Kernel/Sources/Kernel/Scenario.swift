@@ -1,10 +1,11 @@
 import KernelMemory
 import PVH
 
-/// A fault on purpose, by which the page-fault handler is judged. None comes back but those of probes.
+/// A fault on purpose, by which the page-fault handler is judged. None comes back but those of probes and
+/// of spans.
 enum Scenario: UInt8 {
   case null, guardPage, afterFree, stackGuard, stackOverflow, writeReadOnly, executeData
-  case linearMapHole, imageAlias, windowAlias, trap, probes
+  case linearMapHole, imageAlias, windowAlias, trap, probes, spans
 
   /// What the command line calls it.
   var name: StaticString {
@@ -21,6 +22,7 @@ enum Scenario: UInt8 {
     case .windowAlias: "window-alias"
     case .trap: "trap"
     case .probes: "probes"
+    case .spans: "spans"
     }
   }
 

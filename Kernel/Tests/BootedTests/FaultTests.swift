@@ -96,4 +96,21 @@ struct FaultTests {
 
         """)
   }
+
+  /// The spans of a buffer are its memory, byte for byte, and end with it.
+  @Test
+  func spansReachTheBuffersFrames() throws {
+    let boot = try Boot.run(Setup(options: "test=spans"))
+    #expect(boot.status == 33)
+    #expect(
+      boot.serial == """
+        spans: 10000 bytes zero at first: 10000
+        spans: read back: 10000
+        spans: found in the linear map: 10000
+        probe: load done
+        probe: load, error code 0x0 at 0xffffc90000003000
+        probe: load, error code 0x0 at 0xffffc90000000000
+
+        """)
+  }
 }
