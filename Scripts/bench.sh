@@ -3,7 +3,8 @@
 # which is the same on every machine, in each mode, with one CPU and with two, and merges what it prints
 # ("bench NAME INSTRUCTIONS", a line each) into .build/bench.json: a flat object, name to number. What
 # was done for a figure is below its line in .build/bench.log. A figure that breaks one of the rules
-# which keep figures honest is left out, and the script fails.
+# which keep figures honest is left out, and the script fails. At the end come pairs per second on threads of
+# the host (Scripts/host-threads.sh), for reading only.
 #
 #   MODES="strict lazy warm"  BENCH_CPUS="1 2"
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -55,3 +56,6 @@ if [ "$failed" -ne 0 ]; then
   grep -vE '^(bench|  (operations|flushes:|locks|peak|longest) )' "$log" >&2 || true
   die "bench: a run failed (whole log: $log)"
 fi
+
+# In real time, so never the same twice: a table to read, and nothing for the file of figures.
+Scripts/host-threads.sh

@@ -3,7 +3,8 @@
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 for package in . Kernel Fuzzing Benchmarks; do
-  for scratch in .build .build-release .build-ablations .build-tsan .build-lint .build-docs .build-kernel .build-fuzzer; do
+  for scratch in .build .build-release .build-ablations .build-tsan .build-lint .build-docs .build-kernel \
+    .build-fuzzer; do
     rm -rf "${package:?}/$scratch"
   done
 done
