@@ -7,8 +7,8 @@ source Scripts/suite.sh
 
 suite "unit tests" .build --skip HeavyTests --
 suite "ablation tests" .build-ablations --filter AblationTests -- --traits Ablations
-suite "tests under ThreadSanitizer" .build-tsan --filter FreeThreadTests -- --sanitize=thread \
-  -Xlinker --wrap=__tsan_external_write
+suite "tests under ThreadSanitizer" .build-tsan --filter 'FreeThreadTests|SlabConcurrencyTests|QuotaTests' -- \
+  --sanitize=thread -Xlinker --wrap=__tsan_external_write
 suite "heavy tests" .build-release --filter HeavyTests -- "${optimised[@]}"
 suite "fuzz tests" Fuzzing/.build-release -- --package-path Fuzzing "${optimised[@]}"
 
