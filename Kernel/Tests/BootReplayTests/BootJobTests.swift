@@ -205,7 +205,7 @@ struct JobPrint {
     #expect(print.outcome == .passed)
     #expect(print.value("tasks") == rows)
     #expect(print.text.contains("task0 pages=1"))
-    #expect(print.text.contains("(other tasks) pages=1") == (sharing > 0))
+    #expect(print.text.contains("(other-tasks) pages=1") == (sharing > 0))
     let told = print.text.firstMatch(of: #/tasks that share one tag +([0-9,]+)/#)
     #expect(told.map { $0.1.replacing(",", with: "") } == (sharing > 0 ? "\(sharing)" : nil))
   }

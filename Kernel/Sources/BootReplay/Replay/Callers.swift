@@ -15,7 +15,7 @@ struct Callers {
   /// Tasks whose areas are charged to the shared tag.
   private(set) var sharing: UInt64 = 0
 
-  private static var sharedName: StaticString { "(other tasks)" }
+  private static var sharedName: StaticString { "(other-tasks)" }
 
   init(_ manager: MemoryManager) {
     self.manager = manager
