@@ -250,7 +250,8 @@ import Testing
     let test = try TestMachine(mode: .warm, cpuCount: cpuCount)
     let manager = test.manager
     let tag = try manager.makeTag(named: "driver")
-    let quota = UInt64(cpuCount) * 40_000
+    // About half of what the boxes would hold.
+    let quota: UInt64 = 48_000
     try manager.setQuota(quota, for: tag)
     let boxes = (0..<32).map { _ in Box() }
     let figures = Figures()
