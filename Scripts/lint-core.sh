@@ -32,9 +32,9 @@ report() {
   if [ "$outcome" = FAILED ]; then failed=1; fi
 }
 
-# build TARGET TRIPLE FLAGS...: compiles for a kernel. Sections per function let the linker leave out what
+# build_once TARGET TRIPLE FLAGS...: compiles for a kernel. Sections per function let the linker leave out what
 # nothing reaches; the stack protector would ask for symbols that the core has no use for.
-build() {
+build_once() {
   swift build --quiet --target "$1" --triple "$2" --build-system native -c release \
     --scratch-path "$scratch" \
     -Xswiftc -enable-experimental-feature -Xswiftc Embedded -Xswiftc -wmo -Xswiftc -no-allocations \
@@ -42,6 +42,10 @@ build() {
     -Xswiftc -Xfrontend -Xswiftc -disable-stack-protector \
     -Xcc -ffreestanding "${@:3}"
 }
+
+# build TARGET TRIPLE FLAGS...: SwiftPM now and then plans by the description of an earlier build, and says that
+# a target is not in it; the second time it plans anew.
+build() { build_once "$@" || build_once "$@"; }
 
 # objects TRIPLE MODULE...: the object files of these modules that have sources today: an
 # incremental build leaves those of deleted files behind.
