@@ -37,7 +37,7 @@ let package = Package(
       name: "MachineSimulator", dependencies: ["KernelMemory", "CMachine"], swiftSettings: sources),
     .target(name: "CRuntimeHeap"),
     .target(
-      name: "RuntimeHeap", dependencies: ["KernelMemory", "CMachine", "CRuntimeHeap"], swiftSettings: sources),
+      name: "RuntimeHeap", dependencies: ["KernelMemory", "CRuntimeHeap"], swiftSettings: sources),
     .testTarget(
       name: "KernelMemoryTests", dependencies: ["KernelMemory", "MachineSimulator", "CMachine"],
       swiftSettings: tests),

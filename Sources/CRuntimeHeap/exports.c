@@ -7,10 +7,6 @@
 
 typedef __SIZE_TYPE__ size;
 
-// Defined in Swift (RuntimeHeap+Exports.swift).
-int runtime_heap_allocate(void **result, size alignment, size byte_count);
-void runtime_heap_free(void *pointer);
-
 // MARK: Embedded Swift 6.3
 
 int posix_memalign(void **result, size alignment, size byte_count) {

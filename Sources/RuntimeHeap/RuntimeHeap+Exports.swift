@@ -1,4 +1,3 @@
-internal import CRuntimeHeap
 public import KernelMemory
 
 // The one heap that the Swift runtime uses. exports.c calls the two functions below under the names that the
@@ -30,7 +29,9 @@ extension RuntimeHeap {
 public func runtimeHeapAllocate(
   _ result: UnsafeMutablePointer<UnsafeMutableRawPointer?>, _ alignment: UInt, _ byteCount: UInt
 ) -> Int32 {
-  guard let heap = RuntimeHeap.current else { return RUNTIME_HEAP_ENOMEM }
+  guard let heap = RuntimeHeap.current else {
+    return RuntimeHeap.Failure.outOfMemory.rawValue
+  }
   do throws(RuntimeHeap.Failure) {
     unsafe result.pointee = try heap.allocate(
       Int(bitPattern: byteCount), alignment: Int(bitPattern: alignment))

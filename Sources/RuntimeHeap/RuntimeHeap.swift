@@ -1,7 +1,4 @@
-internal import CMachine
-internal import CRuntimeHeap
 public import KernelMemory
-internal import Synchronization
 
 // A heap for Swift's own objects: classes, arrays, strings, closures
 //
@@ -36,15 +33,6 @@ public struct RuntimeHeap {
   private let linearBase: UInt
   private let windowBase: UInt
   private let windowBytes: UInt
-  private let tallies: UnsafeMutablePointer<Tally>
-
-  /// A CPU's own counts, on a cache line of their own. Added to atomically: an interrupt handler may come
-  /// between, and nothing keeps the caller on the CPU whose number was read.
-  private struct Tally: ~Copyable {
-    let allocations = Atomic<UInt64>(0)
-    let frees = Atomic<UInt64>(0)
-    let rest: (UInt64, UInt64, UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0, 0, 0)
-  }
 
   /// Makes a heap; `start` gives it to the Swift runtime. O(frames).
   /// - Parameters:
@@ -60,25 +48,12 @@ public struct RuntimeHeap {
     linearBase = UInt(manager.linearAddress(of: FrameNumber(0)).rawValue)
     windowBase = UInt(window.base.rawValue)
     windowBytes = UInt(window.limit.rawValue)
-    do throws(MemoryError) {
-      let count = manager.cpuCount
-      let memory = unsafe try manager.kcalloc(count: count, stride: MemoryLayout<Tally>.stride)
-      unsafe tallies = memory.bindMemory(to: Tally.self, capacity: count)
-      for cpu in 0..<count { unsafe (tallies + cpu).initialize(to: Tally()) }
-      var options = KmallocOptions()
-      do throws(MemoryError) {
-        options.tag = try manager.makeTag(named: "swift")
-      } catch {
-        unsafe try manager.kfree(memory)
-        throw error
-      }
-      self.options = options
-    } catch {
+    var options = KmallocOptions()
+    do throws(MemoryError) { options.tag = try manager.makeTag(named: "swift") } catch {
       throw .memory(error)
     }
+    self.options = options
   }
-
-  private var tally: UnsafeMutablePointer<Tally> { unsafe tallies + Int(cmachine_cpu_number()) }
 }
 
 // MARK: - Handing out and taking back
@@ -101,7 +76,6 @@ extension RuntimeHeap {
     let size = max(UInt(bitPattern: byteCount), 1)
     let rounded = (size &+ alignment &- 1) & ~(alignment &- 1)
     let memory = unsafe try isChecked ? allocateChecked(size, alignment) : allocate(rounded, options)
-    unsafe tally.pointee.allocations.wrappingAdd(1, ordering: .relaxed)
     let address = UInt(bitPattern: memory) &- linearBase &+ windowBase
     return unsafe UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped
   }
@@ -113,7 +87,6 @@ extension RuntimeHeap {
     let offset = UInt(bitPattern: pointer) &- windowBase
     guard offset < windowBytes else { throw .badFree(.foreign) }
     unsafe try manager.kfree(UnsafeMutableRawPointer(bitPattern: linearBase &+ offset))
-    unsafe tally.pointee.frees.wrappingAdd(1, ordering: .relaxed)
   }
 
   @inline(__always)
@@ -151,15 +124,11 @@ public struct RuntimeHeapUsage: Equatable, Sendable {
 }
 
 extension RuntimeHeap {
-  /// What was handed out and came back. Exact where no CPU allocates meanwhile. O(CPUs).
+  /// What was handed out and came back, as the tag has it. Exact where no CPU allocates meanwhile. O(CPUs).
   public var usage: RuntimeHeapUsage {
-    var sum = RuntimeHeapUsage()
-    for cpu in 0..<manager.cpuCount {
-      sum.allocations &+= unsafe tallies[cpu].allocations.load(ordering: .relaxed)
-      sum.frees &+= unsafe tallies[cpu].frees.load(ordering: .relaxed)
-    }
-    sum.liveBytes = manager.usage(of: options.tag).liveBytes
-    return sum
+    let charged = manager.usage(of: tag)
+    return RuntimeHeapUsage(
+      allocations: charged.objectsAllocated, frees: charged.objectsFreed, liveBytes: charged.liveBytes)
   }
 
   /// Who the objects are charged to: a tag named "swift".

@@ -1,11 +1,9 @@
-// The heap's names. RuntimeHeap (Swift) defines two functions under names that clash with nothing; exports.c
-// calls them from those that the Swift runtime asks for. No libc: the header reads the same under
-// -ffreestanding on every target.
+// RuntimeHeap (Swift) defines these two under names that clash with nothing; exports.c calls them from those
+// that the Swift runtime asks for. No libc: the header reads the same under -ffreestanding on every target.
 #ifndef SWIFT_VMALLOC_CRUNTIMEHEAP_H
 #define SWIFT_VMALLOC_CRUNTIMEHEAP_H
 
-/// POSIX's error numbers, as `posix_memalign` returns them.
-#define RUNTIME_HEAP_EINVAL 22
-#define RUNTIME_HEAP_ENOMEM 12
+int runtime_heap_allocate(void **result, __SIZE_TYPE__ alignment, __SIZE_TYPE__ byte_count);
+void runtime_heap_free(void *pointer);
 
 #endif
