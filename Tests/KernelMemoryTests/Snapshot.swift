@@ -39,7 +39,7 @@ struct Snapshot {
 
   private static func countFrames(_ manager: MemoryManager) -> [[UInt64]] {
     var counts = [[UInt64]](repeating: [0, 0, 0, 0], count: 3)
-    manager.frames.table.forEach { metadata in
+    manager.frames.table.forEach { _, metadata in
       let state = metadata.value.state
       switch state.kind {
       case .unmanaged: break

@@ -66,9 +66,6 @@ struct FrameState: Equatable {
   }
 
   var kind: FrameKind { FrameKind(rawValue: UInt8(truncatingIfNeeded: rawValue)) ?? .unmanaged }
-  /// Whether this heads a block of one frame that a caller holds.
-  @inline(__always)
-  var isAllocatedSingle: Bool { rawValue & 0xffff_00ff == UInt64(FrameKind.allocated.rawValue) }
   var zone: Int { Int(truncatingIfNeeded: rawValue &>> 8 & 0xf) }
   var order: Int { Int(UInt8(truncatingIfNeeded: rawValue &>> 16)) }
   /// Table: tables below it that are at rest.
@@ -140,6 +137,14 @@ struct FrameMetadata: ~Copyable {
     stateWord.compareExchange(
       expected: old.rawValue, desired: new.rawValue, ordering: .acquiringAndReleasing
     ).exchanged
+  }
+
+  /// Makes a block idle that heads 2^`order` frames which a caller holds. Of several that try, one succeeds.
+  @inline(__always)
+  borrowing func endAllocation(order: Int) -> Bool {
+    let state = state
+    return state == state.becoming(.allocated, order: order)
+      && move(from: state, to: state.becoming(.idle, order: order))
   }
 
   /// The list's next frame; zero for none.

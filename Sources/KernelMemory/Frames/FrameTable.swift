@@ -71,6 +71,25 @@ struct FrameTable {
     memory(of: FrameNumber(UInt64(frame)), as: type)
   }
 
+  /// Puts a frame in front of a list whose frames know both their neighbours.
+  func insert(_ frame: UInt32, into head: inout UInt32) {
+    self[frame].value.setLinks(next: head)
+    if head != 0 { self[head].value.setLinks(next: self[head].value.next, previous: frame) }
+    head = frame
+  }
+
+  /// Takes a frame out of such a list.
+  func remove(_ frame: UInt32, from head: inout UInt32) {
+    let next = self[frame].value.next
+    let previous = self[frame].value.previous
+    if next != 0 { self[next].value.setLinks(next: self[next].value.next, previous: previous) }
+    if previous != 0 {
+      self[previous].value.setLinks(next: next, previous: self[previous].value.previous)
+    } else {
+      head = next
+    }
+  }
+
   /// Clears a frame.
   func zero(_ frame: FrameNumber) {
     let words = Int(pageSize.bytes) / MemoryLayout<UInt64>.size

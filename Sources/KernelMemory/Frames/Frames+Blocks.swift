@@ -37,9 +37,6 @@ extension Frames {
     return sum
   }
 
-  /// Whether a zone ever had a frame: else its lock is not worth taking.
-  func hasFrames(_ zone: Int) -> Bool { state.value.zones[zone].managed != 0 }
-
   /// A block that is idle; nil where neither `zone` nor a lower one has one.
   /// O(orders).
   @inline(__always)
@@ -57,19 +54,14 @@ extension Frames {
     if order == 0 { return pop(zone, cpu) }
     if let slot = BlockCaches.slot(order) {
       let list = blocks(cpu.number, zone, slot)
-      if list.value.count != 0 {
-        let block = list.value.head
-        list.value.head = table[block].value.next
-        list.value.count &-= 1
-        return block
-      }
+      if list.value.count != 0 { return list.value.pop(table) }
     }
     return takeFromZone(order: order, zone, cpu)
   }
 
   @inline(never)
-  private func takeFromZone(order: Int, _ zone: Int, _ cpu: borrowing CPU) -> UInt32? {
-    hasFrames(zone) ? withZone(zone, cpu) { $0.take(order: order, zone: zone, table) } : nil
+  func takeFromZone(order: Int, _ zone: Int, _ cpu: borrowing CPU) -> UInt32? {
+    hasFree(zone) ? withZone(zone, cpu) { $0.take(order: order, zone: zone, table) } : nil
   }
 
   /// Gives back what `takeBlock` returned. O(1), or O(orders) where the list is full.
@@ -81,17 +73,14 @@ extension Frames {
       let list = blocks(cpu.number, zone, slot)
       if list.value.count < BlockCaches.high(order) {
         table[block].value.setState(FrameState(.idle, order: order, zone: zone))
-        table[block].value.setLinks(next: list.value.head)
-        list.value.head = block
-        list.value.count &+= 1
-        return
+        return list.value.push(block, table)
       }
     }
     giveToZone(block, order: order, zone, cpu)
   }
 
   @inline(never)
-  private func giveToZone(_ block: UInt32, order: Int, _ zone: Int, _ cpu: borrowing CPU) {
+  func giveToZone(_ block: UInt32, order: Int, _ zone: Int, _ cpu: borrowing CPU) {
     withZone(zone, cpu) { $0.put(block, order: order, zone: zone, table) }
   }
 
@@ -100,10 +89,7 @@ extension Frames {
     for slot in 0..<BlockCaches.count {
       let list = blocks(cpu.number, zone, slot)
       while list.value.count != 0 {
-        let block = list.value.head
-        list.value.head = table[block].value.next
-        list.value.count &-= 1
-        giveToZone(block, order: BlockCaches.order(slot), zone, cpu)
+        giveToZone(list.value.pop(table), order: BlockCaches.order(slot), zone, cpu)
       }
     }
   }

@@ -83,7 +83,7 @@ extension Frames {
     var owned: UInt64 = 0
     var idle: UInt64 = 0
     var waiting: UInt64 = 0
-    table.forEach { metadata in
+    table.forEach { _, metadata in
       let state = metadata.value.state
       switch state.kind {
       case .allocated, .large: owned &+= 1 &<< UInt64(state.order)
@@ -103,11 +103,13 @@ extension Frames {
 
 extension FrameTable {
   /// Every frame that has metadata, holes of a section included. O(frames).
-  func forEach(_ body: (Stable<FrameMetadata>) -> Void) {
-    let shift = Self.sectionShift
+  func forEach(_ body: (UInt32, Stable<FrameMetadata>) -> Void) {
     for section in 0..<sectionCount {
-      guard let first = metadata(of: FrameNumber(section &<< shift)) else { continue }
-      for index in 0..<(1 &<< Int(shift)) { body(first[index]) }
+      let start = section &<< Self.sectionShift
+      guard let first = metadata(of: FrameNumber(start)) else { continue }
+      for index in 0..<(1 &<< Int(Self.sectionShift)) {
+        body(UInt32(truncatingIfNeeded: start) &+ UInt32(index), first[index])
+      }
     }
   }
 }

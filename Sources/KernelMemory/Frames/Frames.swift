@@ -58,7 +58,7 @@ struct Frames {
   }
 
   /// Whether the buddy lists of a zone had a block a moment ago.
-  private func hasFree(_ zone: Int) -> Bool { state.value.zones[zone].free > 0 }
+  func hasFree(_ zone: Int) -> Bool { state.value.zones[zone].free > 0 }
 
   func cache(_ cpu: Int, _ zone: Int) -> Stable<FrameCache> {
     state.value.caches[cpu &* ZoneKind.count &+ zone]
@@ -87,7 +87,14 @@ extension Frames {
   /// - Throws: `badFree`, with nothing changed, where `frame` does not head an allocated block of `order`.
   func free(_ frame: FrameNumber, order: Int, _ cpu: borrowing CPU) throws(MemoryError) {
     if let problem = problem(freeing: frame, order: order) { throw .badFree(problem) }
-    give(UInt32(frame.rawValue), order: order, cpu)
+    let number = UInt32(frame.rawValue)
+    // Of several that free the same block at once, one succeeds.
+    guard table[number].value.endAllocation(order: order) else { throw .badFree(.alreadyFree) }
+    if order == 0 {
+      keep(number, table[number].value.state.zone, table, cpu)
+    } else {
+      giveToZone(number, order: order, table[number].value.state.zone, cpu)
+    }
   }
 
   private func problem(freeing frame: FrameNumber, order: Int) -> BadFree? {
@@ -118,22 +125,9 @@ extension Frames {
   func take(order: Int, _ kind: ZoneKind, _ cpu: borrowing CPU) -> UInt32? {
     guard (0...Zone.maxOrder).contains(order) else { return nil }
     for zone in (0...Int(kind.rawValue)).reversed() {
-      if order == 0 {
-        if let frame = pop(zone, cpu) { return frame }
-      } else if let block = withZone(zone, cpu, { $0.take(order: order, zone: zone, table) }) {
-        return block
-      }
+      if let block = order == 0 ? pop(zone, cpu) : takeFromZone(order: order, zone, cpu) { return block }
     }
     return nil
-  }
-
-  private func give(_ frame: UInt32, order: Int, _ cpu: borrowing CPU) {
-    let zone = table[frame].value.state.zone
-    if order == 0 {
-      keep(frame, zone, table, cpu)
-    } else {
-      withZone(zone, cpu) { $0.put(frame, order: order, zone: zone, table) }
-    }
   }
 }
 
@@ -155,10 +149,9 @@ extension Frames {
   @inline(__always)
   func giveSingle(_ frame: FrameNumber, _ cpu: borrowing CPU) -> Bool {
     let table = table
-    guard let metadata = table.metadata(of: frame), metadata.value.state.isAllocatedSingle else {
+    guard let metadata = table.metadata(of: frame), metadata.value.endAllocation(order: 0) else {
       return false
     }
-    metadata.value.setState(metadata.value.state.becoming(.idle))
     keep(UInt32(truncatingIfNeeded: frame.rawValue), metadata.value.state.zone, table, cpu)
     return true
   }
@@ -182,7 +175,6 @@ extension Frames {
 
   @inline(never)
   private func refill(_ cache: Stable<FrameCache>, _ zone: Int, _ cpu: borrowing CPU) {
-    guard hasFrames(zone) else { return }
     var list = FrameList()
     takeSingles(FrameCache.batch, zone, into: &list, cpu)
     let chain = list.unchained()

@@ -111,24 +111,14 @@ extension Zone {
   }
 
   private mutating func link(_ block: UInt32, order: Int, zone: Int, _ table: FrameTable) {
-    let head = heads[order]
     table[block].value.setState(FrameState(.free, order: order, zone: zone))
-    table[block].value.setLinks(next: head)
-    if head != 0 { table[head].value.setLinks(next: table[head].value.next, previous: block) }
-    heads[order] = block
+    table.insert(block, into: &heads[order])
     nonEmptyOrders |= 1 &<< UInt32(truncatingIfNeeded: order)
   }
 
   private mutating func unlink(_ block: UInt32, order: Int, _ table: FrameTable) {
-    let next = table[block].value.next
-    let previous = table[block].value.previous
-    if next != 0 { table[next].value.setLinks(next: table[next].value.next, previous: previous) }
-    if previous != 0 {
-      table[previous].value.setLinks(next: next, previous: table[previous].value.previous)
-    } else {
-      heads[order] = next
-      if next == 0 { nonEmptyOrders &= ~(1 &<< UInt32(truncatingIfNeeded: order)) }
-    }
+    table.remove(block, from: &heads[order])
+    if heads[order] == 0 { nonEmptyOrders &= ~(1 &<< UInt32(truncatingIfNeeded: order)) }
   }
 
   var largestFreeOrder: Int? {

@@ -43,7 +43,7 @@ extension Slab {
       cache.value.lost &+= out &- state.count &- chain.count
       cache.value.peak = max(cache.value.peak, cache.value.out)
       if state.count == 0 { cache.value.empty &-= 1 }
-      if out == capacity { unlink(slab, cache) }
+      if out == capacity { table.remove(slab, from: &cache.value.partial) }
     }
   }
 
@@ -101,7 +101,7 @@ extension Slab {
     let index = cache.value.layout.index(object &- start)
     table[slab].value.setState(state.counting(state.count &- 1, slot: Int(index) &+ 1))
     cache.value.out &-= 1
-    if state.count == cache.value.layout.capacity { link(slab, cache) }
+    if state.count == cache.value.layout.capacity { table.insert(slab, into: &cache.value.partial) }
     if state.count == 1 { cache.value.empty &+= 1 }
   }
 
@@ -152,7 +152,7 @@ extension Slab {
   }
 
   private func add(_ slab: UInt32, _ cache: Stable<CacheBlock>) {
-    link(slab, cache)
+    table.insert(slab, into: &cache.value.partial)
     cache.value.slabs &+= 1
     cache.value.empty &+= 1
   }
@@ -163,7 +163,7 @@ extension Slab {
     while cache.value.empty > kept && slab != 0 {
       let next = table[slab].value.next
       if table[slab].value.state.count == 0 {
-        unlink(slab, cache)
+        table.remove(slab, from: &cache.value.partial)
         cache.value.empty &-= 1
         cache.value.slabs &-= 1
         giveBack(slab, cpu)
@@ -179,23 +179,5 @@ extension Slab {
     }
     cpu.count(.slabsReturned)
     frames.giveBlock(slab, order: state.order, cpu)
-  }
-
-  private func link(_ slab: UInt32, _ cache: Stable<CacheBlock>) {
-    let head = cache.value.partial
-    table[slab].value.setLinks(next: head)
-    if head != 0 { table[head].value.setLinks(next: table[head].value.next, previous: slab) }
-    cache.value.partial = slab
-  }
-
-  private func unlink(_ slab: UInt32, _ cache: Stable<CacheBlock>) {
-    let next = table[slab].value.next
-    let previous = table[slab].value.previous
-    if next != 0 { table[next].value.setLinks(next: table[next].value.next, previous: previous) }
-    if previous != 0 {
-      table[previous].value.setLinks(next: next, previous: table[previous].value.previous)
-    } else {
-      cache.value.partial = next
-    }
   }
 }

@@ -99,14 +99,10 @@ extension Slab {
   }
 
   private func forEachSlab(_ body: (UInt32, FrameState) -> Void) {
-    let shift = FrameTable.sectionShift
-    for section in 0..<table.sectionCount {
-      guard let first = table.metadata(of: FrameNumber(section &<< shift)) else { continue }
-      for index in 0..<(1 &<< Int(shift)) {
-        let state = first[index].value.state
-        guard state.kind == .slab, index & ((1 &<< state.order) &- 1) == 0 else { continue }
-        body(UInt32(truncatingIfNeeded: section &<< shift) &+ UInt32(index), state)
-      }
+    table.forEach { frame, metadata in
+      let state = metadata.value.state
+      guard state.kind == .slab, frame & ((1 &<< UInt32(state.order)) &- 1) == 0 else { return }
+      body(frame, state)
     }
   }
 }

@@ -164,6 +164,31 @@ import Testing
     test.expectValid()
   }
 
+  /// Of all CPUs that free a block of frames one succeeds.
+  @Test(arguments: [2, 4]) func freeingTheSameFrames(cpuCount: Int) throws {
+    let test = try TestMachine(ram: [.small], cpuCount: cpuCount)
+    let frames = test.framesInUse
+    let blocks = try (0..<300).map { (try test.manager.allocateFrames(order: $0 % 2), $0 % 2) }
+    let freed = Count()
+    let bodies = (0..<cpuCount).map { _ in
+      {
+        for (frame, order) in blocks {
+          do throws(MemoryError) {
+            try test.manager.freeFrames(frame, order: order)
+            freed.value.wrappingAdd(1, ordering: .relaxed)
+          } catch {
+            if error != .badFree(.alreadyFree) { throw error }
+          }
+        }
+      }
+    }
+    try test.simulated.runFreely(bodies, seed: 4)
+    #expect(freed.value.load(ordering: .relaxed) == 300)
+    #expect(test.manager.counters[.freesRefused] == UInt64(300 * (cpuCount - 1)))
+    #expect(test.framesInUse == frames)
+    test.expectValid()
+  }
+
   /// Of all CPUs that free an area one succeeds.
   @Test(arguments: [2, 4], modes) func freeingTheSame(cpuCount: Int, mode: FreeMode) throws {
     let test = try TestMachine(ram: [.small], vmallocPages: 1 << 16, mode: mode, cpuCount: cpuCount)
