@@ -78,7 +78,7 @@ public struct Comparison {
     let before = manager.counters
     let start = clock()
     for _ in 0..<pairs { try pair(byteCount, side) }
-    if side == .cold { try manager.flushRetired() }
+    try manager.flushRetired()
     if let start, let end = clock() { work.instructions = end &- start }
     work.counters = manager.counters.since(before)
     try examine(byteCount, side, &work)
