@@ -76,8 +76,11 @@ extension MemoryManager {
   }
 
   /// Frees what `kmalloc` or a cache returned; nil is ignored. O(1) usually. Never waits for another CPU.
-  /// - Throws: `badFree`, with nothing changed: `alreadyFree`, `interior`, `foreign`. Of two that free the
-  ///   same memory at once, one succeeds.
+  ///
+  /// Of two that free the same memory at once, one succeeds. That is certain while the slab is there: a second
+  /// free that has looked at an object, and goes on when the first has emptied the slab and its frames are
+  /// somebody else's, is not found out.
+  /// - Throws: `badFree`, with nothing changed: `alreadyFree`, `interior`, `foreign`.
   public func kfree(_ pointer: UnsafeMutableRawPointer?) throws(MemoryError) {
     guard let pointer = unsafe pointer else { return }
     let address = UInt(bitPattern: pointer)

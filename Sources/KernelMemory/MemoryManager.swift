@@ -5,7 +5,8 @@ internal import CMachine
 // A manager is one pointer to a control block in memory that it took from the map itself; copies are the
 // same manager, and many can exist in one process. Its methods are legal in any context, unless they say
 // otherwise: they switch interrupts off where they touch what a CPU shares with itself. An NMI cannot be
-// kept off: one that comes in the middle of the package is refused (`wrongContext`), with nothing changed.
+// kept off: one that comes in the middle of the package is refused (`wrongContext`), with nothing changed. It
+// may ask what is answered without a lock: `area(containing:)`, `frame(at:)`, `counters`.
 //
 // The rooms know those above them and no other. Where one is short of what a lower one holds (frames
 // that wait for a flush), it does not reach down: it fails, and `retrying` here is the one place that

@@ -10,18 +10,6 @@ import Testing
     return nil
   }
 
-  private func objects(_ tag: KernelMemory.Tag) -> KmallocOptions {
-    var options = KmallocOptions()
-    options.tag = tag
-    return options
-  }
-
-  private func areas(_ tag: KernelMemory.Tag) -> VmallocOptions {
-    var options = VmallocOptions()
-    options.tag = tag
-    return options
-  }
-
   @Test(arguments: [FreeMode.strict, .lazy, .warm]) func boundsAreas(mode: FreeMode) throws {
     let test = try TestMachine(mode: mode)
     let tag = try test.manager.makeTag(named: "driver")
@@ -266,12 +254,14 @@ import Testing
               random.oneIn(3)
               ? try manager.vmalloc(size, areas(tag)) : try manager.kmalloc(size, objects(tag))
             made = UInt(bitPattern: pointer)
+            figures.hold(bytes(made, manager))
           } catch {
             guard case .overQuota(tag, quota, _) = error else { throw error }
             figures.refused.add(1, ordering: .relaxed)
           }
           let box = boxes[Int(random.below(32))]
           let old = box.address.exchange(made, ordering: .acquiringAndReleasing)
+          figures.held.subtract(bytes(old, manager), ordering: .acquiringAndReleasing)
           try manager.kvfree(UnsafeMutableRawPointer(bitPattern: old))
           // Never too high: what is allocated is read before what is freed. What is refused just now counts.
           figures.worst.max(manager.usage(of: tag).liveBytes, ordering: .relaxed)
@@ -281,6 +271,8 @@ import Testing
     try test.simulated.runFreely(bodies, seed: 7)
     #expect(figures.refused.load(ordering: .relaxed) > 0)
     #expect(figures.worst.load(ordering: .relaxed) <= quota + UInt64(cpuCount) * 16_384)
+    #expect(figures.mostHeld.load(ordering: .relaxed) <= quota)
+    #expect(figures.mostHeld.load(ordering: .relaxed) > quota / 2)
     #expect(manager.usage(of: tag).liveBytes <= quota)
     for box in boxes {
       try manager.kvfree(UnsafeMutableRawPointer(bitPattern: box.address.load(ordering: .relaxed)))
@@ -292,9 +284,23 @@ import Testing
     test.expectValid()
   }
 
+  /// What is charged for memory that is held; zero for none.
+  private func bytes(_ address: UInt, _ manager: MemoryManager) -> UInt64 {
+    guard let pointer = UnsafeMutableRawPointer(bitPattern: address) else { return 0 }
+    if let size = manager.ksize(of: pointer) { return UInt64(size) }
+    return (manager.area(containing: VirtualAddress(pointer))?.pages.count.rawValue ?? 0) * 4096
+  }
+
   private final class Figures: Sendable {
     let refused = Atomic(0)
     let worst = Atomic<UInt64>(0)
+    /// Bytes whose allocation has succeeded and whose free has not begun: never more than are live.
+    let held = Atomic<UInt64>(0)
+    let mostHeld = Atomic<UInt64>(0)
+
+    func hold(_ bytes: UInt64) {
+      mostHeld.max(held.add(bytes, ordering: .acquiringAndReleasing).newValue, ordering: .relaxed)
+    }
   }
 
   private final class Box: Sendable {

@@ -10,18 +10,6 @@ import Testing
     var string: String { String(decoding: bytes, as: UTF8.self) }
   }
 
-  private func objects(_ tag: KernelMemory.Tag) -> KmallocOptions {
-    var options = KmallocOptions()
-    options.tag = tag
-    return options
-  }
-
-  private func areas(_ tag: KernelMemory.Tag) -> VmallocOptions {
-    var options = VmallocOptions()
-    options.tag = tag
-    return options
-  }
-
   @Test func objectsAreasAndBytesAreCounted() throws {
     let test = try TestMachine()
     let tag = try test.manager.makeTag(named: "driver")
@@ -90,7 +78,7 @@ import Testing
     test.manager.writeGrowth(since: before, to: &text)
     #expect(text.string == "")
     for pointer in old { try test.manager.kfree(pointer) }
-    let areas = try (0..<2).map { _ in try test.manager.vmalloc(40_960, self.areas(one)) }
+    let young = try (0..<2).map { _ in try test.manager.vmalloc(40_960, areas(one)) }
     try test.manager.vfree(gone)
     let late = try test.manager.makeTag(named: "made later")
     let object = try test.manager.kmalloc(32, objects(late))
@@ -110,7 +98,7 @@ import Testing
     var backwards: [TagGrowth] = []
     before.forEachGrowth(since: after) { backwards.append($0) }
     #expect(backwards.map(\.tag) == [one, two])
-    for pointer in areas { try test.manager.vfree(pointer) }
+    for pointer in young { try test.manager.vfree(pointer) }
     try test.manager.kfree(object)
   }
 

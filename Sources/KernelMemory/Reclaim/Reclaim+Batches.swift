@@ -43,8 +43,7 @@ extension Reclaim {
   /// - Returns: how much work that was.
   @discardableResult
   func complete(limit: Int, keeping: Bool, _ cpu: borrowing CPU) -> Int {
-    withClosed(cpu) { batch, token in
-      check(batch, token)
+    withClosed(cpu) { batch in
       var left = limit
       left &-= Self.frameCost &* frames.free(&batch.frames, limit: Self.share(of: left, Self.frameCost), cpu)
       left &-= Self.tableCost &* free(&batch.tables, limit: Self.share(of: left, Self.tableCost), cpu)
@@ -57,8 +56,7 @@ extension Reclaim {
 
   /// Frees up to `limit` frames of the closed batch, if its flush is complete.
   func completeFrames(limit: Int, _ cpu: borrowing CPU) {
-    withClosed(cpu) { batch, token in
-      check(batch, token)
+    withClosed(cpu) { batch in
       let count = frames.free(&batch.frames, limit: limit, cpu)
       cmachine_step(cmachine_step_frames_freed)
       return count
@@ -67,21 +65,20 @@ extension Reclaim {
 
   /// Puts up to `limit` areas of the closed batch into the cool cache, if its flush is complete.
   func completeAreas(limit: Int, _ cpu: borrowing CPU) {
-    withClosed(cpu) { batch, token in
-      check(batch, token)
-      return sort(&batch, limit: limit, keeping: true, cpu)
+    withClosed(cpu) { batch in
+      sort(&batch, limit: limit, keeping: true, cpu)
     }
   }
 
-  /// Runs `body` on the closed batch with the token of its flush, if that is complete, and ends the batch when
-  /// nothing is left in it.
+  /// Runs `body` on the closed batch, if its flush is complete, and ends the batch when nothing is left in it.
   @discardableResult
   private func withClosed(
-    _ cpu: borrowing CPU, _ body: (inout RetiredBatch, borrowing FlushToken) -> Int
+    _ cpu: borrowing CPU, _ body: (inout RetiredBatch) -> Int
   ) -> Int {
     let slot = slot(cpu)
     guard slot.value.awaited != 0, let token = shootdown.token(for: slot.value.awaited) else { return 0 }
-    let count = body(&closedBatch(cpu).value, token)
+    check(closedBatch(cpu).value, token)
+    let count = body(&closedBatch(cpu).value)
     if closedBatch(cpu).value.isFreed {
       closedBatch(cpu).value.ranges = FlushRanges()
       closedBatch(cpu).value.pages = 0

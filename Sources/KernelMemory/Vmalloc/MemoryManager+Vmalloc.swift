@@ -3,13 +3,14 @@ internal import CMachine
 // The family that users call
 //
 //     vmalloc                                          vfree
-//       1 check size, alignment, tag, range              1 address → descriptor; one compare-and-swap
-//       2 reserve a range with its guard                   live → retired decides wrong and second frees
-//       3 reserve frames and table frames                2 clear the entries: `Detached`
-//       4 pin tables, write entries: cannot fail         3 retire what was detached, and the range
-//       5 publish the descriptor                         4 a completed flush frees all of it
+//       1 check size, alignment, tag, quota              1 address → descriptor; one compare-and-swap live →
+//       2 a warm area? hand it out, done                   parked or retired decides wrong and second frees
+//       3 a cool area's range, or a new one with         2 fits the warm cache? park it, done
+//         its guard; frames; pinned tables               3 clear the entries: `Detached`
+//       4 write entries: cannot fail                     4 retire what was detached, and the range
+//       5 publish the descriptor                         5 a completed flush frees all of it
 //
-// Steps 2 and 3 of vmalloc can fail, and undo what they did; nothing after them can.
+// Step 3 of vmalloc can fail, and undoes what it did; nothing after it can.
 
 extension MemoryManager {
   /// Allocates `byteCount` bytes, rounded up to pages, contiguous in virtual addresses, from page
@@ -111,9 +112,11 @@ extension MemoryManager {
     _ request: Areas.Request, _ byteCount: Int, _ options: VmallocOptions
   ) throws(MemoryError) -> PageNumber {
     var request = request
-    if options.alignment != 1 || options.address != nil { try place(&request, options) }
     guard tags.contains(request.traits.tag) else { throw failed(.tagsExhausted(limit: tags.count)) }
-    if request.place == nil, let first = reuseMapped(request, byteCount) { return first }
+    if options.alignment != 1 || options.address != nil {
+      try place(&request, options)
+      if request.place == nil, let first = reuseMapped(request, byteCount) { return first }
+    }
     if reclaim.mode != .strict, let first = try reuse(request, byteCount, mayWait: options.mayWait) {
       return first
     }
