@@ -3,8 +3,9 @@
 # which is the same on every machine, in each mode, with one CPU and with two, and merges what it prints
 # ("bench NAME INSTRUCTIONS", a line each) into .build/bench.json: a flat object, name to number. What
 # was done for a figure is below its line in .build/bench.log. A figure that breaks one of the rules
-# which keep figures honest is left out, and the script fails. At the end come pairs per second on threads of
-# the host (Scripts/host-threads.sh), for reading only.
+# which keep figures honest is left out, and the script fails. At the end come a table beside Linux's figures
+# (Scripts/bench-table.sh), and pairs per second on threads of the host (Scripts/host-threads.sh), for
+# reading only.
 #
 #   MODES="strict lazy warm"  BENCH_CPUS="1 2"
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -19,17 +20,26 @@ rm -f "$out"
 : >"$log"
 
 failed=0
+
+# count PART MODE CPUS: one boot (Kernel/Sources/Kernel/Bench/BenchPart.swift lists the parts).
+count() {
+  local what="$1, mode $2, CPUs: $3"
+  if on_terminal; then complain "bench: counting $what"; fi
+  if ! CPUS=$3 OPTIONS="bench=$1 mode=$2" Scripts/kernel.sh run -icount shift=0,sleep=off \
+    >"$log.new" 2>&1 </dev/null; then
+    complain "bench: the run failed: $what"
+    failed=1
+  fi
+  say "== $what" >>"$log"
+  # Serial lines end in a carriage return.
+  tr -d '\r' <"$log.new" >>"$log"
+  rm "$log.new"
+}
+
 for cpus in ${BENCH_CPUS:-1 2}; do
   for mode in ${MODES:-strict lazy warm}; do
-    if on_terminal; then complain "bench: counting, mode $mode, CPUs: $cpus"; fi
-    if ! CPUS=$cpus OPTIONS="bench mode=$mode" Scripts/kernel.sh run -icount shift=0,sleep=off \
-      >"$log.new" 2>&1 </dev/null; then
-      complain "bench: the run in mode $mode failed, CPUs: $cpus"
-      failed=1
-    fi
-    # Serial lines end in a carriage return.
-    tr -d '\r' <"$log.new" >>"$log"
-    rm "$log.new"
+    count operations "$mode" "$cpus"
+    if [ "$mode" != strict ]; then count tests "$mode" "$cpus"; fi
   done
 done
 
@@ -52,10 +62,12 @@ awk '
   }' "$log" >"$out.new"
 mv "$out.new" "$out"
 cat "$out"
+grep -E '^(== tests|Summary|  refused)' "$log" || true
 if [ "$failed" -ne 0 ]; then
-  grep -vE '^(bench|  (operations|flushes:|locks|peak|longest) )' "$log" >&2 || true
+  grep -vE '^(==|bench|Summary:|  (operations|flushes:|locks|peak|longest|refused,) ?)' "$log" >&2 || true
   die "bench: a run failed (whole log: $log)"
 fi
 
+Scripts/bench-table.sh
 # In real time, so never the same twice: a table to read, and nothing for the file of figures.
 Scripts/host-threads.sh

@@ -10,7 +10,7 @@ import KernelMemory
 // On a machine with several CPUs one of them works, the others serve its flushes, and the rows end in
 // `_2cpu`.
 
-/// Prints `bench NAME INSTRUCTIONS` for each operation; `broken` instead of `bench` where a rule of
+/// Prints `bench NAME INSTRUCTIONS` for each figure; `broken` instead of `bench` where a rule of
 /// Figures.swift was broken, and the run has failed.
 struct Bench {
   let manager: MemoryManager
@@ -21,22 +21,12 @@ struct Bench {
     self.mode = mode
   }
 
-  func run() -> ExitStatus {
+  func run(_ part: BenchPart) -> ExitStatus {
     reporting { () throws(MemoryError) in
-      var isRight = true
-      for index in 0..<PairLoop.sizeCount(mode) {
-        isRight = try measure(PairLoop.size(index, mode)) && isRight
+      switch part {
+      case .operations: try measureOperations()
+      case .tests: try TestModule(manager: manager, mode: mode).run()
       }
-      switch mode {
-      case .strict: break
-      case .lazy:
-        try measureFrames()
-        try measureLookup()
-        try KmallocPairs(manager: manager).measure()
-        isRight = try measureLive() && isRight
-      case .warm: try PurgeSteps(on: manager).measure()
-      }
-      return isRight
     }
   }
 
@@ -62,11 +52,29 @@ struct Bench {
   }
 
   /// - Returns: whether the rules held.
+  private func measureOperations() throws(MemoryError) -> Bool {
+    var isRight = true
+    for index in 0..<PairLoop.sizeCount(mode) {
+      isRight = try measure(PairLoop.size(index, mode)) && isRight
+    }
+    switch mode {
+    case .strict: break
+    case .lazy:
+      try measureFrames()
+      try measureLookup()
+      try KmallocPairs(manager: manager).measure()
+      isRight = try measureLive() && isRight
+    case .warm: try PurgeSteps(on: manager).measure()
+    }
+    return isRight
+  }
+
+  /// - Returns: whether the rules held.
   private func measure(_ size: PairLoop.Size) throws(MemoryError) -> Bool {
     let loop = PairLoop(size, on: manager)
     var figures = try loop.measure()
     figures.extremes = try loop.examine()
-    let isRight = Row(size.name, mode).write(figures, mode)
+    let isRight = Row(size.name, mode).write(figures, brokenRule: figures.brokenRule(mode))
     if size.pages == 1 && mode == .lazy {
       Row("vmalloc_4K_worst").write(figures.extremes.allocation)
       Row("vfree_4K_worst").write(figures.extremes.free)
@@ -96,7 +104,8 @@ struct Bench {
   }
 
   private func measureLive() throws(MemoryError) -> Bool {
-    Row("live_4096").write(try LiveAreas.measure(on: manager), mode)
+    let figures = try LiveAreas.measure(on: manager)
+    return Row("live_4096").write(figures, brokenRule: figures.brokenRule(mode))
   }
 
   @inline(__always)
@@ -134,9 +143,8 @@ struct Row {
   }
 
   /// Writes a figure with its details.
-  /// - Returns: whether it keeps the rules.
-  func write(_ figures: Figures, _ mode: FreeMode) -> Bool {
-    let problem = figures.brokenRule(mode)
+  /// - Returns: whether no rule is broken.
+  func write(_ figures: Figures, brokenRule problem: StaticString?) -> Bool {
     write(figures.perOperation, isUsable: problem == nil)
     figures.writeDetails()
     guard let problem else { return true }
