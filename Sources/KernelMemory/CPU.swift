@@ -23,6 +23,10 @@ struct CPU: ~Copyable {
     block.value.counters.add(UInt64(truncatingIfNeeded: amount), to: counter)
   }
 
+  /// What the rooms have for this CPU.
+  @inline(__always)
+  var rooms: Stable<CPURooms> { Stable(bitPattern: block.address) }
+
   @inline(__always)
   borrowing func countLock() { block.value.locks.taken.bump(1) }
   borrowing func countLockWait() { block.value.locks.waits.bump(1) }
@@ -45,8 +49,23 @@ struct CPU: ~Copyable {
   }
 }
 
+/// Where the rooms' records of one CPU are: for each room the first of an array, so that it is one load away.
+struct CPURooms {
+  /// Of each tag.
+  var charges: Stable<Tags.Charges>
+  /// Of each zone.
+  var frames: Stable<FrameCache>
+  /// Of each zone and order.
+  var blocks: Stable<FrameCache>
+  /// Of each cache.
+  var magazines: Stable<Magazine>
+  var reclaim: Stable<Reclaim.Slot>
+}
+
 /// What the core keeps for each CPU.
 struct CPUBlock: ~Copyable {
+  /// First, so that a block's address is theirs.
+  var rooms: CPURooms
   struct Locks: ~Copyable {
     let taken: Atomic<UInt64>
     let waits: Atomic<UInt64>
@@ -98,6 +117,23 @@ struct CPUs {
       return try body(cpu)
     }
   }
+
+  /// Runs `body` on this CPU, if it is not in the package already: then, or where `body` does not know what to
+  /// do in a few steps, the caller goes the longer way.
+  @inline(__always)
+  func attempt<Result>(_ body: (borrowing CPU) -> Result?) -> Result? {
+    let interrupts = cmachine_interrupts_disable()
+    defer { cmachine_interrupts_restore(interrupts) }
+    let number = Int(cmachine_cpu_number())
+    let block = blocks[number]
+    guard number < count, !block.value.isInside else { return nil }
+    block.value.isInside = true
+    defer { block.value.isInside = false }
+    return body(CPU(number: number, isNested: false, block: block))
+  }
+
+  /// Where the rooms' records of a CPU are.
+  func rooms(_ number: Int) -> Stable<CPURooms> { Stable(bitPattern: blocks[number].address) }
 
   /// The sum of all CPUs' counters. O(CPUs).
   var snapshot: Counters {

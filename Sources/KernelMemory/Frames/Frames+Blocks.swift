@@ -28,6 +28,12 @@ extension Frames {
     state.value.blocks[(cpu &* ZoneKind.count &+ zone) &* BlockCaches.count &+ slot]
   }
 
+  /// This CPU's.
+  @inline(__always)
+  func blocks(_ cpu: borrowing CPU, _ zone: Int, _ slot: Int) -> Stable<FrameCache> {
+    cpu.rooms.value.blocks[zone &* BlockCaches.count &+ slot]
+  }
+
   /// Frames in one CPU's lists of blocks of a zone.
   func cachedInBlocks(_ cpu: Int, _ zone: Int) -> Int {
     var sum = 0
@@ -53,7 +59,7 @@ extension Frames {
   private func takeBlock(order: Int, in zone: Int, _ cpu: borrowing CPU) -> UInt32? {
     if order == 0 { return pop(zone, cpu) }
     if let slot = BlockCaches.slot(order) {
-      let list = blocks(cpu.number, zone, slot)
+      let list = blocks(cpu, zone, slot)
       if list.value.count != 0 { return list.value.pop(table) }
     }
     return takeFromZone(order: order, zone, cpu)
@@ -70,7 +76,7 @@ extension Frames {
     let zone = table[block].value.state.zone
     if order == 0 { return keep(block, zone, table, cpu) }
     if let slot = BlockCaches.slot(order) {
-      let list = blocks(cpu.number, zone, slot)
+      let list = blocks(cpu, zone, slot)
       if list.value.count < BlockCaches.high(order) {
         table[block].value.setState(FrameState(.idle, order: order, zone: zone))
         return list.value.push(block, table)
@@ -87,7 +93,7 @@ extension Frames {
   /// Gives this CPU's blocks of a zone back to it, so that they merge. O(blocks).
   func drainBlocks(_ zone: Int, _ cpu: borrowing CPU) {
     for slot in 0..<BlockCaches.count {
-      let list = blocks(cpu.number, zone, slot)
+      let list = blocks(cpu, zone, slot)
       while list.value.count != 0 {
         giveToZone(list.value.pop(table), order: BlockCaches.order(slot), zone, cpu)
       }

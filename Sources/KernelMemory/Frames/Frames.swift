@@ -44,6 +44,10 @@ struct Frames {
     unsafe state.pointer.initialize(
       to: State(
         table: table, cpus: cpus, caches: caches, cleared: cleared, blocks: blocks, locks: locks))
+    for cpu in 0..<cpus.count {
+      cpus.rooms(cpu).value.frames = cache(cpu, 0)
+      cpus.rooms(cpu).value.blocks = self.blocks(cpu, 0, 0)
+    }
   }
 
   var table: FrameTable { state.value.table }
@@ -157,7 +161,7 @@ extension Frames {
   }
 
   func pop(_ zone: Int, _ cpu: borrowing CPU) -> UInt32? {
-    let cache = cache(cpu.number, zone)
+    let cache = cpu.rooms.value.frames[zone]
     if cache.value.count == 0 && hasFree(zone) { refill(cache, zone, cpu) }
     return cache.value.count == 0 ? nil : cache.value.pop(table)
   }
@@ -165,7 +169,7 @@ extension Frames {
   /// Puts a frame on this CPU's list.
   @inline(__always)
   func keep(_ frame: UInt32, _ zone: Int, _ table: FrameTable, _ cpu: borrowing CPU) {
-    let cache = cache(cpu.number, zone)
+    let cache = cpu.rooms.value.frames[zone]
     table[frame].value.setState(FrameState(.idle, zone: zone))
     cache.value.push(frame, table)
     if cache.value.count > FrameCache.high {
@@ -234,14 +238,14 @@ extension Frames {
   @inline(__always)
   func cached(_ cpu: borrowing CPU) -> Int {
     var sum = 0
-    for zone in 0..<ZoneKind.count { sum &+= cache(cpu.number, zone).value.count }
+    for zone in 0..<ZoneKind.count { sum &+= cpu.rooms.value.frames[zone].value.count }
     return sum
   }
 
   /// Gives this CPU's lists back to the zones, so that blocks merge. O(cached frames).
   func drainCaches(_ cpu: borrowing CPU) {
     for zone in 0..<ZoneKind.count {
-      drain(cache(cpu.number, zone), zone, downTo: 0, cpu)
+      drain(cpu.rooms.value.frames[zone], zone, downTo: 0, cpu)
       drain(cleared(cpu.number, zone), zone, downTo: 0, cpu)
       drainBlocks(zone, cpu)
     }
@@ -270,13 +274,13 @@ extension Frames {
   /// This CPU's list of single frames of `zone`, if it holds `count`.
   @inline(__always)
   func cache(holding count: UInt64, _ zone: ZoneKind, _ cpu: borrowing CPU) -> Stable<FrameCache>? {
-    let cache = cache(cpu.number, Int(zone.rawValue))
+    let cache = cpu.rooms.value.frames[Int(zone.rawValue)]
     return UInt64(truncatingIfNeeded: cache.value.count) >= count ? cache : nil
   }
 
   /// Frames from this CPU's list; fewer than a batch are worth a refill, more come from the zone directly.
   private func takeCached(_ count: Int, _ zone: Int, into list: inout FrameList, _ cpu: borrowing CPU) {
-    let cache = cache(cpu.number, zone)
+    let cache = cpu.rooms.value.frames[zone]
     if cache.value.count == 0 && count < FrameCache.batch && hasFree(zone) { refill(cache, zone, cpu) }
     let taken = min(count, cache.value.count)
     guard taken > 0 else { return }

@@ -90,6 +90,7 @@ struct Reclaim {
         slots: slots, open: open, closed: closed, bound: 8_192 &* bits / UInt64(count)))
     for cpu in 0..<count {
       unsafe slots[cpu].pointer.initialize(to: Slot())
+      frames.cpus.rooms(cpu).value.reclaim = slots[cpu]
       unsafe open[cpu].pointer.initialize(to: RetiredBatch())
       unsafe closed[cpu].pointer.initialize(to: RetiredBatch())
     }
@@ -104,7 +105,7 @@ struct Reclaim {
 
   func openBatch(_ cpu: borrowing CPU) -> Stable<RetiredBatch> { state.value.open[cpu.number] }
   func closedBatch(_ cpu: borrowing CPU) -> Stable<RetiredBatch> { state.value.closed[cpu.number] }
-  func slot(_ cpu: borrowing CPU) -> Stable<Slot> { state.value.slots[cpu.number] }
+  func slot(_ cpu: borrowing CPU) -> Stable<Slot> { cpu.rooms.value.reclaim }
 }
 
 // MARK: - Freeing

@@ -132,10 +132,10 @@ extension MemoryManager {
     else { return nil }
     return cpus.with { cpu in
       // Where the quota refuses it, what is parked stays so, and the next way reports it.
-      guard !cpu.isNested, tags.charge(request.traits.tag, pages: request.pages.rawValue, cpu)
+      guard !cpu.isNested, tags.charge(.areas, request.traits.tag, bytes(request.pages.rawValue), cpu)
       else { return nil }
       guard let area = reclaim.reuseMapped(request.pages.rawValue, request.traits, cpu) else {
-        tags.undo(request.traits.tag, pages: request.pages.rawValue, cpu)
+        undo(request, cpu)
         return nil
       }
       let descriptor = areas.pool[area]
@@ -172,7 +172,7 @@ extension MemoryManager {
       do throws(MemoryError) {
         area = try reserve(request, cpu)
       } catch {
-        tags.undo(request.traits.tag, pages: request.pages.rawValue, cpu)
+        undo(request, cpu)
         throw error
       }
       publish(areas.pool[area], request, byteCount, cpu)
@@ -197,14 +197,14 @@ extension MemoryManager {
       isOverBound = reclaim.relieve(request.pages.rawValue, span: span, cpu)
       guard request.place == nil, let area = reclaim.reuse(request.pages.rawValue, request.traits, cpu)
       else {
-        tags.undo(request.traits.tag, pages: request.pages.rawValue, cpu)
+        undo(request, cpu)
         return nil
       }
       do throws(MemoryError) {
         try populate(area, request, cpu)
       } catch {
         reclaim.keep(area, cpu)
-        tags.undo(request.traits.tag, pages: request.pages.rawValue, cpu)
+        undo(request, cpu)
         return nil
       }
       let descriptor = areas.pool[area]
@@ -227,10 +227,18 @@ extension MemoryManager {
   /// Charges what is about to be allocated.
   @inline(__always)
   private func charge(_ request: Areas.Request, _ cpu: borrowing CPU) throws(MemoryError) {
-    guard tags.charge(request.traits.tag, pages: request.pages.rawValue, cpu) else {
+    guard tags.charge(.areas, request.traits.tag, bytes(request.pages.rawValue), cpu) else {
       throw tags.overQuota(request.traits.tag)
     }
   }
+
+  private func undo(_ request: Areas.Request, _ cpu: borrowing CPU) {
+    tags.undo(.areas, request.traits.tag, bytes(request.pages.rawValue), cpu)
+  }
+
+  /// Of so many pages.
+  @inline(__always)
+  private func bytes(_ pages: UInt64) -> UInt64 { pages &<< UInt64(pageSize.shift) }
 
   /// Counts an area that is charged, notes what was asked, and makes it visible.
   @inline(__always)
@@ -239,9 +247,7 @@ extension MemoryManager {
   ) {
     descriptor.value.byteCount = UInt64(byteCount)
     descriptor.value.traits = request.traits
-    tags.addArea(request.traits.tag, pages: request.pages.rawValue, cpu)
-    cpu.count(.areasAllocated)
-    cpu.count(.pagesAllocated, Int(truncatingIfNeeded: request.pages.rawValue))
+    tags.add(.areas, request.traits.tag, bytes(request.pages.rawValue), cpu)
     descriptor.value.renew(as: .live)
   }
 
@@ -360,9 +366,7 @@ extension MemoryManager {
 
   @inline(__always)
   private func uncharge(_ tag: Tag, _ pages: UInt64, _ cpu: borrowing CPU) {
-    tags.removeArea(tag, pages: pages, cpu)
-    cpu.count(.areasFreed)
-    cpu.count(.pagesFreed, Int(truncatingIfNeeded: pages))
+    tags.remove(.areas, tag, bytes(pages), cpu)
   }
 
   /// What is wrong with an address that is not the first byte of a live area.
