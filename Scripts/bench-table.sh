@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Lays the figures of `make bench` (.build/bench.json) beside those of Linux and the goals
 # (Benchmarks/linux-6.12.tsv), as a table. A row without a figure is "absent": the function does not exist yet,
-# or the run that measures it was left out.
+# or the run that measures it was left out. Below it, pairs in full machines beside those in an empty one.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 figures=.build/bench.json
@@ -47,4 +47,42 @@ compare_with_linux() {
     END { printf "%d of %d goals met\n", met, goals }' <(flat "$figures") "$anchors"
 }
 
+# A state of a full machine is as good as the empty one up to this factor; one operation takes at most so much.
+growth_limit=1.2
+worst_vmalloc=2000
+worst_vfree=1000
+
+compare_growth() {
+  awk -v limit="$growth_limit" -v vmalloc="$worst_vmalloc" -v vfree="$worst_vfree" '
+    function show(state, name, base, mode,   mean, empty, ok) {
+      mean = figure[state "_" mode]; empty = figure[base "_" mode]
+      if (mean == "" || empty == "") return
+      if (!lines++) {
+        form = "%-28s%-6s%9s%10s  %-9s%15s  %-9s%13s  %s\n"
+        printf "\n" form, "pairs of one page", "", "mean", "of empty", "", "worst vmalloc", "", "worst vfree", ""
+      }
+      printf form, name, mode, mean, sprintf("%.3f", mean / empty), met(mean / empty, limit),
+        figure[state "_worst_vmalloc_" mode], met(figure[state "_worst_vmalloc_" mode], vmalloc),
+        figure[state "_worst_vfree_" mode], met(figure[state "_worst_vfree_" mode], vfree)
+    }
+    function both(state, name, base) { show(state, name, base, "cold"); show(state, name, base, "warm") }
+    function met(value, limit) { return value + 0 <= limit + 0 ? "met" : "not met" }
+    { figure[$1] = $2 }
+    END {
+      both("growth_empty", "nothing live", "growth_empty")
+      both("growth_live_1", "1 live area", "growth_empty")
+      both("growth_live_1000", "1,000 live areas", "growth_empty")
+      both("growth_live_100000", "100,000 live areas", "growth_empty")
+      both("growth_live_1000000", "1,000,000 live areas", "growth_empty")
+      both("growth_memory_50", "50 % of memory used", "growth_empty")
+      both("growth_memory_95", "95 % of memory used", "growth_empty")
+      both("growth_random", "a million operations later", "growth_empty")
+      both("growth_range_empty", "a range, empty", "growth_range_empty")
+      both("growth_range_50", "50 % of the range used", "growth_range_empty")
+      both("growth_range_95", "95 % of the range used", "growth_range_empty")
+      if (lines) printf "goals: of empty %s, worst vmalloc %d, worst vfree %d\n", limit, vmalloc, vfree
+    }' <(flat "$figures")
+}
+
 compare_with_linux
+compare_growth

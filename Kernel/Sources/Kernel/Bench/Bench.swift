@@ -26,6 +26,7 @@ struct Bench {
       switch part {
       case .operations: try measureOperations()
       case .tests: try TestModule(manager: manager, mode: mode).run()
+      case .growth: try Growth(manager: manager, mode: mode).run()
       }
     }
   }
@@ -125,15 +126,20 @@ func rounding(_ sum: UInt64, over count: UInt64) -> UInt64 { (sum + count / 2) /
 /// A name of a figure.
 struct Row {
   private let name: StaticString
+  private let detail: StaticString
   private let suffix: StaticString
 
   init(_ name: StaticString) {
     self.name = name
+    detail = ""
     suffix = ""
   }
 
-  init(_ name: StaticString, _ mode: FreeMode) {
+  init(_ name: StaticString, _ mode: FreeMode) { self.init(name, "", mode) }
+
+  init(_ name: StaticString, _ detail: StaticString, _ mode: FreeMode) {
     self.name = name
+    self.detail = detail
     suffix =
       switch mode {
       case .strict: "_strict"
@@ -159,6 +165,7 @@ struct Row {
     var console = SerialPort.com1
     console.write(isUsable ? "bench " : "broken ")
     console.write(name)
+    console.write(detail)
     console.write(suffix)
     if Processors.count > 1 {
       console.write("_")

@@ -6,6 +6,8 @@ enum BenchPart {
   case operations
   /// The loops of Linux's test module.
   case tests
+  /// A pair in a machine that is full in one way or another.
+  case growth
 
   /// Nil where no part has this name.
   init?(_ word: CommandLine.Word) {
@@ -13,6 +15,8 @@ enum BenchPart {
       self = .operations
     } else if word.equals("tests") {
       self = .tests
+    } else if word.equals("growth") {
+      self = .growth
     } else {
       return nil
     }
