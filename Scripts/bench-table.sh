@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Lays the figures of `make bench` (.build/bench.json) beside those of Linux and the goals
 # (Benchmarks/linux-6.12.tsv), as a table. A row without a figure is "absent": the function does not exist yet,
-# or the run that measures it was left out. Below it, pairs in full machines beside those in an empty one.
+# or the run that measures it was left out. Below it, pairs in full machines beside those in an empty one, and what
+# is kept for a live area.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 figures=.build/bench.json
@@ -37,7 +38,7 @@ compare_with_linux() {
       printf form, "instructions per operation", "1 CPU", "Linux", "ratio", "goal", "", "2 CPUs", "Linux", "ratio"
     }
     NR == FNR { split($0, pair, " "); figure[pair[1]] = pair[2]; next }
-    /^#/ { next }
+    /^#/ || /^memory_/ { next }
     {
       one = figure[$1]; two = figure[$1 "_2cpu"]
       if ($5 != "-") goals++
@@ -84,5 +85,28 @@ compare_growth() {
     }' <(flat "$figures")
 }
 
+show_memory() {
+  awk -F'\t' '
+    NR == FNR { split($0, pair, " "); figure[pair[1]] = pair[2]; next }
+    $1 == "memory_area_1_descriptor" { linux = $3; goal = $5 }
+    function show(pages, name) {
+      one = "memory_area_" pages
+      printf form, name, figure[one "_descriptor"], figure[one "_index"], figure[one "_tables"],
+        figure[one "_frames"], figure[one "_all"]
+    }
+    END {
+      ours = figure["memory_area_1_descriptor"]
+      if (ours == "") exit
+      form = "%-28s%11s%9s%9s%9s%9s\n"
+      printf "\n" form, "bytes for a live area", "descriptor", "index", "tables", "frames", "all"
+      show(1, "of 1 page"); show(64, "of 64 pages")
+      printf "descriptor: Linux %d, goal %d, %s\n", linux, goal, ours + 0 <= goal + 0 ? "met" : "not met"
+      printf "addresses for one of a million areas of 1 page: %d bytes, guard included\n",
+        figure["memory_area_1_addresses"]
+      printf "tables in use after all are freed: %d\n", figure["memory_tables_left"]
+    }' <(flat "$figures") "$anchors"
+}
+
 compare_with_linux
 compare_growth
+show_memory

@@ -45,6 +45,14 @@ enum AddressSpace {
   /// For half a million areas of one page and its guard.
   static var growthRange: PageRange { range(at: 0xffff_eb00_0000_0000, byteCount: 4 << 30) }
 
+  /// The same, as two ranges.
+  static var growthHalves: (PageRange, PageRange) {
+    (
+      range(at: 0xffff_eb00_0000_0000, byteCount: 2 << 30),
+      range(at: 0xffff_eb00_8000_0000, byteCount: 2 << 30)
+    )
+  }
+
   /// For the tables of the job, which are mapped by hand.
   static var jobRange: PageRange { range(at: 0xffff_fe00_0000_0000, byteCount: 512 << 30) }
 

@@ -27,6 +27,7 @@ struct Bench {
       case .operations: try measureOperations()
       case .tests: try TestModule(manager: manager, mode: mode).run()
       case .growth: try Growth(manager: manager, mode: mode).run()
+      case .memory: try MemoryCost(on: manager).measure()
       }
     }
   }
@@ -129,9 +130,9 @@ struct Row {
   private let detail: StaticString
   private let suffix: StaticString
 
-  init(_ name: StaticString) {
+  init(_ name: StaticString, _ detail: StaticString = "") {
     self.name = name
-    detail = ""
+    self.detail = detail
     suffix = ""
   }
 
@@ -162,6 +163,21 @@ struct Row {
   }
 
   func write(_ value: UInt64, isUsable: Bool = true) {
+    writeName(isUsable: isUsable)
+    var console = SerialPort.com1
+    console.write(decimal: value)
+    console.newline()
+  }
+
+  /// Writes a figure with two decimals.
+  func write(hundredths: UInt64) {
+    writeName(isUsable: true)
+    var console = SerialPort.com1
+    console.write(hundredths: hundredths)
+    console.newline()
+  }
+
+  private func writeName(isUsable: Bool) {
     var console = SerialPort.com1
     console.write(isUsable ? "bench " : "broken ")
     console.write(name)
@@ -173,7 +189,14 @@ struct Row {
       console.write("cpu")
     }
     console.write(" ")
-    console.write(decimal: value)
-    console.newline()
+  }
+}
+
+extension SerialPort {
+  /// With two decimals.
+  mutating func write(hundredths: UInt64) {
+    write(decimal: hundredths / 100)
+    write(hundredths % 100 < 10 ? ".0" : ".")
+    write(decimal: hundredths % 100)
   }
 }

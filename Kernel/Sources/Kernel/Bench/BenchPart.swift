@@ -8,6 +8,8 @@ enum BenchPart {
   case tests
   /// A pair in a machine that is full in one way or another.
   case growth
+  /// What is kept for a live area besides its pages.
+  case memory
 
   /// Nil where no part has this name.
   init?(_ word: CommandLine.Word) {
@@ -17,6 +19,8 @@ enum BenchPart {
       self = .tests
     } else if word.equals("growth") {
       self = .growth
+    } else if word.equals("memory") {
+      self = .memory
     } else {
       return nil
     }

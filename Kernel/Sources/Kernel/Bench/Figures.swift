@@ -95,12 +95,8 @@ struct Figures {
       console.write(decimal: value)
     }
 
-    /// With two decimals.
     func writeAverage(_ sum: UInt64) {
-      let hundredths = rounding(sum * 100, over: operations)
-      console.write(decimal: hundredths / 100)
-      console.write(hundredths % 100 < 10 ? ".0" : ".")
-      console.write(decimal: hundredths % 100)
+      console.write(hundredths: rounding(sum * 100, over: operations))
     }
   }
 }

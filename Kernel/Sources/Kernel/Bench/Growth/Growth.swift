@@ -32,7 +32,7 @@ struct Growth {
   ) throws(MemoryError) -> Bool {
     var watcher = NoWatcher()
     try manager.flushRetired()
-    let usage = (areas: liveAreas, frames: manager.usedFrames.rawValue)
+    let usage = (areas: manager.liveAreas, frames: manager.usedFrames.rawValue)
     try runPairs(Self.pairs / 100, options, &watcher)
     var figures = Figures(operations: Self.pairs, from: manager)
     let start = TimeStamp.now
@@ -50,11 +50,6 @@ struct Growth {
     return isRight
   }
 
-  private var liveAreas: UInt64 {
-    let counters = manager.counters
-    return counters[.areasAllocated] - counters[.areasFreed]
-  }
-
   private func write(_ usage: (areas: UInt64, frames: UInt64)) {
     var console = SerialPort.com1
     console.write("  live areas ")
@@ -62,7 +57,7 @@ struct Growth {
     console.write(", frames in use ")
     console.write(decimal: usage.frames)
     console.write(" of ")
-    console.write(decimal: managed)
+    console.write(decimal: manager.managedFrames)
     console.newline()
   }
 
