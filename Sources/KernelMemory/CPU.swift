@@ -60,6 +60,7 @@ struct CPURooms {
   /// Of each cache.
   var magazines: Stable<Magazine>
   var reclaim: Stable<Reclaim.Slot>
+  var hints: Stable<AreaHints>
 }
 
 /// What the core keeps for each CPU.
@@ -83,11 +84,13 @@ struct CPUBlock: ~Copyable {
 @safe
 struct CPUs {
   let count: Int
-  private let blocks: Stable<CPUBlock>
+  /// Where the block of each CPU is.
+  private let blocks: Stable<Stable<CPUBlock>>
 
-  init(count: Int, blocks: Stable<CPUBlock>) {
+  init(count: Int, blocks: Stable<CPUBlock>, directory: Stable<Stable<CPUBlock>>) {
     self.count = count
-    self.blocks = blocks
+    self.blocks = directory
+    for number in 0..<count { directory[number].value = blocks[number] }
   }
 
   /// Runs `body` on this CPU with interrupts off.
@@ -97,9 +100,9 @@ struct CPUs {
   ) throws(Failure) -> Result {
     let interrupts = cmachine_interrupts_disable()
     defer { cmachine_interrupts_restore(interrupts) }
-    let number = Int(cmachine_cpu_number())
+    let number = Int(truncatingIfNeeded: cmachine_cpu_number())
     precondition(number < count, "the CPU number is not below Machine.cpuCount")
-    let block = blocks[number]
+    let block = blocks[number].value
     let wasInside = block.value.isInside
     block.value.isInside = true
     defer { block.value.isInside = wasInside }
@@ -118,27 +121,28 @@ struct CPUs {
     }
   }
 
-  /// Runs `body` on this CPU, if it is not in the package already: then, or where `body` does not know what to
-  /// do in a few steps, the caller goes the longer way.
+  /// Runs `body`, the shortest way to what is usual, on this CPU. In an NMI that has interrupted this package
+  /// the result is `otherwise`, as where `body` finds that another way must be taken.
   @inline(__always)
-  func attempt<Result>(_ body: (borrowing CPU) -> Result?) -> Result? {
+  func attempt<Result>(otherwise: Result, _ body: (borrowing CPU) -> Result) -> Result {
     let interrupts = cmachine_interrupts_disable()
     defer { cmachine_interrupts_restore(interrupts) }
-    let number = Int(cmachine_cpu_number())
-    let block = blocks[number]
-    guard number < count, !block.value.isInside else { return nil }
+    let number = Int(truncatingIfNeeded: cmachine_cpu_number())
+    guard number < count else { return otherwise }
+    let block = blocks[number].value
+    guard !block.value.isInside else { return otherwise }
     block.value.isInside = true
     defer { block.value.isInside = false }
     return body(CPU(number: number, isNested: false, block: block))
   }
 
   /// Where the rooms' records of a CPU are.
-  func rooms(_ number: Int) -> Stable<CPURooms> { Stable(bitPattern: blocks[number].address) }
+  func rooms(_ number: Int) -> Stable<CPURooms> { Stable(bitPattern: blocks[number].value.address) }
 
   /// The sum of all CPUs' counters. O(CPUs).
   var snapshot: Counters {
     var sum = Counters()
-    for number in 0..<count { blocks[number].value.counters.add(to: &sum) }
+    for number in 0..<count { blocks[number].value.value.counters.add(to: &sum) }
     return sum
   }
 
@@ -146,8 +150,8 @@ struct CPUs {
   var locks: LockUsage {
     var sum = LockUsage()
     for number in 0..<count {
-      sum.taken &+= blocks[number].value.locks.taken.load(ordering: .relaxed)
-      sum.waits &+= blocks[number].value.locks.waits.load(ordering: .relaxed)
+      sum.taken &+= blocks[number].value.value.locks.taken.load(ordering: .relaxed)
+      sum.waits &+= blocks[number].value.value.locks.waits.load(ordering: .relaxed)
     }
     return sum
   }

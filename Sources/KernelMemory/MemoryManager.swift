@@ -22,6 +22,7 @@ public struct MemoryManager {
   /// The rooms, each a handle to its own state.
   struct Control {
     let cpus: CPUs
+    let pageSize: PageSize
     let machine: Stable<Machine>
     let tags: Tags
     let frames: Frames
@@ -39,7 +40,7 @@ public struct MemoryManager {
   var slab: Slab { control.value.slab }
   var tags: Tags { control.value.tags }
   @inline(__always)
-  var pageSize: PageSize { frames.table.pageSize }
+  var pageSize: PageSize { control.value.pageSize }
 }
 
 // MARK: - The machine

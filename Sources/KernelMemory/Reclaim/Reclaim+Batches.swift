@@ -114,10 +114,11 @@ extension Reclaim {
     let slot = slot(cpu)
     var count = 0
     while count < limit, let area = batch.smallAreas.pop(pool) {
-      let pages = pool[area].value.pageCount
-      if keeping && slot.value.cool.pages &+ pages <= state.value.bound {
-        pool[area].value.setState(.kept)
-        slot.value.cool.keep(area, pages, at: slot.value.time, pool)
+      let descriptor = pool[area]
+      let pages = descriptor.value.pageCount
+      if keeping && pages <= slot.value.cool.room {
+        descriptor.value.setState(.kept)
+        slot.value.cool.keep(descriptor, pages)
       } else {
         unpin(area, cpu)
         batch.areas.push(area, pool)

@@ -65,12 +65,15 @@ struct Reclaim {
     /// Pages of the queued areas, guards included.
     var queuedPages: UInt64 = 0
     var emptied = EmptiedTables()
-    var warm = AreaCache()
-    var cool = AreaCache()
-    /// Purges so far, by which areas in caches age.
-    var time: UInt64 = 0
+    var warm: AreaCache
+    var cool: AreaCache
     /// The last round that this CPU has answered.
     let answered = Atomic<UInt64>(0)
+
+    init(mode: FreeMode, bound: UInt64) {
+      warm = AreaCache(capacity: mode == .warm ? warmCapacity : 0)
+      cool = AreaCache(capacity: bound)
+    }
   }
 
   let state: Stable<State>
@@ -84,12 +87,13 @@ struct Reclaim {
     self.state = state
     let count = frames.cpus.count
     let bits = UInt64(Int.bitWidth - count.leadingZeroBitCount)
+    let bound = 8_192 &* bits / UInt64(count)
     unsafe state.pointer.initialize(
       to: State(
         mode: mode, frames: frames, tables: tables, areas: areas, pool: areas.pool, shootdown: shootdown,
-        slots: slots, open: open, closed: closed, bound: 8_192 &* bits / UInt64(count)))
+        slots: slots, open: open, closed: closed, bound: bound))
     for cpu in 0..<count {
-      unsafe slots[cpu].pointer.initialize(to: Slot())
+      unsafe slots[cpu].pointer.initialize(to: Slot(mode: mode, bound: bound))
       frames.cpus.rooms(cpu).value.reclaim = slots[cpu]
       unsafe open[cpu].pointer.initialize(to: RetiredBatch())
       unsafe closed[cpu].pointer.initialize(to: RetiredBatch())
@@ -113,23 +117,20 @@ struct Reclaim {
 extension Reclaim {
   /// In warm mode, takes a live area back from its caller and keeps it mapped, where there is room. O(1).
   /// - Parameters:
-  ///   - area: the number of its descriptor.
-  ///   - descriptor: this.
+  ///   - area: its descriptor.
   ///   - pages: the area's, without its guard.
   ///   - life: the generation of the descriptor when the caller looked at it.
   ///   - cpu: this CPU.
   /// - Returns: false where it has not done so.
   @inline(__always)
   func park(
-    _ area: UInt32, _ descriptor: Stable<AreaDescriptor>, _ pages: UInt64, in life: UInt64,
-    _ cpu: borrowing CPU
+    _ area: Stable<AreaDescriptor>, _ pages: UInt64, in life: UInt64, _ cpu: borrowing CPU
   ) -> Bool {
-    guard pages <= AreaCache.largest else { return false }
     let slot = slot(cpu)
-    guard slot.value.warm.pages &+ pages <= Self.warmCapacity,
-      descriptor.value.move(from: .live, to: .parked, in: life)
+    guard pages &- 1 < AreaCache.largest, pages <= slot.value.warm.room,
+      area.value.move(from: .live, to: .parked, in: life)
     else { return false }
-    slot.value.warm.keep(area, pages, at: slot.value.time, pool)
+    slot.value.warm.keep(area, pages)
     cpu.count(.warmParked)
     return true
   }
@@ -165,26 +166,25 @@ extension Reclaim {
 
   /// In warm mode, a freed area of the same kind that is still mapped.
   @inline(__always)
-  func reuseMapped(_ pages: UInt64, _ traits: AreaTraits, _ cpu: borrowing CPU) -> UInt32? {
-    guard let area = slot(cpu).value.warm.take(pages, key: traits.key, pool) else { return nil }
+  func reuseMapped(_ pages: UInt64, _ traits: AreaTraits, _ cpu: borrowing CPU) -> Stable<AreaDescriptor>? {
+    guard let area = slot(cpu).value.warm.take(pages, traits) else { return nil }
     cpu.count(.warmHits)
     return area
   }
 
   /// A freed area of the same kind that has its addresses and tables.
   @inline(__always)
-  func reuse(_ pages: UInt64, _ traits: AreaTraits, _ cpu: borrowing CPU) -> UInt32? {
+  func reuse(_ pages: UInt64, _ traits: AreaTraits, _ cpu: borrowing CPU) -> Stable<AreaDescriptor>? {
     guard mode != .strict else { return nil }
-    if let area = slot(cpu).value.cool.take(pages, key: traits.key, pool) { return area }
+    if let area = slot(cpu).value.cool.take(pages, traits) { return area }
     guard closedBatch(cpu).value.smallAreas.count > 0 else { return nil }
     completeAreas(limit: Self.share, cpu)
-    return slot(cpu).value.cool.take(pages, key: traits.key, pool)
+    return slot(cpu).value.cool.take(pages, traits)
   }
 
   /// Puts an area back that `reuse` gave out, and that could not be used.
-  func keep(_ area: UInt32, _ cpu: borrowing CPU) {
-    let slot = slot(cpu)
-    slot.value.cool.keep(area, pool[area].value.pageCount, at: slot.value.time, pool)
+  func keep(_ area: Stable<AreaDescriptor>, _ cpu: borrowing CPU) {
+    slot(cpu).value.cool.keep(area, area.value.pageCount)
   }
 
   /// Clears the next pages of a retired area, at most `limit`; the last of them put it into the open batch.

@@ -65,6 +65,8 @@ extension Tags {
       if change.exchanged { break }
       old = change.original
     }
+    mine[kind].freed.bump(1)
+    mine.value.showMore(bytes)
     let freed = mine[kind].bytesFreed.load(ordering: .relaxed)
     mine[kind].bytesFreed.store(freed &+ bytes, ordering: .releasing)
   }

@@ -199,11 +199,22 @@ extension Tags {
   /// Counts what was freed.
   @inline(__always)
   func remove(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) {
+    guard isUnlimited(tag, cpu) else { return earn(kind, tag, bytes, cpu) }
+    removeAtOnce(kind, tag, bytes, cpu)
+  }
+
+  /// Whether a tag has no quota.
+  @inline(__always)
+  func isUnlimited(_ tag: Tag, _ cpu: borrowing CPU) -> Bool {
+    mine(tag, cpu).value.credit.load(ordering: .relaxed) == 0
+  }
+
+  /// As `remove`, for a tag that had no quota a moment ago.
+  @inline(__always)
+  func removeAtOnce(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) {
     let mine = mine(tag, cpu)
     mine[kind].freed.bump(1)
-    mine.value.unseen.store(
-      min(mine.value.unseen.load(ordering: .relaxed) &+ bytes, Self.lookInterval), ordering: .relaxed)
-    guard mine.value.credit.load(ordering: .relaxed) == 0 else { return earn(kind, tag, bytes, cpu) }
+    mine.value.showMore(bytes)
     mine[kind].bytesFreed.bump(bytes)
   }
 
@@ -224,6 +235,14 @@ extension Tags {
 
   private func pages(_ bytes: borrowing Atomic<UInt64>) -> UInt64 {
     bytes.load(ordering: .relaxed) &>> state.value.pageShift
+  }
+}
+
+extension Tags.Charges {
+  /// Lets as many bytes be allocated unseen as were freed.
+  @inline(__always)
+  borrowing func showMore(_ bytes: UInt64) {
+    unseen.store(min(unseen.load(ordering: .relaxed) &+ bytes, Tags.lookInterval), ordering: .relaxed)
   }
 }
 
