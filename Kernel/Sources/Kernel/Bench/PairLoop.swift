@@ -38,7 +38,7 @@ struct PairLoop {
   /// full as they stay. It stops when nothing is on its way back: what those left is paid for too.
   func measure() throws(MemoryError) -> Figures {
     try warmUp()
-    var figures = Figures(operations: size.pairs, pagesEach: size.pages, from: manager)
+    var figures = Figures(operations: size.pairs, from: manager)
     let start = TimeStamp.now
     for _ in 0..<size.pairs { try unsafe manager.vfree(try allocate()) }
     figures.endLoop(manager)
