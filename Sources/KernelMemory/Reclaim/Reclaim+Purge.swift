@@ -93,7 +93,7 @@ extension Reclaim {
   /// As much of that work as a purge step does, and the next flush.
   /// - Returns: whether this CPU would hold back more than it may with `span` pages more.
   func relieveMore(span: UInt64, _ cpu: borrowing CPU) -> Bool {
-    let left = Self.budget &- complete(limit: Self.budget, keeping: true, cpu)
+    let left = Self.relief &- complete(limit: Self.relief, keeping: true, cpu)
     _ = clearQueued(limit: left, cpu)
     close(cpu)
     return isOverBound(with: span, cpu)

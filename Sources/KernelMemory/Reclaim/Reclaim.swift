@@ -23,6 +23,8 @@ internal import Synchronization
 struct Reclaim {
   /// Pages that a purge step works on at the most, unless it is told otherwise.
   static let budget = 128
+  /// Pages that an allocation works on at a time which finds this CPU over its bound.
+  static let relief = 32
   /// In pages, what it costs to free a frame that has no neighbour with it.
   static let frameCost = 2
   /// In pages, what it costs to put a table to rest, and to free it.
@@ -229,7 +231,7 @@ extension Reclaim {
 
   @inline(__always)
   func take(_ area: Stable<AreaDescriptor>, _ pages: UInt64, _ cpu: borrowing CPU) {
-    if area.value.state == .kept {
+    if area.value.isKept {
       slot(cpu).value.cool.takeFirst(area, pages)
     } else {
       _ = closedBatch(cpu).value.smallAreas.pop(pool)

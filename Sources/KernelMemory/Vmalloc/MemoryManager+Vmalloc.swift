@@ -68,7 +68,6 @@ extension MemoryManager {
   func vfree(_ address: VirtualAddress, in life: UInt64) throws(MemoryError) { try free(address, in: life) }
 
   /// The generation of the live area that begins at an address; zero, which none has, where there is none.
-  @inline(never)
   func life(of address: VirtualAddress) -> UInt64 { candidate(startingAt: address)?.life ?? 0 }
 
   /// Frees what `vmalloc` returned; nil is ignored. Allocates nothing and never waits for another CPU.
@@ -77,11 +76,11 @@ extension MemoryManager {
   public func vfree(_ pointer: UnsafeMutableRawPointer?) throws(MemoryError) {
     guard let pointer = unsafe pointer else { return }
     let address = unsafe VirtualAddress(pointer)
-    let tried = parkAtOnce(address)
+    let tried = freeAtOnce(address)
     if tried != Self.freed { try free(address, tried) }
   }
 
-  /// - Parameter tried: what `parkAtOnce` has said.
+  /// - Parameter tried: what `freeAtOnce` has said.
   @inline(never)
   private func free(_ address: VirtualAddress, _ tried: UInt64) throws(MemoryError) {
     try free(address, in: tried == Self.unknown ? nil : tried)
@@ -114,7 +113,9 @@ extension MemoryManager {
       guard tags.addAtOnce(.areas, traits.tag, count &<< shift, cpu) else { return 0 }
       slot.value.warm.takeFirst(area, count)
       cpu.count(.warmHits)
-      return UInt(show(area, from: .parked, traits, byteCount, cpu) &<< shift)
+      let first = note(area, traits, byteCount, cpu)
+      area.value.resumeParked()
+      return UInt(first &<< shift)
     }
   }
 
@@ -146,21 +147,21 @@ extension MemoryManager {
     cpu.count(.entriesWritten, Int(truncatingIfNeeded: count))
     cmachine_step(cmachine_step_entries_written)
     announce(area.value.pages)
-    return UInt(bytes(show(area, from: area.value.state, traits, byteCount, cpu)))
+    let first = note(area, traits, byteCount, cpu)
+    area.value.resume()
+    return UInt(bytes(first))
   }
 
-  /// Makes an area visible that is charged and mapped.
+  /// Notes what was asked for in an area that is to go live.
   /// - Returns: its first page.
   @inline(__always)
-  private func show(
-    _ area: Stable<AreaDescriptor>, from state: AreaState, _ traits: AreaTraits, _ byteCount: Int,
-    _ cpu: borrowing CPU
+  private func note(
+    _ area: Stable<AreaDescriptor>, _ traits: AreaTraits, _ byteCount: Int, _ cpu: borrowing CPU
   ) -> UInt64 {
     let first = area.value.first
     area.value.byteCount = UInt64(bitPattern: Int64(byteCount))
     area.value.traits = traits
     cpu.rooms.value.hints.value.remember(area, at: first)
-    area.value.resume(from: state)
     return first
   }
 
@@ -319,7 +320,9 @@ extension MemoryManager {
     _ area: Stable<AreaDescriptor>, _ request: Areas.Request, _ byteCount: Int, _ cpu: borrowing CPU
   ) -> PageNumber {
     tags.add(.areas, request.traits.tag, bytes(request.pages.rawValue), cpu)
-    return PageNumber(show(area, from: area.value.state, request.traits, byteCount, cpu))
+    let first = note(area, request.traits, byteCount, cpu)
+    area.value.resume()
+    return PageNumber(first)
   }
 
   /// Steps 2 to 4.
@@ -397,30 +400,42 @@ extension MemoryManager {
     let life: UInt64
   }
 
-  /// What `parkAtOnce` says: that it has freed the area, and that it could not look.
+  /// What `freeAtOnce` says: that it has freed the area, and that it could not look.
   private static var freed: UInt64 { .max }
   private static var unknown: UInt64 { .max &- 1 }
 
-  /// The shortest way: an area that this CPU remembers goes into the warm cache.
+  /// The shortest way: an area that this CPU remembers, or that the index leads to, goes into the warm cache or
+  /// into the open batch.
   /// - Returns: `freed`; `unknown`; or the life in which the area is to be freed otherwise, so that no other
   ///   area is freed that is behind the address by then: zero, which none has, where there is none.
   @inline(__always)
-  private func parkAtOnce(_ address: VirtualAddress) -> UInt64 {
+  private func freeAtOnce(_ address: VirtualAddress) -> UInt64 {
     let pageSize = pageSize
     return cpus.attempt(otherwise: Self.unknown) { cpu in
       guard let area = cpu.rooms.value.hints.value.area(at: address.number(pageSize).rawValue),
         let life = area.value.liveGeneration,
         PageNumber(area.value.first).address(pageSize) == address
-      else { return life(of: address) }
+      else { return findAndFree(address, cpu) }
       cmachine_step(cmachine_step_area_found)
-      let traits = area.value.traits
-      let pages = area.value.span &- UInt64(traits.guardPages)
-      guard tags.isUnlimited(traits.tag, cpu),
-        reclaim.park(area, pages, in: life, cpu) || reclaim.retireAtOnce(area, pages, in: life, cpu)
-      else { return life }
-      tags.removeAtOnce(.areas, traits.tag, pages &<< UInt64(pageSize.shift), cpu)
-      return Self.freed
+      return freeAtOnce(area, in: life, cpu)
     }
+  }
+
+  @inline(never)
+  private func findAndFree(_ address: VirtualAddress, _ cpu: borrowing CPU) -> UInt64 {
+    guard let found = candidate(startingAt: address) else { return 0 }
+    return freeAtOnce(found.descriptor, in: found.life, cpu)
+  }
+
+  @inline(__always)
+  private func freeAtOnce(_ area: Stable<AreaDescriptor>, in life: UInt64, _ cpu: borrowing CPU) -> UInt64 {
+    let traits = area.value.traits
+    let pages = area.value.span &- UInt64(traits.guardPages)
+    guard tags.isUnlimited(traits.tag, cpu),
+      reclaim.park(area, pages, in: life, cpu) || reclaim.retireAtOnce(area, pages, in: life, cpu)
+    else { return life }
+    tags.removeAtOnce(.areas, traits.tag, pages &<< UInt64(pageSize.shift), cpu)
+    return Self.freed
   }
 
   private func free(
