@@ -10,6 +10,8 @@ enum BenchPart {
   case growth
   /// What is kept for a live area besides its pages.
   case memory
+  /// How CPUs get in each other's way.
+  case contention
 
   /// Nil where no part has this name.
   init?(_ word: CommandLine.Word) {
@@ -21,6 +23,8 @@ enum BenchPart {
       self = .growth
     } else if word.equals("memory") {
       self = .memory
+    } else if word.equals("contention") {
+      self = .contention
     } else {
       return nil
     }
