@@ -49,8 +49,22 @@ struct AreaDescriptor: ~Copyable {
   var next: UInt32
   /// Of a hole, a link as well; of an area, its own number.
   var previous: UInt32
-  /// Of a freed area: the pages at its start whose entries are cleared.
-  var progress: UInt64
+  private var detail: UInt64
+
+  /// Of a freed area that waits for purge steps: the pages at its start whose entries are cleared.
+  @inline(__always)
+  var progress: UInt64 {
+    get { detail }
+    set { detail = newValue }
+  }
+
+  /// Of any other: where the entry of its first page is, if it is small and the others are behind it in the
+  /// same table; else zero. That table is pinned as long as there is the area.
+  @inline(__always)
+  var firstEntry: UInt {
+    get { UInt(detail) }
+    set { detail = UInt64(newValue) }
+  }
 
   /// The number of an area.
   @inline(__always)

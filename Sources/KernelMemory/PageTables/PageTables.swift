@@ -109,6 +109,30 @@ struct PageTables {
     }
   }
 
+  func firstEntry(of pages: PageRange) -> UInt {
+    switch choice {
+    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).firstEntry(of: pages)
+    }
+  }
+
+  @inline(__always)
+  func write(
+    _ count: UInt64, at firstEntry: UInt, _ attributes: MappingAttributes, _ frame: (UInt32) -> UInt32
+  ) {
+    switch choice {
+    case .x86_64FourLevel(let large):
+      walker(hasGigabyteLeaves: large).write(count, at: firstEntry, attributes, frame)
+    }
+  }
+
+  @inline(__always)
+  func detach(_ count: UInt64, at firstEntry: UInt) -> Detached {
+    switch choice {
+    case .x86_64FourLevel(let large):
+      walker(hasGigabyteLeaves: large).detach(count, at: firstEntry)
+    }
+  }
+
   func clear(_ pages: PageRange, emptied: inout EmptiedTables) -> Int {
     switch choice {
     case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).clear(pages, emptied: &emptied)

@@ -22,17 +22,21 @@ extension Walker {
   func detach(_ pages: PageRange) -> Detached {
     var detached = Detached()
     forEachStop(pages) { stop, first in
-      for step in 0..<stop.entries {
-        let value = first[step].value.load(ordering: .relaxed)
-        guard Format.isPresent(value) else { continue }
-        first[step].value.store(0, ordering: .relaxed)
-        let frame = UInt32(truncatingIfNeeded: Format.frame(ofLeaf: value, level: stop.level).rawValue)
-        let metadata = table[frame]
-        metadata.value.setState(metadata.value.state.becoming(.retired))
-        detached.frames.push(frame, table)
-      }
+      for step in 0..<stop.entries { detach(first[step], level: stop.level, into: &detached) }
     }
     return detached
+  }
+
+  /// Clears a leaf and detaches its frame, if it is there.
+  @inline(__always)
+  func detach(_ entry: Entry, level: Int, into detached: inout Detached) {
+    let value = entry.value.load(ordering: .relaxed)
+    guard Format.isPresent(value) else { return }
+    entry.value.store(0, ordering: .relaxed)
+    let frame = UInt32(truncatingIfNeeded: Format.frame(ofLeaf: value, level: level).rawValue)
+    let metadata = table[frame]
+    metadata.value.setState(metadata.value.state.becoming(.retired))
+    detached.frames.push(frame, table)
   }
 
   /// Clears every leaf of `pages`, whose frames are borrowed; leaves that stick out were split before.

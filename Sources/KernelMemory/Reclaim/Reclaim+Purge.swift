@@ -33,9 +33,8 @@ extension Reclaim {
     while done < limit, let area = slot(cpu).value.warm.evict(all: all) {
       cpu.count(.warmEvicted)
       area.value.setState(.retired)
-      area.value.progress = 0
-      done &+= Int(truncatingIfNeeded: area.value.pageCount) &+ 3
-      clear(area.value.number, limit: .max, cpu)
+      done &+= Int(truncatingIfNeeded: area.value.pageCount) &+ 4
+      clear(area.value.number, cpu)
     }
     return done
   }
@@ -63,7 +62,7 @@ extension Reclaim {
         _ = slot.value.queued.pop(pool)
         slot.value.queuedPages &-= pool[area].value.span
       }
-      clear(area, limit: share, cpu)
+      clearMore(area, limit: share, cpu)
       done &+= Int(truncatingIfNeeded: share)
     }
     return done
@@ -82,7 +81,7 @@ extension Reclaim {
     let slot = slot(cpu)
     // Whoever takes many pages does as much for those that came back.
     let share = Self.share &+ Int(truncatingIfNeeded: pages)
-    if slot.value.awaited != 0 {
+    if isFlushed(cpu) {
       let wanted = Int(truncatingIfNeeded: min(pages, AreaCache.largest))
       if frames.cached(cpu) < wanted { completeFrames(limit: wanted &+ Self.share, cpu) }
       if pages > AreaCache.largest { complete(limit: share &* Self.frameCost, keeping: true, cpu) }
@@ -107,8 +106,7 @@ extension Reclaim {
     // At most what a free clears at once: more might not fit under the bound, ever.
     let held = openBatch(cpu).value.pages &+ slot.value.queuedPages &+ min(span, Self.largestCleared)
     if held > state.value.bound { return true }
-    return slot.value.awaited != 0 && held &+ closedBatch(cpu).value.pages > state.value.bound
-      && !shootdown.isComplete(slot.value.awaited)
+    return held &+ slot.value.awaitedPages > state.value.bound && !isFlushed(cpu)
   }
 
   /// The request that this CPU's closed batch waits for; zero where it has none.

@@ -61,6 +61,10 @@ struct Reclaim {
   struct Slot: ~Copyable {
     /// The request that the closed batch waits for; zero where there is no closed batch.
     var awaited: UInt64 = 0
+    /// Whether a token has shown that the closed batch's flush is complete.
+    var isFlushed = false
+    /// The closed batch's pages, until then.
+    var awaitedPages: UInt64 = 0
     var queued = AreaList()
     /// Pages of the queued areas, guards included.
     var queuedPages: UInt64 = 0
@@ -95,6 +99,8 @@ struct Reclaim {
     for cpu in 0..<count {
       unsafe slots[cpu].pointer.initialize(to: Slot(mode: mode, bound: bound))
       frames.cpus.rooms(cpu).value.reclaim = slots[cpu]
+      frames.cpus.rooms(cpu).value.open = open[cpu]
+      frames.cpus.rooms(cpu).value.closed = closed[cpu]
       unsafe open[cpu].pointer.initialize(to: RetiredBatch())
       unsafe closed[cpu].pointer.initialize(to: RetiredBatch())
     }
@@ -107,8 +113,8 @@ struct Reclaim {
   var pool: DescriptorPool { state.value.pool }
   var shootdown: Shootdown { state.value.shootdown }
 
-  func openBatch(_ cpu: borrowing CPU) -> Stable<RetiredBatch> { state.value.open[cpu.number] }
-  func closedBatch(_ cpu: borrowing CPU) -> Stable<RetiredBatch> { state.value.closed[cpu.number] }
+  func openBatch(_ cpu: borrowing CPU) -> Stable<RetiredBatch> { cpu.rooms.value.open }
+  func closedBatch(_ cpu: borrowing CPU) -> Stable<RetiredBatch> { cpu.rooms.value.closed }
   func slot(_ cpu: borrowing CPU) -> Stable<Slot> { cpu.rooms.value.reclaim }
 }
 
@@ -151,13 +157,13 @@ extension Reclaim {
     if openBatch(cpu).value.pages &+ slot.value.queuedPages &+ descriptor.value.span > state.value.bound {
       close(cpu)
     }
-    descriptor.value.progress = 0
     if mode == .strict {
-      clear(area, limit: pages, cpu)
+      clear(area, cpu)
       flushOpen(cpu)
     } else if pages <= Self.largestCleared {
-      clear(area, limit: pages, cpu)
+      clear(area, cpu)
     } else {
+      descriptor.value.progress = 0
       slot.value.queued.push(area, pool)
       slot.value.queuedPages &+= descriptor.value.span
     }
@@ -187,24 +193,99 @@ extension Reclaim {
     slot(cpu).value.cool.keep(area, area.value.pageCount)
   }
 
-  /// Clears the next pages of a retired area, at most `limit`; the last of them put it into the open batch.
-  /// - Returns: whether those were the last.
-  @discardableResult
+  /// The shortest way, in lazy and warm mode: takes a small live area back from its caller, clears its entries
+  /// where it remembers them, and puts it into the open batch, where the bound allows that.
+  /// - Returns: false where it has not done so.
+  @inline(never)
+  func retireAtOnce(
+    _ area: Stable<AreaDescriptor>, _ pages: UInt64, in life: UInt64, _ cpu: borrowing CPU
+  ) -> Bool {
+    let batch = openBatch(cpu)
+    let held = batch.value.pages &+ area.value.span
+    guard area.value.firstEntry != 0, held &+ slot(cpu).value.queuedPages <= state.value.bound,
+      mode != .strict, area.value.move(from: .live, to: .retired, in: life)
+    else { return false }
+    clearSmall(area, pages, cpu)
+    batch.value.pages = held
+    batch.value.smallAreas.push(area.value.number, pool)
+    return true
+  }
+
+  /// A small area that can be handed out with other frames, from the cool cache or else straight from the closed
+  /// batch, if it is flushed; nil where work that frees have left is due before. `take` takes it out.
   @inline(__always)
-  func clear(_ area: UInt32, limit: UInt64, _ cpu: borrowing CPU) -> Bool {
+  func keptAtOnce(_ pages: UInt64, _ traits: AreaTraits, _ cpu: borrowing CPU) -> Stable<AreaDescriptor>? {
+    let slot = slot(cpu)
+    let held = openBatch(cpu).value.pages &+ slot.value.awaitedPages
+    guard held &+ pages &+ UInt64(traits.guardPages) <= state.value.bound, slot.value.queuedPages == 0
+    else { return nil }
+    if let area = slot.value.cool.first(pages, traits) { return area.value.firstEntry != 0 ? area : nil }
+    guard slot.value.isFlushed, closedBatch(cpu).value.smallAreas.first != 0 else { return nil }
+    let area = pool[closedBatch(cpu).value.smallAreas.first]
+    guard area.value.pageCount == pages, area.value.traits.hasSameKey(as: traits), area.value.firstEntry != 0
+    else { return nil }
+    return area
+  }
+
+  @inline(__always)
+  func take(_ area: Stable<AreaDescriptor>, _ pages: UInt64, _ cpu: borrowing CPU) {
+    if area.value.state == .kept {
+      slot(cpu).value.cool.takeFirst(area, pages)
+    } else {
+      _ = closedBatch(cpu).value.smallAreas.pop(pool)
+    }
+  }
+
+  /// Whether frames for an area can come straight from the closed batch: it is flushed, has more than that, so
+  /// that it need not be ended, and the area may have frames of any zone.
+  @inline(__always)
+  func hasFlushedFrames(_ pages: UInt64, _ traits: AreaTraits, _ cpu: borrowing CPU) -> Bool {
+    slot(cpu).value.isFlushed && traits.zone == .normal
+      && closedBatch(cpu).value.frames.count > Int(truncatingIfNeeded: pages)
+  }
+
+  /// Takes one of them.
+  @inline(__always)
+  func takeFlushedFrame(_ cpu: borrowing CPU) -> UInt32 {
+    closedBatch(cpu).value.frames.popFirst(frames.table)
+  }
+
+  @inline(__always)
+  private func clearSmall(_ area: Stable<AreaDescriptor>, _ pages: UInt64, _ cpu: borrowing CPU) {
+    let detached = tables.detach(pages, at: area.value.firstEntry)
+    let range = PageRange(unchecked: PageNumber(area.value.first), count: PageCount(pages))
+    noteCleared(detached, range, cpu)
+  }
+
+  /// Clears all pages of a retired area, and puts it into the open batch.
+  func clear(_ area: UInt32, _ cpu: borrowing CPU) {
+    let pages = pool[area].value.pages
+    if pool[area].value.firstEntry != 0 {
+      clearSmall(pool[area], pages.count.rawValue, cpu)
+    } else {
+      noteCleared(tables.detach(pages), pages, cpu)
+    }
+    retireAddresses(area, cpu)
+  }
+
+  /// Clears the next pages of an area that was queued, at most `limit`; the last of them put it into the open
+  /// batch.
+  func clearMore(_ area: UInt32, limit: UInt64, _ cpu: borrowing CPU) {
     let descriptor = pool[area]
     let done = descriptor.value.progress
     let total = descriptor.value.pageCount
     let count = min(limit, total &- done)
     let pages = PageRange(unchecked: PageNumber(descriptor.value.first &+ done), count: PageCount(count))
-    let detached = tables.detach(pages)
+    noteCleared(tables.detach(pages), pages, cpu)
+    descriptor.value.progress = done &+ count
+    if done &+ count == total { retireAddresses(area, cpu) }
+  }
+
+  @inline(__always)
+  private func noteCleared(_ detached: consuming Detached, _ pages: PageRange, _ cpu: borrowing CPU) {
     cmachine_step(cmachine_step_entries_cleared)
     cpu.count(.entriesCleared, detached.frames.count)
     add(detached, pages, cpu)
-    descriptor.value.progress = done &+ count
-    guard done &+ count == total else { return false }
-    retireAddresses(area, cpu)
-    return true
   }
 
   /// Puts an area that is cleared into the open batch.
@@ -224,7 +305,7 @@ extension Reclaim {
   }
 
   /// Whether an area is small enough for the cool cache, and its guard no larger than it may be.
-  private func canBeKept(_ area: UInt32) -> Bool {
+  func canBeKept(_ area: UInt32) -> Bool {
     pool[area].value.pageCount <= AreaCache.largest && pool[area].value.span <= 2 * AreaCache.largest
   }
 

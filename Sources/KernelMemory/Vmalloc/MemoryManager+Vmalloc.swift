@@ -108,13 +108,45 @@ extension MemoryManager {
     guard count &- 1 < AreaCache.largest else { return 0 }
     return cpus.attempt(otherwise: 0) { cpu in
       let slot = reclaim.slot(cpu)
-      guard let area = slot.value.warm.first(count, traits),
-        tags.addAtOnce(.areas, traits.tag, count &<< shift, cpu)
-      else { return 0 }
+      guard let area = slot.value.warm.first(count, traits) else {
+        return takeKept(count, traits, byteCount, cpu)
+      }
+      guard tags.addAtOnce(.areas, traits.tag, count &<< shift, cpu) else { return 0 }
       slot.value.warm.takeFirst(area, count)
       cpu.count(.warmHits)
       return UInt(show(area, from: .parked, traits, byteCount, cpu) &<< shift)
     }
+  }
+
+  /// The next shortest: an area whose addresses and tables were kept, with frames of this CPU's list.
+  @inline(never)
+  private func takeKept(
+    _ count: UInt64, _ traits: AreaTraits, _ byteCount: Int, _ cpu: borrowing CPU
+  ) -> UInt {
+    guard let area = reclaim.keptAtOnce(count, traits, cpu) else { return 0 }
+    let attributes = MappingAttributes(traits.protection, cache: traits.cache)
+    if reclaim.hasFlushedFrames(count, traits, cpu) {
+      guard tags.addAtOnce(.areas, traits.tag, bytes(count), cpu) else { return 0 }
+      tables.write(count, at: area.value.firstEntry, attributes) { page in
+        let frame = reclaim.takeFlushedFrame(cpu)
+        frames.table[frame].value.map(area: area.value.number, page: page)
+        return frame
+      }
+    } else {
+      guard let cache = frames.cache(holding: count, traits.zone, cpu),
+        tags.addAtOnce(.areas, traits.tag, bytes(count), cpu)
+      else { return 0 }
+      tables.write(count, at: area.value.firstEntry, attributes) { page in
+        let frame = cache.value.pop(frames.table)
+        frames.table[frame].value.map(area: area.value.number, page: page)
+        return frame
+      }
+    }
+    reclaim.take(area, count, cpu)
+    cpu.count(.entriesWritten, Int(truncatingIfNeeded: count))
+    cmachine_step(cmachine_step_entries_written)
+    announce(area.value.pages)
+    return UInt(bytes(show(area, from: area.value.state, traits, byteCount, cpu)))
   }
 
   /// Makes an area visible that is charged and mapped.
@@ -313,6 +345,8 @@ extension MemoryManager {
       frames.free(list, cpu)
       throw error
     }
+    areas.pool[area].value.firstEntry =
+      reclaim.canBeKept(area) ? tables.firstEntry(of: areas.pool[area].value.pages) : 0
     var leaves = LeafList(list, area: area, frames.table)
     map(area, request, from: &leaves, cpu)
     leaves.end()
@@ -381,7 +415,9 @@ extension MemoryManager {
       cmachine_step(cmachine_step_area_found)
       let traits = area.value.traits
       let pages = area.value.span &- UInt64(traits.guardPages)
-      guard tags.isUnlimited(traits.tag, cpu), reclaim.park(area, pages, in: life, cpu) else { return life }
+      guard tags.isUnlimited(traits.tag, cpu),
+        reclaim.park(area, pages, in: life, cpu) || reclaim.retireAtOnce(area, pages, in: life, cpu)
+      else { return life }
       tags.removeAtOnce(.areas, traits.tag, pages &<< UInt64(pageSize.shift), cpu)
       return Self.freed
     }

@@ -49,7 +49,7 @@ struct Bench {
   func profile(_ options: Options) -> ExitStatus {
     let size = PairLoop.Size(name: "profile", pages: options.profiledPages, pairs: options.profiledPairs)
     return reporting { () throws(MemoryError) in
-      try PairLoop(size, on: manager).runMarked(purging: mode != .warm)
+      try PairLoop(size, on: manager).runMarked()
       return true
     }
   }

@@ -66,12 +66,11 @@ struct PairLoop {
 
   /// The pairs between two calls of `kernel_profile_mark`, after as many others.
   /// - Parameter purging: whether what the pairs left on its way back is purged before the second one.
-  func runMarked(purging: Bool) throws(MemoryError) {
-    for _ in 0..<size.pairs { try unsafe manager.vfree(try allocate()) }
-    if purging { try manager.flushRetired() }
+  func runMarked() throws(MemoryError) {
+    // So long that more than one batch has been freed, and the caches are as they will be.
+    for _ in 0..<size.pairs * 3 { try unsafe manager.vfree(try allocate()) }
     kernel_profile_mark()
     for _ in 0..<size.pairs { try unsafe manager.vfree(try allocate()) }
-    if purging { try manager.flushRetired() }
     kernel_profile_mark()
   }
 
