@@ -2,7 +2,7 @@
 # Lays the figures of `make bench` (.build/bench.json) beside those of Linux and the goals
 # (Benchmarks/linux-6.12.tsv), as a table. A row without a figure is "absent": the function does not exist yet,
 # or the run that measures it was left out. Below it, pairs in full machines beside those in an empty one, what
-# CPUs share, and what is kept for a live area.
+# CPUs share, what is kept for a live area, and how often its use makes a CPU walk the tables.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 figures=.build/bench.json
@@ -140,7 +140,30 @@ show_memory() {
     }' <(flat "$figures") "$anchors"
 }
 
+show_access() {
+  awk '
+    function show(size, name) { show_leaves(size, name, "4K", "4 KiB"); show_leaves(size, name, "2M", "2 MiB") }
+    function show_leaves(size, name, leaf, leaf_name,   row) {
+      row = "access_" size "_" leaf
+      if (figure[row "_walks"] == "") return
+      if (!lines++) {
+        form = "%-28s%-8s%14s%9s%15s\n"
+        printf "\n" form, "1,000 random reads", "leaves", "L1 TLB misses", "walks", "entries loaded"
+      }
+      printf form, name, leaf_name, figure[row "_misses"], figure[row "_walks"], figure[row "_loads"]
+    }
+    { figure[$1] = $2 }
+    END {
+      show("64M", "over 64 MiB"); show("1G", "over 1 GiB")
+      if (lines) {
+        print "real page tables, translated by a model of the TLBs of an Intel Skylake (TranslationModel.swift): QEMU has"
+        print "no such TLB, and no counter that a guest could read"
+      }
+    }' <(flat "$figures")
+}
+
 compare_with_linux
 compare_growth
 show_contention
 show_memory
+show_access

@@ -45,6 +45,8 @@ for cpus in ${BENCH_CPUS:-1 2}; do
   done
 done
 
+count access lazy 1
+
 # RAM that the guest does not touch costs the host nothing, so that half of it is enough.
 can_grow() {
   [ "${GROWTH:-yes}" = yes ] || return 1

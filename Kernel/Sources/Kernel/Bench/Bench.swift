@@ -29,6 +29,7 @@ struct Bench {
       case .growth: try Growth(manager: manager, mode: mode).run()
       case .memory: try MemoryCost(on: manager).measure()
       case .contention: try Contention.measure(on: manager, mode: mode)
+      case .access: try AccessSpeed(manager: manager).measure()
       }
     }
   }

@@ -12,6 +12,8 @@ enum BenchPart {
   case memory
   /// How CPUs get in each other's way.
   case contention
+  /// How often memory that is used makes the CPU walk the page tables.
+  case access
 
   /// Nil where no part has this name.
   init?(_ word: CommandLine.Word) {
@@ -25,6 +27,8 @@ enum BenchPart {
       self = .memory
     } else if word.equals("contention") {
       self = .contention
+    } else if word.equals("access") {
+      self = .access
     } else {
       return nil
     }
