@@ -105,7 +105,7 @@ extension Frames {
     case .free, .idle, .retired: .alreadyFree
     case .tail:
       switch table[head(around: UInt32(frame.rawValue))].value.state.kind {
-      case .free, .idle: .alreadyFree
+      case .free, .idle, .retired: .alreadyFree
       case .allocated: .interior
       default: .foreign
       }

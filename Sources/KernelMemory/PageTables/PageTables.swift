@@ -55,6 +55,13 @@ struct PageTables {
     }
   }
 
+  /// log2 of the pages that a large leaf of an area maps.
+  var areaLeafOrder: Int {
+    switch choice {
+    case .x86_64FourLevel: Int(X86_64Format.spanShift(X86_64Format.areaLeafLevel))
+    }
+  }
+
   /// Refuses frames that no entry can name.
   /// - Throws: `frameOutOfReach`.
   func checkReach(_ first: FrameNumber, _ count: PageCount) throws(MemoryError) {
@@ -66,22 +73,23 @@ struct PageTables {
   }
 
   func tablesMissing(
-    for pages: PageRange, frame: FrameNumber? = nil, checkingLeaves: Bool = false
+    for pages: PageRange, frame: FrameNumber? = nil, large: PageCount = .zero, checkingLeaves: Bool = false
   ) throws(MemoryError) -> Int {
     switch choice {
-    case .x86_64FourLevel(let large):
-      try walker(hasGigabyteLeaves: large).tablesMissing(
-        for: pages, frame: frame, checkingLeaves: checkingLeaves)
+    case .x86_64FourLevel(let gigabyte):
+      try walker(hasGigabyteLeaves: gigabyte).tablesMissing(
+        for: pages, frame: frame, large: large, checkingLeaves: checkingLeaves)
     }
   }
 
   func pin(
-    _ pages: PageRange, frame: FrameNumber? = nil, eachLeaf: Bool = true,
+    _ pages: PageRange, frame: FrameNumber? = nil, large: PageCount = .zero, eachLeaf: Bool = true,
     from source: inout some TableSource & ~Copyable
   ) -> Int {
     switch choice {
-    case .x86_64FourLevel(let large):
-      walker(hasGigabyteLeaves: large).pin(pages, frame: frame, eachLeaf: eachLeaf, from: &source)
+    case .x86_64FourLevel(let gigabyte):
+      walker(hasGigabyteLeaves: gigabyte).pin(
+        pages, frame: frame, large: large, eachLeaf: eachLeaf, from: &source)
     }
   }
 
@@ -103,9 +111,28 @@ struct PageTables {
   }
 
   @inline(__always)
-  func detach(_ pages: PageRange) -> Detached {
+  func fill(
+    _ pages: PageRange, area: UInt32, _ attributes: MappingAttributes,
+    from source: inout some BlockSource & ~Copyable
+  ) -> Int {
     switch choice {
-    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).detach(pages)
+    case .x86_64FourLevel(let large):
+      walker(hasGigabyteLeaves: large).fill(pages, area: area, attributes, from: &source)
+    }
+  }
+
+  @inline(__always)
+  func detach(_ pages: PageRange, limit: Int = .max) -> Detached {
+    switch choice {
+    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).detach(pages, limit: limit)
+    }
+  }
+
+  @inline(__always)
+  func detachOneBlock(_ pages: PageRange, onto retired: inout BlockList) -> Bool {
+    switch choice {
+    case .x86_64FourLevel(let large):
+      walker(hasGigabyteLeaves: large).detachOneBlock(pages, onto: &retired)
     }
   }
 

@@ -54,12 +54,23 @@ extension Reclaim {
     }
   }
 
-  /// Frees up to `limit` frames of the closed batch, if its flush is complete.
-  func completeFrames(limit: Int, _ cpu: borrowing CPU) {
+  /// Frees frames of the closed batch, up to `limit` blocks or `pages` frames, if its flush is complete.
+  func completeFrames(limit: Int, pages: Int, _ cpu: borrowing CPU) {
     withClosed(cpu) { batch in
-      let count = frames.free(&batch.frames, limit: limit, cpu)
+      let count = frames.free(&batch.frames, limit: limit, frames: pages, cpu)
       cmachine_step(cmachine_step_frames_freed)
       return count
+    }
+  }
+
+  /// Frees about `pages` frames of the closed batch, and as many addresses, if its flush is complete.
+  func completeShare(pages: Int, _ cpu: borrowing CPU) {
+    withClosed(cpu) { batch in
+      let count = frames.free(&batch.frames, frames: pages, cpu)
+      cmachine_step(cmachine_step_frames_freed)
+      _ = free(&batch.tables, limit: 1, cpu)
+      _ = sort(&batch, limit: 1, keeping: true, cpu)
+      return count &+ release(&batch.areas, limit: 2 &* Self.releaseCost(UInt64(pages)), cpu)
     }
   }
 

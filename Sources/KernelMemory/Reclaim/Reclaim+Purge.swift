@@ -34,8 +34,7 @@ extension Reclaim {
       cpu.count(.warmEvicted)
       pool[area].value.setState(.retired)
       pool[area].value.progress = 0
-      done &+= Int(truncatingIfNeeded: pool[area].value.pageCount) &+ 3
-      clear(area, limit: .max, cpu)
+      done &+= clearSmall(area, cpu).work &+ 3
     }
     return done
   }
@@ -51,20 +50,20 @@ extension Reclaim {
     return done
   }
 
-  /// Clears pages of queued areas. An area leaves the queue before its link serves the batch.
+  /// Clears pages of queued areas.
+  /// - Returns: how much work that was.
   private func clearQueued(limit: Int, _ cpu: borrowing CPU) -> Int {
     let slot = slot(cpu)
     var done = 0
-    while done < limit, slot.value.queued.first != 0 {
-      let area = slot.value.queued.first
-      let left = pool[area].value.pageCount &- pool[area].value.progress
-      let share = min(left, UInt64(limit &- done))
-      if share == left {
-        _ = slot.value.queued.pop(pool)
-        slot.value.queuedPages &-= pool[area].value.span
-      }
-      clear(area, limit: share, cpu)
-      done &+= Int(truncatingIfNeeded: share)
+    // An area's link serves the queue or the batch.
+    while done < limit, let area = slot.value.queued.pop(pool) {
+      let span = pool[area].value.span
+      slot.value.queuedPages &-= span
+      let step = clear(area, limit: limit &- done, cpu)
+      done &+= step.work
+      guard !step.isDone else { continue }
+      slot.value.queued.push(area, pool)
+      slot.value.queuedPages &+= span
     }
     return done
   }
@@ -83,12 +82,20 @@ extension Reclaim {
     // Whoever takes many pages does as much for those that came back.
     let share = Self.share &+ Int(truncatingIfNeeded: pages)
     if slot.value.awaited != 0 {
-      let wanted = Int(truncatingIfNeeded: min(pages, AreaCache.largest))
-      if frames.cached(cpu) < wanted { completeFrames(limit: wanted &+ Self.share, cpu) }
-      if pages > AreaCache.largest { complete(limit: share &* Self.frameCost, keeping: true, cpu) }
+      if pages > AreaCache.largest {
+        completeShare(pages: share, cpu)
+      } else if !hasFrames(for: pages, cpu) {
+        completeFrames(limit: Self.share, pages: share, cpu)
+      }
     }
     if slot.value.queued.first != 0 { _ = clearQueued(limit: share, cpu) }
     return isOverBound(with: span, cpu)
+  }
+
+  /// Whether this CPU's lists have the largest block that so many pages take.
+  @inline(__always)
+  private func hasFrames(for pages: UInt64, _ cpu: borrowing CPU) -> Bool {
+    frames.hasListed(order: 63 &- pages.leadingZeroBitCount, .normal, cpu)
   }
 
   /// As much of that work as a purge step does, and the next flush.

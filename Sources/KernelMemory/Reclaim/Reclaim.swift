@@ -34,6 +34,9 @@ struct Reclaim {
   static func share(of left: Int, _ cost: Int) -> Int { left > 0 ? max(1, left / cost) : 0 }
   /// A free of more pages than this leaves the clearing to a purge step.
   static let largestCleared: UInt64 = 64
+  /// So does one of more work than this, as of 64 pages that are no neighbours in memory: 12 blocks take some 500
+  /// instructions.
+  static let clearedByFree = 12
   /// How much of a closed batch one call completes on its way, when it needs what is in it: 12 frames, or 12
   /// areas, take some 500 instructions.
   static let share = 12
@@ -133,8 +136,8 @@ extension Reclaim {
     return true
   }
 
-  /// Takes a live area back from its caller. Of several that try, one succeeds. O(pages) up to 64
-  /// pages, O(1) above.
+  /// Takes a live area back from its caller. Of several that try, one succeeds. O(1): up to 64 pages in a few
+  /// blocks are cleared at once.
   /// - Parameters:
   ///   - area: the number of its descriptor.
   ///   - life: the generation of the descriptor when the caller looked at it.
@@ -151,11 +154,11 @@ extension Reclaim {
     }
     descriptor.value.progress = 0
     if mode == .strict {
-      clear(area, limit: pages, cpu)
+      clear(area, cpu)
       flushOpen(cpu)
-    } else if pages <= Self.largestCleared {
-      clear(area, limit: pages, cpu)
-    } else {
+    } else if pages > Self.largestCleared
+      || !clearSmall(area, limit: Self.clearedByFree, cpu).isDone
+    {
       slot.value.queued.push(area, pool)
       slot.value.queuedPages &+= descriptor.value.span
     }
@@ -186,22 +189,53 @@ extension Reclaim {
     slot.value.cool.keep(area, pool[area].value.pageCount, at: slot.value.time, pool)
   }
 
-  /// Clears the next pages of a retired area, at most `limit`; the last of them put it into the open batch.
-  /// - Returns: whether those were the last.
+  /// Clears the next pages of a retired area; the last of them put it into the open batch.
+  /// - Parameters:
+  ///   - area: the number of its descriptor.
+  ///   - limit: of work, as `Walker.detach` counts it.
+  ///   - cpu: this CPU.
+  /// - Returns: how much work that was, and whether those were the last.
   @discardableResult
-  @inline(__always)
-  func clear(_ area: UInt32, limit: UInt64, _ cpu: borrowing CPU) -> Bool {
+  @inline(never)
+  func clear(
+    _ area: UInt32, limit: Int = .max, _ cpu: borrowing CPU
+  ) -> (work: Int, isDone: Bool) {
     let descriptor = pool[area]
+    let first = descriptor.value.first
     let done = descriptor.value.progress
     let total = descriptor.value.pageCount
-    let count = min(limit, total &- done)
-    let pages = PageRange(unchecked: PageNumber(descriptor.value.first &+ done), count: PageCount(count))
-    let detached = tables.detach(pages)
+    let detached = tables.detach(
+      PageRange(unchecked: PageNumber(first &+ done), count: PageCount(total &- done)), limit: limit)
     cmachine_step(cmachine_step_entries_cleared)
-    cpu.count(.entriesCleared, detached.frames.count)
-    add(detached, pages, cpu)
+    cpu.count(.entriesCleared, detached.entries)
+    let (count, work) = (detached.pages, detached.work)
+    add(detached, PageRange(unchecked: PageNumber(first &+ done), count: PageCount(count)), cpu)
     descriptor.value.progress = done &+ count
-    guard done &+ count == total else { return false }
+    guard done &+ count == total else { return (work, false) }
+    retireAddresses(area, cpu)
+    return (work, true)
+  }
+
+  /// As `clear`, for an area of at most 64 pages, nothing of which is cleared yet.
+  @inline(__always)
+  func clearSmall(
+    _ area: UInt32, limit: Int = .max, _ cpu: borrowing CPU
+  ) -> (work: Int, isDone: Bool) {
+    let descriptor = pool[area]
+    if clearOneBlock(area, descriptor, descriptor.value.pageCount, cpu) { return (3, true) }
+    return clear(area, limit: limit, cpu)
+  }
+
+  /// - Returns: false, with nothing done, where the area's frames are not one block.
+  @inline(__always)
+  private func clearOneBlock(
+    _ area: UInt32, _ descriptor: Stable<AreaDescriptor>, _ count: UInt64, _ cpu: borrowing CPU
+  ) -> Bool {
+    let pages = PageRange(unchecked: PageNumber(descriptor.value.first), count: PageCount(count))
+    guard tables.detachOneBlock(pages, onto: &openBatch(cpu).value.frames) else { return false }
+    cmachine_step(cmachine_step_entries_cleared)
+    cpu.count(.entriesCleared, Int(truncatingIfNeeded: count))
+    cover(pages, cpu)
     retireAddresses(area, cpu)
     return true
   }
@@ -241,6 +275,13 @@ extension Reclaim {
     let batch = openBatch(cpu)
     batch.value.frames.prepend(detached.frames, frames.table)
     batch.value.tables.append(detached.tables, frames.table)
+    cover(pages, cpu)
+  }
+
+  /// Has the flush of the open batch cover `pages`, which have been cleared.
+  @inline(__always)
+  private func cover(_ pages: PageRange, _ cpu: borrowing CPU) {
+    let batch = openBatch(cpu)
     batch.value.ranges.add(pages, frames.table.pageSize, threshold: shootdown.threshold)
     batch.value.generation = shootdown.newest
     #if Ablations

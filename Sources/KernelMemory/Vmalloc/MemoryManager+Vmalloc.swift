@@ -244,67 +244,6 @@ extension MemoryManager {
     cpu.count(.pagesAllocated, Int(truncatingIfNeeded: request.pages.rawValue))
     descriptor.value.renew(as: .live)
   }
-
-  /// Steps 2 to 4.
-  private func reserve(_ request: Areas.Request, _ cpu: borrowing CPU) throws(MemoryError) -> UInt32 {
-    let instance = areas[request.traits.instance]
-    let area = try areas.locked(cpu) { () throws(MemoryError) in try instance.reserve(request, cpu) }
-    do throws(MemoryError) {
-      try fill(area, request, cpu)
-    } catch {
-      areas.locked(cpu) { instance.release(area) }
-      throw error
-    }
-    return area
-  }
-
-  /// Frames for a new area, and tables for it.
-  private func fill(_ area: UInt32, _ request: Areas.Request, _ cpu: borrowing CPU) throws(MemoryError) {
-    let list = try frames.allocate(
-      count: Int(truncatingIfNeeded: request.pages.rawValue), zone: request.traits.zone, cpu)
-    do throws(MemoryError) {
-      try pin(areas.pool[area].value.pages, frame: nil, cpu)
-    } catch {
-      frames.free(list, cpu)
-      throw error
-    }
-    var leaves = LeafList(list, area: area, frames.table)
-    map(area, request, from: &leaves, cpu)
-    leaves.end()
-  }
-
-  /// Frames for an area whose tables are pinned.
-  @inline(__always)
-  private func populate(_ area: UInt32, _ request: Areas.Request, _ cpu: borrowing CPU) throws(MemoryError) {
-    if let cache = frames.cache(holding: request.pages.rawValue, request.traits.zone, cpu) {
-      var leaves = CachedLeaves(cache, area: area, frames.table)
-      map(area, request, from: &leaves, cpu)
-      return
-    }
-    let list = try frames.allocate(
-      count: Int(truncatingIfNeeded: request.pages.rawValue), zone: request.traits.zone, cpu)
-    var leaves = LeafList(list, area: area, frames.table)
-    map(area, request, from: &leaves, cpu)
-    leaves.end()
-  }
-
-  /// Step 4's end, which cannot fail.
-  @inline(__always)
-  private func map(
-    _ area: UInt32, _ request: Areas.Request, from leaves: inout some LeafSource & ~Copyable,
-    _ cpu: borrowing CPU
-  ) {
-    let attributes = MappingAttributes(request.traits.protection, cache: request.traits.cache)
-    let pages = PageRange(unchecked: PageNumber(areas.pool[area].value.first), count: request.pages)
-    write(pages, frame: nil, attributes, from: &leaves, cpu)
-    #if Ablations
-    if Ablation.mapGuard.isOn, let leaf = tables.query(pages.first) {
-      var run = LeafRun(leaf.frame)
-      let guardPage = PageRange(unchecked: pages.end, count: PageCount(1))
-      write(guardPage, frame: leaf.frame, attributes, from: &run, cpu)
-    }
-    #endif
-  }
 }
 
 // MARK: - Unmaking
