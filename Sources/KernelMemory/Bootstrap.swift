@@ -65,7 +65,7 @@ extension Bootstrap {
     space.early.window = space.linearMap
     let table = try makeFrameTable()
     let count = machine.cpuCount
-    let cpus = CPUs(count: count, blocks: try carve(count))
+    let cpus = CPUs(count: count, blocks: try carve(count), directory: try carve(count))
     let tags = Tags(
       cpus: cpus, pageSize: table.pageSize, state: try carve(1), names: try carve(Tags.capacity),
       charges: try carve(Tags.capacity * count), shared: try carve(Tags.capacity), lock: try carve(1))
@@ -77,7 +77,7 @@ extension Bootstrap {
     let pool = DescriptorPool(frames: frames, state: try carve(1), chunks: try carve(chunks), limit: chunks)
     let areas = AreasTable(
       pool: pool, frames: frames, state: try carve(1), areas: try carve(AreasTable.capacity),
-      indexes: try carve(AreasTable.capacity), lock: try carve(1))
+      indexes: try carve(AreasTable.capacity), hints: try carve(count), lock: try carve(1))
     let machines: Stable<Machine> = try carve(1)
     unsafe machines.pointer.initialize(to: machine)
     let tables = PageTables(
@@ -96,7 +96,8 @@ extension Bootstrap {
     let control: Stable<MemoryManager.Control> = try carve(1)
     unsafe control.pointer.initialize(
       to: MemoryManager.Control(
-        cpus: cpus, machine: machines, tags: tags, frames: frames, tables: tables, areas: areas,
+        cpus: cpus, pageSize: table.pageSize, machine: machines, tags: tags, frames: frames, tables: tables,
+        areas: areas,
         reclaim: reclaim, slab: slab))
 
     // From here on the early frames are closed.

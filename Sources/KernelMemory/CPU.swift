@@ -23,6 +23,10 @@ struct CPU: ~Copyable {
     block.value.counters.add(UInt64(truncatingIfNeeded: amount), to: counter)
   }
 
+  /// What the rooms have for this CPU.
+  @inline(__always)
+  var rooms: Stable<CPURooms> { Stable(bitPattern: block.address) }
+
   @inline(__always)
   borrowing func countLock() { block.value.locks.taken.bump(1) }
   borrowing func countLockWait() { block.value.locks.waits.bump(1) }
@@ -45,8 +49,24 @@ struct CPU: ~Copyable {
   }
 }
 
+/// Where the rooms' records of one CPU are: for each room the first of an array, so that it is one load away.
+struct CPURooms {
+  /// Of each tag.
+  var charges: Stable<Tags.Charges>
+  /// Of each zone.
+  var frames: Stable<FrameCache>
+  /// Of each zone and order.
+  var blocks: Stable<FrameCache>
+  /// Of each cache.
+  var magazines: Stable<Magazine>
+  var reclaim: Stable<Reclaim.Slot>
+  var hints: Stable<AreaHints>
+}
+
 /// What the core keeps for each CPU.
 struct CPUBlock: ~Copyable {
+  /// First, so that a block's address is theirs.
+  var rooms: CPURooms
   struct Locks: ~Copyable {
     let taken: Atomic<UInt64>
     let waits: Atomic<UInt64>
@@ -64,11 +84,13 @@ struct CPUBlock: ~Copyable {
 @safe
 struct CPUs {
   let count: Int
-  private let blocks: Stable<CPUBlock>
+  /// Where the block of each CPU is.
+  private let blocks: Stable<Stable<CPUBlock>>
 
-  init(count: Int, blocks: Stable<CPUBlock>) {
+  init(count: Int, blocks: Stable<CPUBlock>, directory: Stable<Stable<CPUBlock>>) {
     self.count = count
-    self.blocks = blocks
+    self.blocks = directory
+    for number in 0..<count { directory[number].value = blocks[number] }
   }
 
   /// Runs `body` on this CPU with interrupts off.
@@ -78,9 +100,9 @@ struct CPUs {
   ) throws(Failure) -> Result {
     let interrupts = cmachine_interrupts_disable()
     defer { cmachine_interrupts_restore(interrupts) }
-    let number = Int(cmachine_cpu_number())
+    let number = Int(truncatingIfNeeded: cmachine_cpu_number())
     precondition(number < count, "the CPU number is not below Machine.cpuCount")
-    let block = blocks[number]
+    let block = blocks[number].value
     let wasInside = block.value.isInside
     block.value.isInside = true
     defer { block.value.isInside = wasInside }
@@ -99,10 +121,28 @@ struct CPUs {
     }
   }
 
+  /// Runs `body`, the shortest way to what is usual, on this CPU. In an NMI that has interrupted this package
+  /// the result is `otherwise`, as where `body` finds that another way must be taken.
+  @inline(__always)
+  func attempt<Result>(otherwise: Result, _ body: (borrowing CPU) -> Result) -> Result {
+    let interrupts = cmachine_interrupts_disable()
+    defer { cmachine_interrupts_restore(interrupts) }
+    let number = Int(truncatingIfNeeded: cmachine_cpu_number())
+    guard number < count else { return otherwise }
+    let block = blocks[number].value
+    guard !block.value.isInside else { return otherwise }
+    block.value.isInside = true
+    defer { block.value.isInside = false }
+    return body(CPU(number: number, isNested: false, block: block))
+  }
+
+  /// Where the rooms' records of a CPU are.
+  func rooms(_ number: Int) -> Stable<CPURooms> { Stable(bitPattern: blocks[number].value.address) }
+
   /// The sum of all CPUs' counters. O(CPUs).
   var snapshot: Counters {
     var sum = Counters()
-    for number in 0..<count { blocks[number].value.counters.add(to: &sum) }
+    for number in 0..<count { blocks[number].value.value.counters.add(to: &sum) }
     return sum
   }
 
@@ -110,8 +150,8 @@ struct CPUs {
   var locks: LockUsage {
     var sum = LockUsage()
     for number in 0..<count {
-      sum.taken &+= blocks[number].value.locks.taken.load(ordering: .relaxed)
-      sum.waits &+= blocks[number].value.locks.waits.load(ordering: .relaxed)
+      sum.taken &+= blocks[number].value.value.locks.taken.load(ordering: .relaxed)
+      sum.waits &+= blocks[number].value.value.locks.waits.load(ordering: .relaxed)
     }
     return sum
   }

@@ -1,4 +1,5 @@
 internal import CMachine
+internal import Synchronization
 
 extension MemoryManager {
   /// The frame behind a mapped address, in any range. O(levels), lock-free.
@@ -24,16 +25,22 @@ extension MemoryManager {
   public func area(containing address: VirtualAddress) -> Area? {
     let page = address.number(pageSize)
     guard let number = areas.instance(containing: page)?.find(page) else { return nil }
+    guard let area = liveArea(number), area.spanRange.contains(page) else { return nil }
+    return area
+  }
+
+  /// What a descriptor says of a live area; nil where it describes none. Lock-free: what was read belongs
+  /// together only if the same life went on all the while.
+  private func liveArea(_ number: UInt32) -> Area? {
     let descriptor = areas.pool[number]
-    let generation = descriptor.value.generation
-    guard descriptor.value.state == .live else { return nil }
+    guard let life = descriptor.value.liveGeneration else { return nil }
     cmachine_step(cmachine_step_area_found)
     let area = area(number)
     #if Ablations
-    if Ablation.skipAreaGeneration.isOn { return area.spanRange.contains(page) ? area : nil }
+    if Ablation.skipAreaGeneration.isOn { return area }
     #endif
-    // What was read belongs together only if the descriptor has not begun another life meanwhile.
-    return descriptor.value.generation == generation && area.spanRange.contains(page) ? area : nil
+    atomicMemoryFence(ordering: .acquiring)
+    return descriptor.value.liveGeneration == life ? area : nil
   }
 
   /// Every live area, instance by instance, in address order. Areas that come or go meanwhile may be
@@ -50,7 +57,14 @@ extension MemoryManager {
 
   private func nextLive(from page: PageNumber, _ instance: Areas) -> Area? {
     cpus.with { cpu in
-      areas.locked(cpu) { instance.nextLive(from: page).map { area($0) } }
+      areas.locked(cpu) {
+        var page = page
+        while let number = instance.nextLive(from: page) {
+          if let area = liveArea(number) { return area }
+          page = areas.pool[number].value.spanRange.end
+        }
+        return nil
+      }
     }
   }
 

@@ -22,6 +22,7 @@ public struct MemoryManager {
   /// The rooms, each a handle to its own state.
   struct Control {
     let cpus: CPUs
+    let pageSize: PageSize
     let machine: Stable<Machine>
     let tags: Tags
     let frames: Frames
@@ -39,7 +40,7 @@ public struct MemoryManager {
   var slab: Slab { control.value.slab }
   var tags: Tags { control.value.tags }
   @inline(__always)
-  var pageSize: PageSize { frames.table.pageSize }
+  var pageSize: PageSize { control.value.pageSize }
 }
 
 // MARK: - The machine
@@ -174,7 +175,7 @@ extension MemoryManager {
   /// - Parameter budget: pages of work; a default step takes at most some 20,000 instructions.
   /// - Returns: whether there is more to do on this CPU.
   @discardableResult
-  public func purge(budget: Int = 128) -> Bool {
+  public func purge(budget: Int = 96) -> Bool {
     cpus.with { cpu in cpu.isNested || reclaim.step(budget: max(1, budget), all: false, cpu) }
   }
 

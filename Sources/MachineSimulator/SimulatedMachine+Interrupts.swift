@@ -25,7 +25,7 @@ extension SimulatedMachine {
     cmachine_interrupts_enabled = 1
     defer {
       _ = leave(Int(before), withInterruptsOff: wasLeft)
-      cmachine_set_cpu_number(before)
+      cmachine_set_cpu_number(UInt32(truncatingIfNeeded: before))
       cmachine_interrupts_enabled = interrupts
     }
     return try body()

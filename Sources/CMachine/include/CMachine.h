@@ -51,7 +51,7 @@ CMACHINE_INLINE void cmachine_step(enum cmachine_step step) {
 }
 
 /// The CPU that a hosted thread plays; set by the simulated machine.
-CMACHINE_INLINE unsigned int cmachine_cpu_number(void) { return cmachine_current_cpu; }
+CMACHINE_INLINE unsigned long cmachine_cpu_number(void) { return cmachine_current_cpu; }
 CMACHINE_INLINE void cmachine_set_cpu_number(unsigned int number) { cmachine_current_cpu = number; }
 CMACHINE_INLINE unsigned long cmachine_interrupts_disable(void) {
   unsigned long enabled = cmachine_interrupts_enabled;
@@ -73,9 +73,9 @@ CMACHINE_INLINE void cmachine_step(enum cmachine_step step) { (void)step; }
 CMACHINE_INLINE void cmachine_relax(void) { __asm__ volatile("pause"); }
 
 /// The CPU number is the first word of the block at the GS base (Intel SDM vol. 3A, 3.4.4).
-CMACHINE_INLINE unsigned int cmachine_cpu_number(void) {
-  unsigned int number;
-  __asm__ volatile("movl %%gs:0, %0" : "=r"(number));
+CMACHINE_INLINE unsigned long cmachine_cpu_number(void) {
+  unsigned long number;
+  __asm__ volatile("movl %%gs:0, %k0" : "=r"(number));
   return number;
 }
 /// Clears RFLAGS.IF and returns what it was.
@@ -100,7 +100,7 @@ CMACHINE_INLINE void cmachine_step(enum cmachine_step step) { (void)step; }
 CMACHINE_INLINE void cmachine_relax(void) { __asm__ volatile("yield"); }
 
 /// The CPU number is the first word of the block at TPIDR_EL1 (Arm ARM, D19.2).
-CMACHINE_INLINE unsigned int cmachine_cpu_number(void) {
+CMACHINE_INLINE unsigned long cmachine_cpu_number(void) {
   const unsigned int *block;
   __asm__ volatile("mrs %0, tpidr_el1" : "=r"(block));
   return *block;
@@ -127,7 +127,7 @@ CMACHINE_INLINE void cmachine_step(enum cmachine_step step) { (void)step; }
 CMACHINE_INLINE void cmachine_relax(void) { __asm__ volatile(".insn i 0x0f, 0, x0, x0, 0x010"); }
 
 /// The CPU number is the first word of the block at `tp` (RISC-V psABI: thread pointer).
-CMACHINE_INLINE unsigned int cmachine_cpu_number(void) {
+CMACHINE_INLINE unsigned long cmachine_cpu_number(void) {
   const unsigned int *block;
   __asm__ volatile("mv %0, tp" : "=r"(block));
   return *block;

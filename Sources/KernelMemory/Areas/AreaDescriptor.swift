@@ -45,11 +45,16 @@ struct AreaDescriptor: ~Copyable {
   /// Neighbours in address order; zero for none. Under the lock of the areas.
   var before: UInt32
   var after: UInt32
-  /// Links of the list that the state implies: a bin of holes, a batch, a cache, the pool.
+  /// Links of the list that the state implies: a bin of holes, a batch, the pool.
   var next: UInt32
+  /// Of a hole, a link as well; of an area, its own number.
   var previous: UInt32
-  /// Of a freed area: the pages at its start whose entries are cleared. In a cache: since when.
+  /// Of a freed area: the pages at its start whose entries are cleared.
   var progress: UInt64
+
+  /// The number of an area.
+  @inline(__always)
+  var number: UInt32 { previous }
 
   /// The first page.
   var first: UInt64 {
@@ -69,6 +74,14 @@ struct AreaDescriptor: ~Copyable {
     nonmutating set { byteCountWord.store(newValue, ordering: .relaxed) }
   }
 
+  /// In a cache, where nobody asks what its last caller asked for: the next area of the chain.
+  @inline(__always)
+  var nextKept: Stable<AreaDescriptor>? {
+    get { unsafe unsafeBitCast(UInt(byteCount), to: Stable<AreaDescriptor>?.self) }
+    nonmutating set { byteCount = UInt64(unsafe unsafeBitCast(newValue, to: UInt.self)) }
+  }
+
+  @inline(__always)
   var traits: AreaTraits {
     get { AreaTraits(rawValue: traitsWord.load(ordering: .relaxed)) }
     nonmutating set { traitsWord.store(newValue.rawValue, ordering: .relaxed) }
@@ -91,6 +104,14 @@ struct AreaDescriptor: ~Copyable {
   /// Starts another life of this descriptor.
   borrowing func renew(as state: AreaState) {
     stateWord.store((generation &+ 1) &<< 8 | UInt64(state.rawValue), ordering: .relaxed)
+  }
+
+  /// Hands an area out, in another life than the one that it ended in `state`, which nobody else can change.
+  @inline(__always)
+  borrowing func resume(from state: AreaState) {
+    let life = stateWord.load(ordering: .relaxed)
+    stateWord.store(
+      life &+ (0x100 &+ UInt64(AreaState.live.rawValue) &- UInt64(state.rawValue)), ordering: .releasing)
   }
 
   borrowing func setState(_ state: AreaState) {

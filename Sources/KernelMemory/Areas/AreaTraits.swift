@@ -71,12 +71,14 @@ struct AreaTraits: Equatable, Sendable {
     set { self[48, 0xffff] = UInt64(newValue.index) }
   }
 
-  /// All but the tag: two areas with the same key and size serve the same requests.
+  /// Whether all but the tag is the same: two areas of one size then serve the same requests.
   @inline(__always)
-  var key: UInt64 {
+  func hasSameKey(as other: AreaTraits) -> Bool {
     #if Ablations
-    if Ablation.warmAcrossProtections.isOn { return rawValue & 0x0000_ffff_fff0_ffff }
+    if Ablation.warmAcrossProtections.isOn {
+      return (rawValue ^ other.rawValue) & 0x0000_ffff_fff0_ffff == 0
+    }
     #endif
-    return rawValue & 0x0000_ffff_ffff_ffff
+    return (rawValue ^ other.rawValue) &<< 16 == 0
   }
 }

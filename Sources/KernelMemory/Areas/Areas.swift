@@ -129,6 +129,12 @@ extension Areas {
   /// Cuts `span` pages from `start` out of a hole; what is left on either side stays a hole.
   private func cut(_ span: UInt64, at start: UInt64, outOf hole: UInt32) -> UInt32 {
     state.value.bins.remove(hole, pool)
+    let area = split(span, at: start, outOf: hole)
+    pool[area].value.previous = area
+    return area
+  }
+
+  private func split(_ span: UInt64, at start: UInt64, outOf hole: UInt32) -> UInt32 {
     let old = pool[hole]
     let lead = start &- old.value.first
     let tail = old.value.end &- (start &+ span)

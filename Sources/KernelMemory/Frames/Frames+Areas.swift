@@ -59,7 +59,7 @@ extension Frames {
   private func list(order: Int, _ zone: ZoneKind, _ cpu: borrowing CPU) -> Stable<FrameCache> {
     var zone = Int(zone.rawValue)
     while zone > 0, state.value.zones[zone].managed == 0 { zone &-= 1 }
-    return order == 0 ? cache(cpu.number, zone) : blocks(cpu.number, zone, order)
+    return order == 0 ? cpu.rooms.value.frames[zone] : blocks(cpu, zone, order)
   }
 
   /// Frees blocks of a list until `limit` of them or `frames` frames are. O(blocks).

@@ -24,6 +24,12 @@ extension Frames {
     state.value.blocks[(cpu &* ZoneKind.count &+ zone) &* BlockCaches.count &+ order &- 1]
   }
 
+  /// This CPU's.
+  @inline(__always)
+  func blocks(_ cpu: borrowing CPU, _ zone: Int, _ order: Int) -> Stable<FrameCache> {
+    cpu.rooms.value.blocks[zone &* BlockCaches.count &+ order &- 1]
+  }
+
   /// Frames in one CPU's lists of blocks of a zone.
   func cachedInBlocks(_ cpu: Int, _ zone: Int) -> Int {
     var sum = 0
@@ -47,7 +53,7 @@ extension Frames {
   func takeBlock(order: Int, in zone: Int, _ cpu: borrowing CPU) -> UInt32? {
     if order == 0 { return pop(zone, cpu) }
     if order <= BlockCaches.largestOrder {
-      let list = blocks(cpu.number, zone, order)
+      let list = blocks(cpu, zone, order)
       if list.value.count != 0 { return list.value.pop(table) }
     }
     return takeFromZone(order: order, zone, cpu)
@@ -69,7 +75,7 @@ extension Frames {
   @inline(__always)
   func giveBlock(_ block: UInt32, order: Int, _ zone: Int, _ cpu: borrowing CPU) {
     if order <= BlockCaches.largestOrder {
-      let list = blocks(cpu.number, zone, order)
+      let list = blocks(cpu, zone, order)
       if list.value.count < BlockCaches.high(order) {
         table[block].value.setState(FrameState(.idle, order: order, zone: zone))
         return list.value.push(block, table)
@@ -86,7 +92,7 @@ extension Frames {
   /// Gives this CPU's blocks of a zone back to it, so that they merge. O(blocks).
   func drainBlocks(_ zone: Int, _ cpu: borrowing CPU) {
     for order in BlockCaches.orders {
-      let list = blocks(cpu.number, zone, order)
+      let list = blocks(cpu, zone, order)
       while list.value.count != 0 {
         giveToZone(list.value.pop(table), order: order, zone, cpu)
       }

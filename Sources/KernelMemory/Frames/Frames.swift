@@ -44,6 +44,10 @@ struct Frames {
     unsafe state.pointer.initialize(
       to: State(
         table: table, cpus: cpus, caches: caches, cleared: cleared, blocks: blocks, locks: locks))
+    for cpu in 0..<cpus.count {
+      cpus.rooms(cpu).value.frames = cache(cpu, 0)
+      cpus.rooms(cpu).value.blocks = self.blocks(cpu, 0, 1)
+    }
   }
 
   var table: FrameTable { state.value.table }
@@ -157,7 +161,7 @@ extension Frames {
   }
 
   func pop(_ zone: Int, _ cpu: borrowing CPU) -> UInt32? {
-    let cache = cache(cpu.number, zone)
+    let cache = cpu.rooms.value.frames[zone]
     if cache.value.count == 0 && hasFree(zone) { refill(cache, zone, cpu) }
     return cache.value.count == 0 ? nil : cache.value.pop(table)
   }
@@ -165,11 +169,11 @@ extension Frames {
   /// Puts a frame on this CPU's list.
   @inline(__always)
   func keep(_ frame: UInt32, _ zone: Int, _ table: FrameTable, _ cpu: borrowing CPU) {
-    let cache = cache(cpu.number, zone)
+    let cache = cpu.rooms.value.frames[zone]
     table[frame].value.setState(FrameState(.idle, zone: zone))
     cache.value.push(frame, table)
     if cache.value.count > FrameCache.high {
-      drain(cache, zone, downTo: cache.value.count &- FrameCache.batch, cpu)
+      drain(cache, zone, downTo: cache.value.count &- FrameCache.batch, runs: FrameCache.batch / 4, cpu)
     }
   }
 
@@ -184,12 +188,17 @@ extension Frames {
     cpu.count(.frameCacheRefills)
   }
 
+  /// Gives frames back to their zone, at most so many `runs` of neighbours: a frame alone takes some 300 instructions.
   @inline(never)
-  private func drain(_ cache: Stable<FrameCache>, _ zone: Int, downTo count: Int, _ cpu: borrowing CPU) {
+  private func drain(
+    _ cache: Stable<FrameCache>, _ zone: Int, downTo count: Int, runs: Int = .max, _ cpu: borrowing CPU
+  ) {
     guard cache.value.count > count else { return }
     cpu.count(.frameCacheDrains)
     withZone(zone, cpu) { lists in
-      while cache.value.count > count {
+      var left = runs
+      while cache.value.count > count, left > 0 {
+        left &-= 1
         let run = cache.value.popRun(atMost: cache.value.count &- count, table)
         lists.put(run: run.first, count: run.count, zone: zone, table)
       }
@@ -234,14 +243,14 @@ extension Frames {
   @inline(__always)
   func cached(_ cpu: borrowing CPU) -> Int {
     var sum = 0
-    for zone in 0..<ZoneKind.count { sum &+= cache(cpu.number, zone).value.count }
+    for zone in 0..<ZoneKind.count { sum &+= cpu.rooms.value.frames[zone].value.count }
     return sum
   }
 
   /// Gives this CPU's lists back to the zones, so that blocks merge. O(cached frames).
   func drainCaches(_ cpu: borrowing CPU) {
     for zone in 0..<ZoneKind.count {
-      drain(cache(cpu.number, zone), zone, downTo: 0, cpu)
+      drain(cpu.rooms.value.frames[zone], zone, downTo: 0, cpu)
       drain(cleared(cpu.number, zone), zone, downTo: 0, cpu)
       drainBlocks(zone, cpu)
     }
@@ -270,13 +279,13 @@ extension Frames {
   /// This CPU's list of single frames of `zone`, if it holds `count`.
   @inline(__always)
   func cache(holding count: UInt64, _ zone: ZoneKind, _ cpu: borrowing CPU) -> Stable<FrameCache>? {
-    let cache = cache(cpu.number, Int(zone.rawValue))
+    let cache = cpu.rooms.value.frames[Int(zone.rawValue)]
     return UInt64(truncatingIfNeeded: cache.value.count) >= count ? cache : nil
   }
 
   /// Frames from this CPU's list; fewer than a batch are worth a refill, more come from the zone directly.
   private func takeCached(_ count: Int, _ zone: Int, into list: inout FrameList, _ cpu: borrowing CPU) {
-    let cache = cache(cpu.number, zone)
+    let cache = cpu.rooms.value.frames[zone]
     if cache.value.count == 0 && count < FrameCache.batch && hasFree(zone) { refill(cache, zone, cpu) }
     let taken = min(count, cache.value.count)
     guard taken > 0 else { return }

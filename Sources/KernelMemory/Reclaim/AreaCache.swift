@@ -5,6 +5,9 @@
 ///   touches no page table.
 /// - *cool*: areas whose frames are gone and whose flush is done, with their addresses and pinned tables.
 ///   A hit needs frames and writes entries; it takes no lock.
+///
+/// An area ages by standing still: `age` makes the chains of young areas those of old ones, which `evict` then
+/// empties, and an area that is taken and kept again is young. So the usual pair does nothing for its age.
 struct AreaCache: ~Copyable {
   /// The largest area that is kept, in pages: 256 KiB, which covers what repeats in kernels (stacks, rings,
   /// small buffers); larger ones are seldom asked for twice.
@@ -12,85 +15,107 @@ struct AreaCache: ~Copyable {
   /// How far a chain is searched for an area with the same key.
   static let depth = 4
 
-  private struct Chain {
-    var first: UInt32 = 0
-    var last: UInt32 = 0
+  typealias Chains = InlineArray<64, Stable<AreaDescriptor>?>
+
+  /// Of areas of n + 1 pages.
+  private var young = Chains(repeating: nil)
+  private var old = Chains(repeating: nil)
+  /// Bit n: there may be an old area of n + 1 pages.
+  private var oldCounts: UInt64 = 0
+  private let capacity: UInt64
+  /// Pages that can be kept besides those that are, guards not counted.
+  private(set) var room: UInt64
+
+  /// - Parameter capacity: in pages.
+  init(capacity: UInt64) {
+    self.capacity = capacity
+    room = capacity
   }
 
-  private var chains = InlineArray<65, Chain>(repeating: Chain())
-  /// Bit n: there is an area of n + 1 pages.
-  private var counts: UInt64 = 0
   /// Of all areas, without their guards.
-  private(set) var pages: UInt64 = 0
+  var pages: UInt64 { capacity &- room }
 
-  /// Takes out an area with `key` and `count` pages, if there is one. O(depth).
+  /// The young area of `count` pages that was kept last, if it has the key of `traits`. Mutating in name: a
+  /// borrowed array is copied before it is read.
   @inline(__always)
-  mutating func take(_ count: UInt64, key: UInt64, _ pool: DescriptorPool) -> UInt32? {
-    guard count <= Self.largest else { return nil }
-    let first = chains[Int(truncatingIfNeeded: count)].first
-    guard first != 0 else { return nil }
-    let descriptor = pool[first]
-    guard descriptor.value.traits.key == key else { return takeLater(first, count, key: key, pool) }
-    let next = descriptor.value.next
-    chains[Int(truncatingIfNeeded: count)].first = next
-    if next == 0 { counts &= ~(1 &<< (count &- 1)) } else { pool[next].value.previous = 0 }
-    pages &-= count
+  mutating func first(_ count: UInt64, _ traits: AreaTraits) -> Stable<AreaDescriptor>? {
+    guard let first = young[Int(truncatingIfNeeded: count &- 1)],
+      first.value.traits.hasSameKey(as: traits)
+    else { return nil }
     return first
   }
 
-  /// As `take`, of the areas behind the first.
-  @inline(never)
-  private mutating func takeLater(
-    _ first: UInt32, _ count: UInt64, key: UInt64, _ pool: DescriptorPool
-  ) -> UInt32? {
-    var area = pool[first].value.next
-    for _ in 1..<Self.depth where area != 0 {
-      if pool[area].value.traits.key == key {
-        unlink(area, count, pool)
-        return area
-      }
-      area = pool[area].value.next
-    }
-    return nil
-  }
-
-  /// Keeps an area of at most `largest` pages. O(1).
-  /// - Parameter time: when, for `evict`.
+  /// Takes out what `first` found.
   @inline(__always)
-  mutating func keep(_ area: UInt32, _ count: UInt64, at time: UInt64, _ pool: DescriptorPool) {
-    let chain = Int(truncatingIfNeeded: count)
-    let first = chains[chain].first
-    let descriptor = pool[area]
-    descriptor.value.progress = time
-    descriptor.value.next = first
-    descriptor.value.previous = 0
-    if first == 0 { chains[chain].last = area } else { pool[first].value.previous = area }
-    chains[chain].first = area
-    counts |= 1 &<< (count &- 1)
-    pages &+= count
+  mutating func takeFirst(_ area: Stable<AreaDescriptor>, _ count: UInt64) {
+    young[Int(truncatingIfNeeded: count &- 1)] = area.value.nextKept
+    room &+= count
   }
 
-  /// Takes out an area that was kept before `time`, one of the largest there are. O(page counts).
-  mutating func evict(keptBefore time: UInt64, _ pool: DescriptorPool) -> UInt32? {
-    var left = counts
-    while left != 0 {
-      let count = UInt64(64 &- left.leadingZeroBitCount)
-      let area = chains[Int(count)].last
-      if pool[area].value.progress < time {
-        unlink(area, count, pool)
+  /// Takes out an area with the key of `traits` and `count` pages, if there is one. O(depth).
+  mutating func take(_ count: UInt64, _ traits: AreaTraits) -> Stable<AreaDescriptor>? {
+    guard count <= Self.largest else { return nil }
+    let index = Int(truncatingIfNeeded: count &- 1)
+    guard let area = Self.take(from: &young[index], traits) ?? Self.take(from: &old[index], traits) else {
+      return nil
+    }
+    room &+= count
+    return area
+  }
+
+  private static func take(
+    from chain: inout Stable<AreaDescriptor>?, _ traits: AreaTraits
+  ) -> Stable<AreaDescriptor>? {
+    var before: Stable<AreaDescriptor>?
+    var next = chain
+    for _ in 0..<depth {
+      guard let area = next else { return nil }
+      next = area.value.nextKept
+      guard !area.value.traits.hasSameKey(as: traits) else {
+        if let before { before.value.nextKept = next } else { chain = next }
         return area
       }
-      left &= ~(1 &<< (count &- 1))
+      before = area
     }
     return nil
   }
 
-  private mutating func unlink(_ area: UInt32, _ count: UInt64, _ pool: DescriptorPool) {
-    let chain = Int(truncatingIfNeeded: count)
-    let (next, previous) = (pool[area].value.next, pool[area].value.previous)
-    if previous == 0 { chains[chain].first = next } else { pool[previous].value.next = next }
-    if next == 0 { chains[chain].last = previous } else { pool[next].value.previous = previous }
-    if chains[chain].first == 0 { counts &= ~(1 &<< (count &- 1)) }
-    pages &-= count
+  /// Keeps an area of at most `largest` pages, for which there is room. O(1).
+  @inline(__always)
+  mutating func keep(_ area: Stable<AreaDescriptor>, _ count: UInt64) {
+    let index = Int(truncatingIfNeeded: count &- 1)
+    area.value.nextKept = young[index]
+    young[index] = area
+    room &-= count
+  }
+
+  /// Makes the young areas old, where there are no old ones of their page count. O(page counts).
+  mutating func age() {
+    for index in 0..<64 where old[index] == nil && young[index] != nil {
+      old[index] = young[index]
+      young[index] = nil
+      oldCounts |= 1 &<< UInt64(index)
+    }
+  }
+
+  /// Takes out one of the largest old areas; with `all`, any. O(page counts).
+  mutating func evict(all: Bool) -> Stable<AreaDescriptor>? {
+    if let area = takeOld() { return area }
+    guard all else { return nil }
+    age()
+    return takeOld()
+  }
+
+  private mutating func takeOld() -> Stable<AreaDescriptor>? {
+    while oldCounts != 0 {
+      let index = 63 &- oldCounts.leadingZeroBitCount
+      if let area = old[index] {
+        old[index] = area.value.nextKept
+        room &+= UInt64(index) &+ 1
+        return area
+      }
+      oldCounts &= ~(1 &<< UInt64(index))
+    }
+    return nil
   }
 }

@@ -116,26 +116,28 @@ extension Reclaim {
     return count
   }
 
-  /// Moves up to `limit` small areas of a batch into the cool cache, or, where it is full, to those whose
+  /// Moves small areas of a batch into the cool cache, or, where it is full, to those whose
   /// addresses are given back.
-  /// - Returns: how many.
+  /// - Returns: in pages, how much work that was: at most about `limit`.
   func sort(
     _ batch: inout RetiredBatch, limit: Int, keeping: Bool, _ cpu: borrowing CPU
   ) -> Int {
     let slot = slot(cpu)
-    var count = 0
-    while count < limit, let area = batch.smallAreas.pop(pool) {
-      let pages = pool[area].value.pageCount
-      if keeping && slot.value.cool.pages &+ pages <= state.value.bound {
-        pool[area].value.setState(.kept)
-        slot.value.cool.keep(area, pages, at: slot.value.time, pool)
+    var done = 0
+    while done < limit, let area = batch.smallAreas.pop(pool) {
+      let descriptor = pool[area]
+      let pages = descriptor.value.pageCount
+      if keeping && pages <= slot.value.cool.room {
+        descriptor.value.setState(.kept)
+        slot.value.cool.keep(descriptor, pages)
       } else {
         unpin(area, cpu)
         batch.areas.push(area, pool)
+        done &+= Self.unpinCost
       }
-      count &+= 1
+      done &+= 1
     }
-    return count
+    return done
   }
 
   /// - Returns: in pages, how much work that was.

@@ -14,10 +14,10 @@ extension Reclaim {
     let slot = slot(cpu)
     var left = budget
     left &-= complete(limit: left, keeping: !all, cpu)
-    slot.value.time &+= 1
-    let oldest = all ? UInt64.max : slot.value.time &- min(slot.value.time, 2)
-    left &-= evictWarm(keptBefore: oldest, limit: left, cpu)
-    left &-= evictCool(keptBefore: oldest, limit: left, cpu)
+    left &-= evictWarm(all: all, limit: left, cpu)
+    left &-= evictCool(all: all, limit: left, cpu)
+    slot.value.warm.age()
+    slot.value.cool.age()
     left &-= clearQueued(limit: left, cpu)
     // Without this their tables would wait for a flush of their own.
     if all { left &-= sort(&openBatch(cpu).value, limit: left, keeping: false, cpu) }
@@ -28,24 +28,24 @@ extension Reclaim {
       || (all && slot.value.warm.pages &+ slot.value.cool.pages > 0)
   }
 
-  private func evictWarm(keptBefore time: UInt64, limit: Int, _ cpu: borrowing CPU) -> Int {
+  private func evictWarm(all: Bool, limit: Int, _ cpu: borrowing CPU) -> Int {
     var done = 0
-    while done < limit, let area = slot(cpu).value.warm.evict(keptBefore: time, pool) {
+    while done < limit, let area = slot(cpu).value.warm.evict(all: all) {
       cpu.count(.warmEvicted)
-      pool[area].value.setState(.retired)
-      pool[area].value.progress = 0
-      done &+= clearSmall(area, cpu).work &+ 3
+      area.value.setState(.retired)
+      area.value.progress = 0
+      done &+= clearSmall(area.value.number, cpu).work &+ 3
     }
     return done
   }
 
   /// Nothing is mapped there any more, and nothing is in a TLB: the addresses are free at once.
-  private func evictCool(keptBefore time: UInt64, limit: Int, _ cpu: borrowing CPU) -> Int {
+  private func evictCool(all: Bool, limit: Int, _ cpu: borrowing CPU) -> Int {
     var done = 0
-    while done < limit, let area = slot(cpu).value.cool.evict(keptBefore: time, pool) {
-      done &+= Self.releaseCost(pool[area].value.span)
-      unpin(area, cpu)
-      areas.locked(cpu) { areas[pool[area].value.traits.instance].release(area) }
+    while done < limit, let area = slot(cpu).value.cool.evict(all: all) {
+      done &+= Self.releaseCost(area.value.span)
+      unpin(area.value.number, cpu)
+      areas.locked(cpu) { areas[area.value.traits.instance].release(area.value.number) }
     }
     return done
   }

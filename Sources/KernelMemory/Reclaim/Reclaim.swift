@@ -22,11 +22,13 @@ internal import Synchronization
 @safe
 struct Reclaim {
   /// Pages that a purge step works on at the most, unless it is told otherwise.
-  static let budget = 128
+  static let budget = 96
   /// In pages, what it costs to free a frame that has no neighbour with it.
   static let frameCost = 2
   /// In pages, what it costs to put a table to rest, and to free it.
   static let tableCost = 8
+  /// In pages, what it costs to let go of an area's tables.
+  static let unpinCost = 2
   /// In pages, what it costs to give an area's addresses back: most of it once, the slots of the index by a
   /// few instructions each.
   static func releaseCost(_ span: UInt64) -> Int { 12 &+ Int(truncatingIfNeeded: min(span, 4096) / 32) }
@@ -68,12 +70,15 @@ struct Reclaim {
     /// Pages of the queued areas, guards included.
     var queuedPages: UInt64 = 0
     var emptied = EmptiedTables()
-    var warm = AreaCache()
-    var cool = AreaCache()
-    /// Purges so far, by which areas in caches age.
-    var time: UInt64 = 0
+    var warm: AreaCache
+    var cool: AreaCache
     /// The last round that this CPU has answered.
     let answered = Atomic<UInt64>(0)
+
+    init(mode: FreeMode, bound: UInt64) {
+      warm = AreaCache(capacity: mode == .warm ? warmCapacity : 0)
+      cool = AreaCache(capacity: bound)
+    }
   }
 
   let state: Stable<State>
@@ -87,12 +92,14 @@ struct Reclaim {
     self.state = state
     let count = frames.cpus.count
     let bits = UInt64(Int.bitWidth - count.leadingZeroBitCount)
+    let bound = 8_192 &* bits / UInt64(count)
     unsafe state.pointer.initialize(
       to: State(
         mode: mode, frames: frames, tables: tables, areas: areas, pool: areas.pool, shootdown: shootdown,
-        slots: slots, open: open, closed: closed, bound: 8_192 &* bits / UInt64(count)))
+        slots: slots, open: open, closed: closed, bound: bound))
     for cpu in 0..<count {
-      unsafe slots[cpu].pointer.initialize(to: Slot())
+      unsafe slots[cpu].pointer.initialize(to: Slot(mode: mode, bound: bound))
+      frames.cpus.rooms(cpu).value.reclaim = slots[cpu]
       unsafe open[cpu].pointer.initialize(to: RetiredBatch())
       unsafe closed[cpu].pointer.initialize(to: RetiredBatch())
     }
@@ -107,7 +114,7 @@ struct Reclaim {
 
   func openBatch(_ cpu: borrowing CPU) -> Stable<RetiredBatch> { state.value.open[cpu.number] }
   func closedBatch(_ cpu: borrowing CPU) -> Stable<RetiredBatch> { state.value.closed[cpu.number] }
-  func slot(_ cpu: borrowing CPU) -> Stable<Slot> { state.value.slots[cpu.number] }
+  func slot(_ cpu: borrowing CPU) -> Stable<Slot> { cpu.rooms.value.reclaim }
 }
 
 // MARK: - Freeing
@@ -115,23 +122,20 @@ struct Reclaim {
 extension Reclaim {
   /// In warm mode, takes a live area back from its caller and keeps it mapped, where there is room. O(1).
   /// - Parameters:
-  ///   - area: the number of its descriptor.
-  ///   - descriptor: this.
+  ///   - area: its descriptor.
   ///   - pages: the area's, without its guard.
   ///   - life: the generation of the descriptor when the caller looked at it.
   ///   - cpu: this CPU.
   /// - Returns: false where it has not done so.
   @inline(__always)
   func park(
-    _ area: UInt32, _ descriptor: Stable<AreaDescriptor>, _ pages: UInt64, in life: UInt64,
-    _ cpu: borrowing CPU
+    _ area: Stable<AreaDescriptor>, _ pages: UInt64, in life: UInt64, _ cpu: borrowing CPU
   ) -> Bool {
-    guard pages <= AreaCache.largest else { return false }
     let slot = slot(cpu)
-    guard slot.value.warm.pages &+ pages <= Self.warmCapacity,
-      descriptor.value.move(from: .live, to: .parked, in: life)
+    guard pages &- 1 < AreaCache.largest, pages <= slot.value.warm.room,
+      area.value.move(from: .live, to: .parked, in: life)
     else { return false }
-    slot.value.warm.keep(area, pages, at: slot.value.time, pool)
+    slot.value.warm.keep(area, pages)
     cpu.count(.warmParked)
     return true
   }
@@ -167,26 +171,25 @@ extension Reclaim {
 
   /// In warm mode, a freed area of the same kind that is still mapped.
   @inline(__always)
-  func reuseMapped(_ pages: UInt64, _ traits: AreaTraits, _ cpu: borrowing CPU) -> UInt32? {
-    guard let area = slot(cpu).value.warm.take(pages, key: traits.key, pool) else { return nil }
+  func reuseMapped(_ pages: UInt64, _ traits: AreaTraits, _ cpu: borrowing CPU) -> Stable<AreaDescriptor>? {
+    guard let area = slot(cpu).value.warm.take(pages, traits) else { return nil }
     cpu.count(.warmHits)
     return area
   }
 
   /// A freed area of the same kind that has its addresses and tables.
   @inline(__always)
-  func reuse(_ pages: UInt64, _ traits: AreaTraits, _ cpu: borrowing CPU) -> UInt32? {
+  func reuse(_ pages: UInt64, _ traits: AreaTraits, _ cpu: borrowing CPU) -> Stable<AreaDescriptor>? {
     guard mode != .strict else { return nil }
-    if let area = slot(cpu).value.cool.take(pages, key: traits.key, pool) { return area }
+    if let area = slot(cpu).value.cool.take(pages, traits) { return area }
     guard closedBatch(cpu).value.smallAreas.count > 0 else { return nil }
     completeAreas(limit: Self.share, cpu)
-    return slot(cpu).value.cool.take(pages, key: traits.key, pool)
+    return slot(cpu).value.cool.take(pages, traits)
   }
 
   /// Puts an area back that `reuse` gave out, and that could not be used.
-  func keep(_ area: UInt32, _ cpu: borrowing CPU) {
-    let slot = slot(cpu)
-    slot.value.cool.keep(area, pool[area].value.pageCount, at: slot.value.time, pool)
+  func keep(_ area: Stable<AreaDescriptor>, _ cpu: borrowing CPU) {
+    slot(cpu).value.cool.keep(area, area.value.pageCount)
   }
 
   /// Clears the next pages of a retired area; the last of them put it into the open batch.

@@ -10,7 +10,7 @@ public enum Counter: Int, Sendable {
   case leavesSplit
   /// Flushes asked of the machine: one page, some ranges, everything.
   case flushesOfPage, flushesOfRanges, flushesOfAll
-  /// Areas handed out and taken back, and the pages in them, guards not counted.
+  /// Areas handed out and taken back, and the pages in them, guards not counted: the sums of all tags.
   case areasAllocated, areasFreed, pagesAllocated, pagesFreed
   /// Exchanges between a CPU's cache of frames and the buddy lists.
   case frameCacheRefills, frameCacheDrains
@@ -22,7 +22,7 @@ public enum Counter: Int, Sendable {
   case warmHits, warmParked, warmEvicted
   /// Batches whose flush was complete and whose contents were freed.
   case batchesCompleted
-  /// Objects of kmalloc and of caches handed out and taken back, blocks of whole frames included.
+  /// Objects of kmalloc and of caches handed out and taken back, blocks of whole frames included: as well.
   case objectsAllocated, objectsFreed
   /// Exchanges between a CPU's magazine of objects and the slabs, and slabs made and given back.
   case magazineRefills, magazineDrains, slabsMade, slabsReturned
@@ -56,6 +56,7 @@ public struct Counters: Equatable, Sendable {
     return true
   }
 
+  mutating func add(_ amount: UInt64, to counter: Counter) { add(amount, at: counter.rawValue) }
   fileprivate mutating func add(_ amount: UInt64, at index: Int) { values[index] &+= amount }
 }
 

@@ -30,7 +30,11 @@ extension MemoryManager {
   }
 
   /// Every counter, summed over the CPUs. O(CPUs).
-  public var counters: Counters { cpus.snapshot }
+  public var counters: Counters {
+    var sum = cpus.snapshot
+    tags.add(to: &sum)
+    return sum
+  }
 
   /// What was done with locks, summed over the CPUs; asking takes none. O(CPUs).
   public var locks: LockUsage { cpus.locks }

@@ -9,7 +9,7 @@ extension Slab {
   func refill(_ number: Int, _ cpu: borrowing CPU) -> UInt {
     let cache = caches[number]
     guard cache.value.layout.stride != 0 else { return 0 }
-    let magazine = magazine(cpu.number, number)
+    let magazine = cpu.rooms.value.magazines[number]
     withLock(number, cpu) { _ in takeObjects(number, into: magazine, cpu) }
     if magazine.value.head == 0, let slab = makeSlab(number, cpu) {
       // Constructors ran before the lock is taken, since they may take long.
@@ -70,7 +70,7 @@ extension Slab {
   /// Returns objects of this CPU's magazine to their slabs, until `count` are left.
   @inline(never)
   func drain(_ number: Int, downTo count: Int, _ cpu: borrowing CPU) {
-    let magazine = magazine(cpu.number, number)
+    let magazine = cpu.rooms.value.magazines[number]
     guard magazine.value.count > count else { return }
     cpu.count(.magazineDrains)
     withLock(number, cpu) { cache in

@@ -68,6 +68,9 @@ struct Slab {
         frames: frames, table: frames.table, tags: tags, caches: caches, magazines: magazines, locks: locks,
         generations: generations, reports: reports, reportsLock: reportsLock, base: base,
         hardening: hardening))
+    for cpu in 0..<frames.cpus.count {
+      frames.cpus.rooms(cpu).value.magazines = magazines[cpu &* Self.capacity]
+    }
     unsafe reports.pointer.initialize(to: SlabReports())
     for number in 0..<Self.capacity {
       let layout =
@@ -201,10 +204,10 @@ extension Slab {
   @inline(__always)
   private func takeCached(_ number: Int, _ tag: Tag, _ cpu: borrowing CPU) -> UInt {
     let cache = caches[number]
-    let magazine = magazine(cpu.number, number)
+    let magazine = cpu.rooms.value.magazines[number]
     let object = magazine.value.head
     guard object != 0, cache.value.hides == 0,
-      tags.charge(tag, bytes: UInt64(cache.value.layout.stride), cpu)
+      tags.charge(.objects, tag, UInt64(cache.value.layout.stride), cpu)
     else { return 0 }
     magazine.value.head = Stable<UInt>(bitPattern: object &+ cache.value.link).value
     handOut(object, cache, magazine, tag, cpu)
@@ -214,13 +217,13 @@ extension Slab {
   @inline(never)
   private func takeCarefully(_ number: Int, asked: UInt, tag: Tag, _ cpu: borrowing CPU) -> UInt {
     let cache = caches[number]
-    let magazine = magazine(cpu.number, number)
+    let magazine = cpu.rooms.value.magazines[number]
     let bytes = UInt64(cache.value.layout.stride)
-    guard tags.charge(tag, bytes: bytes, cpu) else { return Self.overQuota }
+    guard tags.charge(.objects, tag, bytes, cpu) else { return Self.overQuota }
     while true {
       let object = magazine.value.head != 0 ? magazine.value.head : refill(number, cpu)
       if object == 0 {
-        tags.undo(tag, bytes: bytes, cpu)
+        tags.undo(.objects, tag, bytes, cpu)
         return 0
       }
       let next = next(after: object, cache)
@@ -241,8 +244,7 @@ extension Slab {
     magazine.value.count &-= 1
     owner(of: object, cache).value.store(
       UInt8(truncatingIfNeeded: tag.index) &+ 1, ordering: .releasing)
-    tags.addObject(tag, cpu)
-    cpu.count(.objectsAllocated)
+    tags.add(.objects, tag, UInt64(cache.value.layout.stride), cpu)
   }
 
   /// A block of frames from `zone` or a lower one; zero where there is none, `overQuota` where the quota
@@ -250,15 +252,14 @@ extension Slab {
   func allocateBlock(_ byteCount: UInt, _ zone: ZoneKind, tag: Tag, _ cpu: borrowing CPU) -> UInt {
     let order = order(byteCount)
     let bytes = UInt64(1) &<< UInt64(UInt(order) &+ pageShift)
-    guard tags.charge(tag, bytes: bytes, cpu) else { return Self.overQuota }
+    guard tags.charge(.objects, tag, bytes, cpu) else { return Self.overQuota }
     guard let block = frames.takeBlock(order: order, zone, cpu) else {
-      tags.undo(tag, bytes: bytes, cpu)
+      tags.undo(.objects, tag, bytes, cpu)
       return 0
     }
     table[block].value.setLinks(next: UInt32(tag.index))
     table[block].value.setState(table[block].value.state.becoming(.large, order: order))
-    tags.addObject(tag, cpu)
-    cpu.count(.objectsAllocated)
+    tags.add(.objects, tag, bytes, cpu)
     return address(of: block)
   }
 }
@@ -288,10 +289,9 @@ extension Slab {
     let tag = owner.value.load(ordering: .relaxed)
     guard tag != 0, owner.value.compareExchange(expected: tag, desired: 0, ordering: .acquiring).exchanged
     else { return .alreadyFree }
-    tags.removeObject(Tag(index: UInt16(tag &- 1)), bytes: UInt64(cache.value.layout.stride), cpu)
-    cpu.count(.objectsFreed)
+    tags.remove(.objects, Tag(index: UInt16(tag &- 1)), UInt64(cache.value.layout.stride), cpu)
     if cache.value.hides != 0 { return putBackCarefully(object, number, Tag(index: UInt16(tag &- 1)), cpu) }
-    let magazine = magazine(cpu.number, number)
+    let magazine = cpu.rooms.value.magazines[number]
     Stable<UInt>(bitPattern: object &+ cache.value.link).value = magazine.value.head
     magazine.value.head = object
     magazine.value.count &+= 1
@@ -303,7 +303,7 @@ extension Slab {
   private func putBackCarefully(_ object: UInt, _ number: Int, _ tag: Tag, _ cpu: borrowing CPU) -> BadFree? {
     let cache = caches[number]
     if cache.value.padding != 0 && !mayTakeBack(object, number, tag, cpu) { return nil }
-    let magazine = magazine(cpu.number, number)
+    let magazine = cpu.rooms.value.magazines[number]
     setNext(magazine.value.head, after: object, cache)
     magazine.value.head = object
     magazine.value.count &+= 1
@@ -341,8 +341,7 @@ extension Slab {
     let tag = Tag(index: UInt16(truncatingIfNeeded: table[head].value.next))
     let idle = state.becoming(.idle, order: state.order)
     guard table[head].value.move(from: state, to: idle) else { return .alreadyFree }
-    tags.removeObject(tag, bytes: 1 &<< UInt64(UInt(state.order) &+ pageShift), cpu)
-    cpu.count(.objectsFreed)
+    tags.remove(.objects, tag, 1 &<< UInt64(UInt(state.order) &+ pageShift), cpu)
     frames.giveBlock(head, order: state.order, cpu)
     return nil
   }

@@ -17,7 +17,8 @@ internal import Synchronization
 // freed, then credit, then what is allocated. An allocation counts itself before it spends its credit, and a
 // free adds to the credit before it counts itself: each is seen twice or once, never not at all.
 //
-// The credit word is zero where there is no quota: the one load and branch that everybody pays. While more is
+// The credit word is zero where there is no quota: the one load and branch that everybody pays. A tag that does
+// not exist has it closed, so that nobody who finds it zero need look at the tag. While more is
 // live than the limit, which was lowered, frees give no credit ("closed"), until the sum is below it again.
 // What was under way without a quota when one is set is not checked: at most one allocation a CPU.
 
@@ -34,8 +35,8 @@ extension Tags {
   /// Pays for bytes that are counted as allocated.
   /// - Returns: false where the quota refuses them; they are not counted then.
   @inline(never)
-  func spend(_ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) -> Bool {
-    let credit = charges(of: tag, cpu.number)
+  func spend(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) -> Bool {
+    let credit = mine(tag, cpu)
     var old = credit.value.credit.load(ordering: .relaxed)
     while old & bytesMask >= bytes {
       let change = credit.value.credit.compareExchange(
@@ -47,15 +48,15 @@ extension Tags {
     return state.value.lock.value.with(.tags, cpu) {
       if payFromQuota(tag, cpu) { return true }
       // Still under the lock, so that who waits for it does not find this counted.
-      undo(tag, bytes: bytes, cpu)
+      undo(kind, tag, bytes, cpu)
       return false
     }
   }
 
   /// Counts bytes as freed, and makes credit of them.
   @inline(never)
-  func earn(_ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) {
-    let mine = charges(of: tag, cpu.number)
+  func earn(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) {
+    let mine = mine(tag, cpu)
     var old = mine.value.credit.load(ordering: .relaxed)
     while old != 0 && old & closed == 0 {
       let kept = min(old & bytesMask &+ bytes, 2 * Self.creditBatch)
@@ -64,14 +65,16 @@ extension Tags {
       if change.exchanged { break }
       old = change.original
     }
-    let freed = mine.value.bytesFreed.load(ordering: .relaxed)
-    mine.value.bytesFreed.store(freed &+ bytes, ordering: .releasing)
+    mine[kind].freed.bump(1)
+    mine.value.showMore(bytes)
+    let freed = mine[kind].bytesFreed.load(ordering: .relaxed)
+    mine[kind].bytesFreed.store(freed &+ bytes, ordering: .releasing)
   }
 
   /// Looks, under the lock, whether what is counted as allocated is within the limit, and gives this CPU credit
   /// out of what is left. O(CPUs).
   private func payFromQuota(_ tag: Tag, _ cpu: borrowing CPU) -> Bool {
-    let mine = charges(of: tag, cpu.number)
+    let mine = mine(tag, cpu)
     if mine.value.credit.load(ordering: .relaxed) == 0 { return true }
     let limit = shared(of: tag).value.limit.load(ordering: .relaxed)
     var used = committed(tag)
@@ -87,7 +90,12 @@ extension Tags {
     return true
   }
 
-  private func setCredit(_ tag: Tag, _ word: UInt64) {
+  /// Lets nothing be allocated for a tag without asking: one that does not exist.
+  func close(_ tag: Tag, _ cpu: Int) {
+    charges(of: tag, cpu).value.credit.store(limited | closed, ordering: .relaxed)
+  }
+
+  func setCredit(_ tag: Tag, _ word: UInt64) {
     for cpu in 0..<state.value.cpus.count {
       _ = charges(of: tag, cpu).value.credit.exchange(word, ordering: .acquiringAndReleasing)
     }
@@ -97,13 +105,15 @@ extension Tags {
   private func committed(_ tag: Tag) -> UInt64 {
     var sum: UInt64 = 0
     for cpu in 0..<state.value.cpus.count {
-      sum &-= charges(of: tag, cpu).value.bytesFreed.load(ordering: .acquiring)
+      sum &-= charges(of: tag, cpu).value.objects.bytesFreed.load(ordering: .acquiring)
+      sum &-= charges(of: tag, cpu).value.areas.bytesFreed.load(ordering: .acquiring)
     }
     for cpu in 0..<state.value.cpus.count {
       sum &+= charges(of: tag, cpu).value.credit.load(ordering: .acquiring) & bytesMask
     }
     for cpu in 0..<state.value.cpus.count {
-      sum &+= charges(of: tag, cpu).value.bytesAllocated.load(ordering: .relaxed)
+      sum &+= charges(of: tag, cpu).value.objects.bytesAllocated.load(ordering: .relaxed)
+      sum &+= charges(of: tag, cpu).value.areas.bytesAllocated.load(ordering: .relaxed)
     }
     return sum
   }

@@ -2,10 +2,11 @@ internal import Synchronization
 
 // What a tag has, and has had at the most
 //
-// A peak is a maximum over time of a sum over CPUs, and nobody takes a sum for each allocation. Each CPU takes
-// one when it has allocated another 64 KiB since its last, objects and areas counted. Between two sums, no CPU
-// has allocated more than that unseen, so a peak is at most 64 KiB a CPU too low. What is allocated is read
-// before what is freed, so that a sum is never too high.
+// A peak is a maximum over time of a sum over CPUs, and nobody takes a sum for each allocation. Each CPU may
+// allocate 64 KiB unseen, and what it frees gives it back as much, up to those 64 KiB; when it has no more, it
+// takes a sum. What a CPU has live and what it may still allocate unseen, added up, only grow where a sum is
+// taken: so since the last one, whoever took it, no CPU has come to have more than 64 KiB more, and a peak is at
+// most 64 KiB a CPU too low. What is allocated is read before what is freed, so that a sum is never too high.
 
 /// What one tag has been charged with; pages do not include guards.
 public struct TagUsage: Equatable, Sendable {
@@ -16,12 +17,13 @@ public struct TagUsage: Equatable, Sendable {
   /// Of kmalloc and caches, blocks included.
   public var objectsAllocated: UInt64 = 0
   public var objectsFreed: UInt64 = 0
-  /// Of kmalloc, sizes of classes and blocks; of vmalloc, whole pages. What is being allocated counts, too.
+  /// Of kmalloc, sizes of classes and blocks; of vmalloc, whole pages. As in the counts of pages, what is being
+  /// allocated counts, too.
   public var bytesAllocated: UInt64 = 0
   public var bytesFreed: UInt64 = 0
-  /// The most that were live at once, as far as was seen: less than the truth by at most 64 KiB that each CPU
-  /// has allocated since it last looked, and by what others free while one looks. A single allocation of
-  /// more is always seen, and so is what is live whenever a usage is asked for.
+  /// The most that were live at once, as far as was seen: less than the truth by at most 64 KiB for each CPU,
+  /// and by what others free while one looks. A single allocation of more is always seen, and so is what is live
+  /// whenever a usage is asked for.
   public var peakBytes: UInt64 = 0
   /// The most objects, and the most areas, that were live at the moments at which `peakBytes` was looked for.
   public var peakObjects: UInt64 = 0
@@ -33,44 +35,36 @@ public struct TagUsage: Equatable, Sendable {
   public var liveBytes: UInt64 { bytesAllocated &- bytesFreed }
 }
 
-extension Tags.Charges {
-  @inline(__always)
-  var isSampleDue: Bool {
-    // By the difference: a charge that is undone may bring the word below zero.
-    let ahead = bytesAllocated.load(ordering: .relaxed) &- nextSample.load(ordering: .relaxed)
-    return Int64(bitPattern: ahead) >= 0
-  }
-}
-
 extension Tags {
-  /// Bytes that a CPU allocates between two looks for a peak.
-  static let sampleInterval: UInt64 = 64 << 10
+  /// Bytes by which what a CPU has live may grow between two looks for a peak.
+  static let lookInterval: UInt64 = 64 << 10
 
   /// Looks for a peak. O(CPUs).
   @inline(never)
-  func sample(_ tag: Tag, _ cpu: borrowing CPU) {
-    let mine = charges(of: tag, cpu.number)
-    let next = mine.value.bytesAllocated.load(ordering: .relaxed) &+ Self.sampleInterval
-    mine.value.nextSample.store(next, ordering: .relaxed)
+  func look(_ tag: Tag, _ cpu: borrowing CPU) {
+    mine(tag, cpu).value.unseen.store(Self.lookInterval, ordering: .relaxed)
     _ = usage(of: tag)
   }
 
   /// The sum over all CPUs, which may be a new peak. O(CPUs).
   func usage(of tag: Tag) -> TagUsage {
     var sum = TagUsage()
+    let shift = state.value.pageShift
     for cpu in 0..<state.value.cpus.count {
-      let charge = charges(of: tag, cpu)
-      sum.areasAllocated &+= charge.value.areasAllocated.load(ordering: .acquiring)
-      sum.pagesAllocated &+= charge.value.pagesAllocated.load(ordering: .acquiring)
-      sum.objectsAllocated &+= charge.value.objectsAllocated.load(ordering: .acquiring)
-      sum.bytesAllocated &+= charge.value.bytesAllocated.load(ordering: .acquiring)
+      let charges = charges(of: tag, cpu)
+      sum.areasAllocated &+= charges.value.areas.allocated.load(ordering: .acquiring)
+      sum.objectsAllocated &+= charges.value.objects.allocated.load(ordering: .acquiring)
+      let bytes = charges.value.areas.bytesAllocated.load(ordering: .acquiring)
+      sum.pagesAllocated &+= bytes &>> shift
+      sum.bytesAllocated &+= bytes &+ charges.value.objects.bytesAllocated.load(ordering: .acquiring)
     }
     for cpu in 0..<state.value.cpus.count {
-      let charge = charges(of: tag, cpu)
-      sum.areasFreed &+= charge.value.areasFreed.load(ordering: .relaxed)
-      sum.pagesFreed &+= charge.value.pagesFreed.load(ordering: .relaxed)
-      sum.objectsFreed &+= charge.value.objectsFreed.load(ordering: .relaxed)
-      sum.bytesFreed &+= charge.value.bytesFreed.load(ordering: .relaxed)
+      let charges = charges(of: tag, cpu)
+      sum.areasFreed &+= charges.value.areas.freed.load(ordering: .relaxed)
+      sum.objectsFreed &+= charges.value.objects.freed.load(ordering: .relaxed)
+      let bytes = charges.value.areas.bytesFreed.load(ordering: .relaxed)
+      sum.pagesFreed &+= bytes &>> shift
+      sum.bytesFreed &+= bytes &+ charges.value.objects.bytesFreed.load(ordering: .relaxed)
     }
     let shared = shared(of: tag)
     sum.peakBytes = shared.value.peakBytes.raise(to: sum.liveBytes)

@@ -56,18 +56,25 @@ struct Tags {
     }
   }
 
-  /// One CPU's charges to one tag; written by that CPU alone.
+  /// What is charged.
+  enum Kind: Int {
+    case objects, areas
+  }
+
+  /// One CPU's charges to one tag; written by that CPU alone, but for its credit.
   struct Charges: ~Copyable {
-    let areasAllocated: Atomic<UInt64>
-    let areasFreed: Atomic<UInt64>
-    let pagesAllocated: Atomic<UInt64>
-    let pagesFreed: Atomic<UInt64>
-    let objectsAllocated: Atomic<UInt64>
-    let objectsFreed: Atomic<UInt64>
-    let bytesAllocated: Atomic<UInt64>
-    let bytesFreed: Atomic<UInt64>
-    /// `bytesAllocated` when this CPU next looks whether there is a new peak.
-    let nextSample: Atomic<UInt64>
+    /// How many of one kind were allocated and freed, and their bytes.
+    struct Sums: ~Copyable {
+      let allocated: Atomic<UInt64>
+      let freed: Atomic<UInt64>
+      let bytesAllocated: Atomic<UInt64>
+      let bytesFreed: Atomic<UInt64>
+    }
+
+    let objects: Sums
+    let areas: Sums
+    /// Bytes that this CPU may allocate before it looks whether there is a new peak.
+    let unseen: Atomic<UInt64>
     /// What this CPU may allocate before it asks again; zero where there is no quota.
     let credit: Atomic<UInt64>
   }
@@ -104,6 +111,10 @@ struct Tags {
         cpus: cpus, names: names, charges: charges, shared: shared, lock: lock,
         pageShift: UInt64(pageSize.shift)))
     unsafe names.pointer.initialize(repeating: Name(), count: Self.capacity)
+    for cpu in 0..<cpus.count {
+      cpus.rooms(cpu).value.charges = charges[cpu &* Self.capacity]
+      for index in 1..<Self.capacity { close(Tag(index: UInt16(index)), cpu) }
+    }
     var name = Name()
     name.bytes[0] = UInt8(ascii: "-")
     name.count = 1
@@ -122,6 +133,7 @@ struct Tags {
     let name = unsafe Name(utf8)
     let index = count
     state.value.names[index].value = name
+    setCredit(Tag(index: UInt16(index)), 0)
     state.value.count.store(index &+ 1, ordering: .releasing)
     return Tag(index: UInt16(index))
   }
@@ -143,65 +155,104 @@ struct Tags {
 // MARK: - Charging
 
 extension Tags {
+  @inline(__always)
+  func mine(_ tag: Tag, _ cpu: borrowing CPU) -> Stable<Charges> { cpu.rooms.value.charges[Int(tag.index)] }
+
   /// Charges bytes that are about to be allocated.
   /// - Returns: false where the tag's quota refuses them.
   @inline(__always)
-  func charge(_ tag: Tag, bytes: UInt64, _ cpu: borrowing CPU) -> Bool {
-    let mine = charges(of: tag, cpu.number)
-    mine.value.bytesAllocated.bump(bytes)
-    return mine.value.credit.load(ordering: .relaxed) == 0 || spend(tag, bytes, cpu)
+  func charge(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) -> Bool {
+    let mine = mine(tag, cpu)
+    mine[kind].bytesAllocated.bump(bytes)
+    return mine.value.credit.load(ordering: .relaxed) == 0 || spend(kind, tag, bytes, cpu)
   }
 
   /// Takes back a charge for what could not be allocated then, on the same CPU. It becomes no credit: a sum
   /// that others take meanwhile would miss it.
-  func undo(_ tag: Tag, bytes: UInt64, _ cpu: borrowing CPU) {
-    charges(of: tag, cpu.number).value.bytesAllocated.bump(0 &- bytes)
+  func undo(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) {
+    mine(tag, cpu)[kind].bytesAllocated.bump(0 &- bytes)
   }
 
+  /// Counts what is charged and has been allocated.
   @inline(__always)
-  func uncharge(_ tag: Tag, bytes: UInt64, _ cpu: borrowing CPU) {
-    let mine = charges(of: tag, cpu.number)
-    guard mine.value.credit.load(ordering: .relaxed) == 0 else { return earn(tag, bytes, cpu) }
-    mine.value.bytesFreed.bump(bytes)
+  func add(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) {
+    let mine = mine(tag, cpu)
+    mine[kind].allocated.bump(1)
+    let unseen = mine.value.unseen.load(ordering: .relaxed)
+    if unseen < bytes { return look(tag, cpu) }
+    mine.value.unseen.store(unseen &- bytes, ordering: .relaxed)
   }
 
-  func charge(_ tag: Tag, pages: UInt64, _ cpu: borrowing CPU) -> Bool {
-    charge(tag, bytes: pages &<< state.value.pageShift, cpu)
-  }
-
-  func undo(_ tag: Tag, pages: UInt64, _ cpu: borrowing CPU) {
-    undo(tag, bytes: pages &<< state.value.pageShift, cpu)
-  }
-
-  /// Counts an object whose bytes are charged.
+  /// Both of the above in the usual case: no quota, and no peak to look for.
+  /// - Returns: false, with nothing changed, in another case, and for a tag that does not exist.
   @inline(__always)
-  func addObject(_ tag: Tag, _ cpu: borrowing CPU) {
-    let mine = charges(of: tag, cpu.number)
-    mine.value.objectsAllocated.bump(1)
-    if mine.value.isSampleDue { sample(tag, cpu) }
+  func addAtOnce(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) -> Bool {
+    let mine = mine(tag, cpu)
+    let unseen = mine.value.unseen.load(ordering: .relaxed)
+    guard mine.value.credit.load(ordering: .relaxed) == 0, unseen >= bytes else { return false }
+    mine.value.unseen.store(unseen &- bytes, ordering: .relaxed)
+    mine[kind].bytesAllocated.bump(bytes)
+    mine[kind].allocated.bump(1)
+    return true
   }
 
+  /// Counts what was freed.
   @inline(__always)
-  func removeObject(_ tag: Tag, bytes: UInt64, _ cpu: borrowing CPU) {
-    charges(of: tag, cpu.number).value.objectsFreed.bump(1)
-    uncharge(tag, bytes: bytes, cpu)
+  func remove(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) {
+    guard isUnlimited(tag, cpu) else { return earn(kind, tag, bytes, cpu) }
+    removeAtOnce(kind, tag, bytes, cpu)
   }
 
-  /// Counts an area whose bytes are charged.
+  /// Whether a tag has no quota.
   @inline(__always)
-  func addArea(_ tag: Tag, pages: UInt64, _ cpu: borrowing CPU) {
-    let mine = charges(of: tag, cpu.number)
-    mine.value.areasAllocated.bump(1)
-    mine.value.pagesAllocated.bump(pages)
-    if mine.value.isSampleDue { sample(tag, cpu) }
+  func isUnlimited(_ tag: Tag, _ cpu: borrowing CPU) -> Bool {
+    mine(tag, cpu).value.credit.load(ordering: .relaxed) == 0
   }
 
+  /// As `remove`, for a tag that had no quota a moment ago.
   @inline(__always)
-  func removeArea(_ tag: Tag, pages: UInt64, _ cpu: borrowing CPU) {
-    let mine = charges(of: tag, cpu.number)
-    mine.value.areasFreed.bump(1)
-    mine.value.pagesFreed.bump(pages)
-    uncharge(tag, bytes: pages &<< state.value.pageShift, cpu)
+  func removeAtOnce(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) {
+    let mine = mine(tag, cpu)
+    mine[kind].freed.bump(1)
+    mine.value.showMore(bytes)
+    mine[kind].bytesFreed.bump(bytes)
+  }
+
+  /// Adds what all tags have been charged with. O(tags × CPUs).
+  func add(to sum: inout Counters) {
+    for index in 0..<count {
+      for cpu in 0..<state.value.cpus.count {
+        let charges = charges(of: Tag(index: UInt16(index)), cpu)
+        sum.add(charges.value.objects.allocated.load(ordering: .relaxed), to: .objectsAllocated)
+        sum.add(charges.value.objects.freed.load(ordering: .relaxed), to: .objectsFreed)
+        sum.add(charges.value.areas.allocated.load(ordering: .relaxed), to: .areasAllocated)
+        sum.add(charges.value.areas.freed.load(ordering: .relaxed), to: .areasFreed)
+        sum.add(pages(charges.value.areas.bytesAllocated), to: .pagesAllocated)
+        sum.add(pages(charges.value.areas.bytesFreed), to: .pagesFreed)
+      }
+    }
+  }
+
+  private func pages(_ bytes: borrowing Atomic<UInt64>) -> UInt64 {
+    bytes.load(ordering: .relaxed) &>> state.value.pageShift
+  }
+}
+
+extension Tags.Charges {
+  /// Lets as many bytes be allocated unseen as were freed.
+  @inline(__always)
+  borrowing func showMore(_ bytes: UInt64) {
+    unseen.store(min(unseen.load(ordering: .relaxed) &+ bytes, Tags.lookInterval), ordering: .relaxed)
+  }
+}
+
+extension Stable<Tags.Charges> {
+  /// The sums of one kind: they come first in a record, in the order of the kinds.
+  @inline(__always)
+  subscript(kind: Tags.Kind) -> Tags.Charges.Sums {
+    @inline(__always) unsafeAddress {
+      unsafe UnsafePointer(Stable<Tags.Charges.Sums>(bitPattern: address)[kind.rawValue].pointer)
+    }
   }
 }
 

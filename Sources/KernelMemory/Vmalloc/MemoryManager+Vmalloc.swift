@@ -27,7 +27,12 @@ extension MemoryManager {
   public func vmalloc(
     _ byteCount: Int, _ options: VmallocOptions = VmallocOptions()
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
-    unsafe pointer(to: try make(byteCount, options))
+    guard options.alignment == 1, options.address == nil else {
+      return unsafe try vmallocOtherwise(byteCount, options)
+    }
+    let address = takeAtOnce(byteCount, options.traits)
+    if address != 0 { return unsafe UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped }
+    return unsafe try vmallocAnywhere(byteCount, options.traits, mayWait: options.mayWait)
   }
 
   /// As `vmalloc`, for `count` elements of `stride` bytes; a product that overflows is refused.
@@ -43,28 +48,28 @@ extension MemoryManager {
   public func vzalloc(
     _ byteCount: Int, _ options: VmallocOptions = VmallocOptions()
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
-    let pages = try make(byteCount, options)
+    let memory = unsafe try vmalloc(byteCount, options)
     #if Ablations
-    if Ablation.forgetToClear.isOn { return unsafe pointer(to: pages) }
+    if Ablation.forgetToClear.isOn { return unsafe memory }
     #endif
     // Nobody else has the address yet, so this needs no protection, and runs with interrupts as they are.
+    let pages = PageRange(
+      unchecked: unsafe VirtualAddress(memory).number(pageSize),
+      count: PageCount(bytes: UInt64(byteCount), pageSize))
     tables.visit(pages) { leaf in
       for offset in 0..<leaf.pages.count.rawValue {
         frames.table.zero(FrameNumber(leaf.frame.rawValue &+ offset))
       }
     }
-    return unsafe pointer(to: pages)
+    return unsafe memory
   }
 
   /// Frees the memory of a `VirtualBuffer`, in the life of its area that the buffer has.
   func vfree(_ address: VirtualAddress, in life: UInt64) throws(MemoryError) { try free(address, in: life) }
 
   /// The generation of the live area that begins at an address; zero, which none has, where there is none.
-  func life(of address: VirtualAddress) -> UInt64 {
-    let page = address.number(pageSize)
-    guard let area = areas.instance(containing: page)?.find(page) else { return 0 }
-    return areas.pool[area].value.liveGeneration ?? 0
-  }
+  @inline(never)
+  func life(of address: VirtualAddress) -> UInt64 { candidate(startingAt: address)?.life ?? 0 }
 
   /// Frees what `vmalloc` returned; nil is ignored. Allocates nothing and never waits for another CPU.
   /// - Throws: `badFree`, with nothing changed: `alreadyFree`, `interior`, `guardPage`, `foreign`,
@@ -72,51 +77,93 @@ extension MemoryManager {
   public func vfree(_ pointer: UnsafeMutableRawPointer?) throws(MemoryError) {
     guard let pointer = unsafe pointer else { return }
     let address = unsafe VirtualAddress(pointer)
-    guard reclaim.mode == .warm else { return try free(address, in: nil) }
-    if let life = cpus.with({ cpu in cpu.isNested ? 0 : park(address, cpu) }) {
-      try free(address, in: life)
-    }
+    let tried = parkAtOnce(address)
+    if tried != Self.freed { try free(address, tried) }
   }
 
+  /// - Parameter tried: what `parkAtOnce` has said.
   @inline(never)
+  private func free(_ address: VirtualAddress, _ tried: UInt64) throws(MemoryError) {
+    try free(address, in: tried == Self.unknown ? nil : tried)
+  }
+
+  @inline(__always)
   private func free(_ address: VirtualAddress, in life: UInt64?) throws(MemoryError) {
     try freeing { (cpu) throws(MemoryError) in try free(address, in: life, cpu) }
     if reclaim.mode == .strict { finishFlush() }
-  }
-
-  private func pointer(to pages: PageRange) -> UnsafeMutableRawPointer {
-    // Address zero is in no range: frame and page zero are never managed.
-    unsafe pages.first.address(pageSize).pointer.unsafelyUnwrapped
   }
 }
 
 // MARK: - Making
 
 extension MemoryManager {
-  /// - Returns: the area's pages.
+  /// The shortest way: the area that was freed here last among those of its page count, still mapped, if it
+  /// is of the kind that is asked for and nothing unusual is due for its tag.
+  /// - Returns: its first address; zero, which is in no range, where that was not done.
   @inline(__always)
-  private func make(_ byteCount: Int, _ options: VmallocOptions) throws(MemoryError) -> PageRange {
+  private func takeAtOnce(_ byteCount: Int, _ traits: AreaTraits) -> UInt {
+    let shift = UInt64(pageSize.shift)
+    let count = ((UInt64(bitPattern: Int64(byteCount)) &- 1) &>> shift) &+ 1
+    // Sizes that are not positive are huge here.
+    guard count &- 1 < AreaCache.largest else { return 0 }
+    return cpus.attempt(otherwise: 0) { cpu in
+      let slot = reclaim.slot(cpu)
+      guard let area = slot.value.warm.first(count, traits),
+        tags.addAtOnce(.areas, traits.tag, count &<< shift, cpu)
+      else { return 0 }
+      slot.value.warm.takeFirst(area, count)
+      cpu.count(.warmHits)
+      return UInt(show(area, from: .parked, traits, byteCount, cpu) &<< shift)
+    }
+  }
+
+  /// Makes an area visible that is charged and mapped.
+  /// - Returns: its first page.
+  @inline(__always)
+  private func show(
+    _ area: Stable<AreaDescriptor>, from state: AreaState, _ traits: AreaTraits, _ byteCount: Int,
+    _ cpu: borrowing CPU
+  ) -> UInt64 {
+    let first = area.value.first
+    area.value.byteCount = UInt64(bitPattern: Int64(byteCount))
+    area.value.traits = traits
+    cpu.rooms.value.hints.value.remember(area, at: first)
+    area.value.resume(from: state)
+    return first
+  }
+
+  /// The longer ways, where alignment and place do not matter.
+  @inline(never)
+  private func vmallocAnywhere(
+    _ byteCount: Int, _ traits: AreaTraits, mayWait: Bool
+  ) throws(MemoryError) -> UnsafeMutableRawPointer {
+    var options = VmallocOptions()
+    options.traits = traits
+    options.mayWait = mayWait
+    return unsafe try vmallocOtherwise(byteCount, options)
+  }
+
+  /// The longer ways.
+  @inline(never)
+  private func vmallocOtherwise(
+    _ byteCount: Int, _ options: VmallocOptions
+  ) throws(MemoryError) -> UnsafeMutableRawPointer {
     guard byteCount > 0 else { throw failed(byteCount == 0 ? .sizeIsZero : .sizeOverflow) }
     let request = Areas.Request(
       pages: PageCount(bytes: UInt64(byteCount), pageSize), traits: options.traits, place: nil)
-    if options.alignment == 1 && options.address == nil, let first = reuseMapped(request, byteCount) {
-      return PageRange(unchecked: first, count: request.pages)
-    }
-    return PageRange(unchecked: try makeOtherwise(request, byteCount, options), count: request.pages)
+    let first = try makeOtherwise(request, byteCount, options)
+    // Address zero is in no range: frame and page zero are never managed.
+    return unsafe first.address(pageSize).pointer.unsafelyUnwrapped
   }
 
-  /// An area that the warm cache has not, as far as alignment and place are left to it.
-  /// - Returns: its first page.
-  @inline(never)
+  /// - Returns: the first page.
   private func makeOtherwise(
     _ request: Areas.Request, _ byteCount: Int, _ options: VmallocOptions
   ) throws(MemoryError) -> PageNumber {
     var request = request
     guard tags.contains(request.traits.tag) else { throw failed(.tagsExhausted(limit: tags.count)) }
-    if options.alignment != 1 || options.address != nil {
-      try place(&request, options)
-      if request.place == nil, let first = reuseMapped(request, byteCount) { return first }
-    }
+    if options.alignment != 1 || options.address != nil { try place(&request, options) }
+    if request.place == nil, let first = reuseMapped(request, byteCount) { return first }
     if reclaim.mode != .strict, let first = try reuse(request, byteCount, mayWait: options.mayWait) {
       return first
     }
@@ -125,22 +172,18 @@ extension MemoryManager {
 
   /// A freed area of the same kind that is still mapped.
   /// - Returns: its first page; nil where there is none.
-  @inline(__always)
   private func reuseMapped(_ request: Areas.Request, _ byteCount: Int) -> PageNumber? {
-    guard reclaim.mode == .warm, request.pages.rawValue <= AreaCache.largest,
-      tags.contains(request.traits.tag)
-    else { return nil }
+    guard reclaim.mode == .warm else { return nil }
     return cpus.with { cpu in
       // Where the quota refuses it, what is parked stays so, and the next way reports it.
-      guard !cpu.isNested, tags.charge(request.traits.tag, pages: request.pages.rawValue, cpu)
+      guard !cpu.isNested,
+        tags.charge(.areas, request.traits.tag, bytes(request.pages.rawValue), cpu)
       else { return nil }
       guard let area = reclaim.reuseMapped(request.pages.rawValue, request.traits, cpu) else {
-        tags.undo(request.traits.tag, pages: request.pages.rawValue, cpu)
+        undo(request, cpu)
         return nil
       }
-      let descriptor = areas.pool[area]
-      publish(descriptor, request, byteCount, cpu)
-      return PageNumber(descriptor.value.first)
+      return publish(area, request, byteCount, cpu)
     }
   }
 
@@ -166,20 +209,19 @@ extension MemoryManager {
       throw failed(.sizeTooLarge(pages: request.pages, limit: frames.managed))
     }
     guard areas.contains(request.traits.instance) else { throw failed(.areasUnavailable) }
-    let area = try retrying(mayWait: options.mayWait) { (cpu) throws(MemoryError) in
+    let first = try retrying(mayWait: options.mayWait) { (cpu) throws(MemoryError) in
       try charge(request, cpu)
       let area: UInt32
       do throws(MemoryError) {
         area = try reserve(request, cpu)
       } catch {
-        tags.undo(request.traits.tag, pages: request.pages.rawValue, cpu)
+        undo(request, cpu)
         throw error
       }
-      publish(areas.pool[area], request, byteCount, cpu)
-      return area
+      return publish(areas.pool[area], request, byteCount, cpu)
     }
-    announce(areas.pool[area].value.pages)
-    return PageNumber(areas.pool[area].value.first)
+    announce(PageRange(unchecked: first, count: request.pages))
+    return first
   }
 
   /// The addresses and tables of a freed area of the same kind, with frames of its own. Where earlier frees
@@ -197,19 +239,17 @@ extension MemoryManager {
       isOverBound = reclaim.relieve(request.pages.rawValue, span: span, cpu)
       guard request.place == nil, let area = reclaim.reuse(request.pages.rawValue, request.traits, cpu)
       else {
-        tags.undo(request.traits.tag, pages: request.pages.rawValue, cpu)
+        undo(request, cpu)
         return nil
       }
       do throws(MemoryError) {
-        try populate(area, request, cpu)
+        try populate(area.value.number, request, cpu)
       } catch {
         reclaim.keep(area, cpu)
-        tags.undo(request.traits.tag, pages: request.pages.rawValue, cpu)
+        undo(request, cpu)
         return nil
       }
-      let descriptor = areas.pool[area]
-      publish(descriptor, request, byteCount, cpu)
-      return PageNumber(descriptor.value.first)
+      return publish(area, request, byteCount, cpu)
     }
     if isOverBound && mayWait { relieve(span) }
     if let found { announce(PageRange(unchecked: found, count: request.pages)) }
@@ -227,22 +267,27 @@ extension MemoryManager {
   /// Charges what is about to be allocated.
   @inline(__always)
   private func charge(_ request: Areas.Request, _ cpu: borrowing CPU) throws(MemoryError) {
-    guard tags.charge(request.traits.tag, pages: request.pages.rawValue, cpu) else {
+    guard tags.charge(.areas, request.traits.tag, bytes(request.pages.rawValue), cpu) else {
       throw tags.overQuota(request.traits.tag)
     }
   }
 
+  private func undo(_ request: Areas.Request, _ cpu: borrowing CPU) {
+    tags.undo(.areas, request.traits.tag, bytes(request.pages.rawValue), cpu)
+  }
+
+  /// Of so many pages.
+  @inline(__always)
+  private func bytes(_ pages: UInt64) -> UInt64 { pages &<< UInt64(pageSize.shift) }
+
   /// Counts an area that is charged, notes what was asked, and makes it visible.
+  /// - Returns: its first page.
   @inline(__always)
   private func publish(
-    _ descriptor: Stable<AreaDescriptor>, _ request: Areas.Request, _ byteCount: Int, _ cpu: borrowing CPU
-  ) {
-    descriptor.value.byteCount = UInt64(byteCount)
-    descriptor.value.traits = request.traits
-    tags.addArea(request.traits.tag, pages: request.pages.rawValue, cpu)
-    cpu.count(.areasAllocated)
-    cpu.count(.pagesAllocated, Int(truncatingIfNeeded: request.pages.rawValue))
-    descriptor.value.renew(as: .live)
+    _ area: Stable<AreaDescriptor>, _ request: Areas.Request, _ byteCount: Int, _ cpu: borrowing CPU
+  ) -> PageNumber {
+    tags.add(.areas, request.traits.tag, bytes(request.pages.rawValue), cpu)
+    return PageNumber(show(area, from: area.value.state, request.traits, byteCount, cpu))
   }
 }
 
@@ -257,27 +302,41 @@ extension MemoryManager {
     let life: UInt64
   }
 
-  /// Puts an area back into the warm cache.
-  /// - Returns: nil where that was done; else the life in which the area is to be freed otherwise, so that no
-  ///   other area is freed that is behind the address by then; zero, which none has, where none was found.
+  /// What `parkAtOnce` says: that it has freed the area, and that it could not look.
+  private static var freed: UInt64 { .max }
+  private static var unknown: UInt64 { .max &- 1 }
+
+  /// The shortest way: an area that this CPU remembers goes into the warm cache.
+  /// - Returns: `freed`; `unknown`; or the life in which the area is to be freed otherwise, so that no other
+  ///   area is freed that is behind the address by then: zero, which none has, where there is none.
   @inline(__always)
-  private func park(_ address: VirtualAddress, _ cpu: borrowing CPU) -> UInt64? {
-    guard let found = candidate(startingAt: address) else { return 0 }
-    let (pages, tag) = (found.descriptor.value.pageCount, found.descriptor.value.traits.tag)
-    guard reclaim.park(found.area, found.descriptor, pages, in: found.life, cpu) else { return found.life }
-    uncharge(tag, pages, cpu)
-    return nil
+  private func parkAtOnce(_ address: VirtualAddress) -> UInt64 {
+    let pageSize = pageSize
+    return cpus.attempt(otherwise: Self.unknown) { cpu in
+      guard let area = cpu.rooms.value.hints.value.area(at: address.number(pageSize).rawValue),
+        let life = area.value.liveGeneration,
+        PageNumber(area.value.first).address(pageSize) == address
+      else { return life(of: address) }
+      cmachine_step(cmachine_step_area_found)
+      let traits = area.value.traits
+      let pages = area.value.span &- UInt64(traits.guardPages)
+      guard tags.isUnlimited(traits.tag, cpu), reclaim.park(area, pages, in: life, cpu) else { return life }
+      tags.removeAtOnce(.areas, traits.tag, pages &<< UInt64(pageSize.shift), cpu)
+      return Self.freed
+    }
   }
 
-  @inline(__always)
   private func free(
     _ address: VirtualAddress, in life: UInt64? = nil, _ cpu: borrowing CPU
   ) throws(MemoryError) {
     guard let found = candidate(startingAt: address) else { throw .badFree(problem(freeing: address)) }
     guard found.life == life ?? found.life else { throw .badFree(.alreadyFree) }
     let (pages, tag) = (found.descriptor.value.pageCount, found.descriptor.value.traits.tag)
-    guard reclaim.retire(found.area, in: found.life, cpu) else { throw .badFree(.alreadyFree) }
-    uncharge(tag, pages, cpu)
+    guard
+      reclaim.park(found.descriptor, pages, in: found.life, cpu)
+        || reclaim.retire(found.area, in: found.life, cpu)
+    else { throw .badFree(.alreadyFree) }
+    tags.remove(.areas, tag, bytes(pages), cpu)
   }
 
   /// The one place that decides whether a free is right: the area that was live a moment ago with `address` as
@@ -295,13 +354,6 @@ extension MemoryManager {
     else { return nil }
     cmachine_step(cmachine_step_area_found)
     return Candidate(area: area, descriptor: descriptor, life: life)
-  }
-
-  @inline(__always)
-  private func uncharge(_ tag: Tag, _ pages: UInt64, _ cpu: borrowing CPU) {
-    tags.removeArea(tag, pages: pages, cpu)
-    cpu.count(.areasFreed)
-    cpu.count(.pagesFreed, Int(truncatingIfNeeded: pages))
   }
 
   /// What is wrong with an address that is not the first byte of a live area.
