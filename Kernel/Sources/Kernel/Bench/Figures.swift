@@ -80,6 +80,7 @@ struct Figures {
     writeAverage(locks.waits)
     if extremes.allocation > 0 {
       write("; worst vmalloc ", extremes.allocation)
+      write(", number ", extremes.worstAllocation)
       write(", worst vfree ", extremes.free)
     }
     let bytes = extremes.retained.frames.rawValue << 12

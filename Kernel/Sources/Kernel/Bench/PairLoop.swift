@@ -95,9 +95,14 @@ struct PairLoop {
 struct Extremes {
   private(set) var allocation: UInt64 = 0
   private(set) var free: UInt64 = 0
+  /// Which allocation was the worst one, counted from the first that was looked at.
+  private(set) var worstAllocation: UInt64 = 0
+  private var allocations: UInt64 = 0
   private(set) var retained = RetainedMemory()
 
   mutating func add(allocation: UInt64, free: UInt64) {
+    if allocation > 0 { allocations += 1 }
+    if allocation > self.allocation { worstAllocation = allocations }
     self.allocation = max(self.allocation, allocation)
     self.free = max(self.free, free)
   }
