@@ -17,7 +17,7 @@ test: ## run every test; the last line is "N passed, M failed"
 lint: ## check format, sizes, and that the core neither allocates nor drops memory
 	@Scripts/lint.sh
 
-bench: ## count instructions per operation in QEMU into .build/bench.json
+bench: ## count instructions per operation in QEMU, beside Linux's, into .build/bench.json
 	@Scripts/bench.sh
 
 docs: ## build the documentation, warnings being errors

@@ -3,10 +3,11 @@
 # which is the same on every machine, in each mode, with one CPU and with two, and merges what it prints
 # ("bench NAME INSTRUCTIONS", a line each) into .build/bench.json: a flat object, name to number. What
 # was done for a figure is below its line in .build/bench.log. A figure that breaks one of the rules
-# which keep figures honest is left out, and the script fails. At the end come pairs per second on threads of
-# the host (Scripts/host-threads.sh), for reading only.
+# which keep figures honest is left out, and the script fails. At the end come a table beside Linux's figures
+# (Scripts/bench-table.sh), and pairs per second on threads of the host (Scripts/host-threads.sh), for
+# reading only.
 #
-#   MODES="strict lazy warm"  BENCH_CPUS="1 2"
+#   MODES="strict lazy warm"  BENCH_CPUS="1 2"  GROWTH=no (without the runs that take 8 GiB)
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 out=.build/bench.json
@@ -19,19 +20,45 @@ rm -f "$out"
 : >"$log"
 
 failed=0
+
+# count PART MODE CPUS [MEMORY]: one boot (Kernel/Sources/Kernel/Bench/BenchPart.swift lists the parts).
+count() {
+  local what="$1, mode $2, CPUs: $3"
+  if on_terminal; then complain "bench: counting $what"; fi
+  if ! CPUS=$3 MEMORY=${4:-4096} OPTIONS="bench=$1 mode=$2" Scripts/kernel.sh run -icount shift=0,sleep=off \
+    >"$log.new" 2>&1 </dev/null; then
+    complain "bench: the run failed: $what"
+    failed=1
+  fi
+  say "== $what" >>"$log"
+  # Serial lines end in a carriage return.
+  tr -d '\r' <"$log.new" >>"$log"
+  rm "$log.new"
+}
+
 for cpus in ${BENCH_CPUS:-1 2}; do
   for mode in ${MODES:-strict lazy warm}; do
-    if on_terminal; then complain "bench: counting, mode $mode, CPUs: $cpus"; fi
-    if ! CPUS=$cpus OPTIONS="bench mode=$mode" Scripts/kernel.sh run -icount shift=0,sleep=off \
-      >"$log.new" 2>&1 </dev/null; then
-      complain "bench: the run in mode $mode failed, CPUs: $cpus"
-      failed=1
-    fi
-    # Serial lines end in a carriage return.
-    tr -d '\r' <"$log.new" >>"$log"
-    rm "$log.new"
+    count operations "$mode" "$cpus"
+    if [ "$mode" != strict ]; then count tests "$mode" "$cpus"; fi
   done
 done
+
+# RAM that the guest does not touch costs the host nothing, so that half of it is enough.
+can_grow() {
+  [ "${GROWTH:-yes}" = yes ] || return 1
+  local available
+  available=$(awk '$1 == "MemAvailable:" { print int($2 / 1024) }' /proc/meminfo)
+  if [ "$available" -ge 4096 ]; then return 0; fi
+  complain "bench: no runs in a machine with 8 GiB: 4 GiB of memory are needed, $available MiB are available"
+  return 1
+}
+
+if can_grow; then
+  for mode in ${MODES:-lazy warm}; do
+    if [ "$mode" != strict ]; then count growth "$mode" 1 8192; fi
+  done
+  count memory lazy 1 8192
+fi
 
 # A name that comes twice, or something that is no number, is a fault of the run, not something to pass
 # on.
@@ -52,10 +79,12 @@ awk '
   }' "$log" >"$out.new"
 mv "$out.new" "$out"
 cat "$out"
+grep -E '^(== tests|Summary|  refused)' "$log" || true
 if [ "$failed" -ne 0 ]; then
-  grep -vE '^(bench|  (operations|flushes:|locks|peak|longest) )' "$log" >&2 || true
+  grep -vE '^(==|bench|Summary:|  (operations|flushes:|locks|peak|longest|refused,|live) ?)' "$log" >&2 || true
   die "bench: a run failed (whole log: $log)"
 fi
 
+Scripts/bench-table.sh
 # In real time, so never the same twice: a table to read, and nothing for the file of figures.
 Scripts/host-threads.sh

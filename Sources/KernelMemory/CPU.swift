@@ -60,6 +60,8 @@ struct CPURooms {
   /// Of each cache.
   var magazines: Stable<Magazine>
   var reclaim: Stable<Reclaim.Slot>
+  var open: Stable<RetiredBatch>
+  var closed: Stable<RetiredBatch>
   var hints: Stable<AreaHints>
 }
 

@@ -9,6 +9,7 @@ import KernelMemory
 //     ffff_8880_0000_0000   the linear map: all RAM
 //     ffff_c900_0000_0000   the vmalloc range: 32 TiB
 //     ffff_ea00_0000_0000   a range of 16 pages, to have addresses run short (ShortRange.swift)
+//     ffff_eb00_0000_0000   a range of 4 GiB, to be filled (Growth+Addresses.swift)
 //     ffff_fe00_0000_0000   the job's own tables (Job.swift)
 //     ffff_ff00_0000_0000   the registers of the local APIC
 //
@@ -40,6 +41,17 @@ enum AddressSpace {
 
   /// For areas of one page and its guard: eight of them, and no more.
   static var shortRange: PageRange { range(at: 0xffff_ea00_0000_0000, byteCount: 64 << 10) }
+
+  /// For half a million areas of one page and its guard.
+  static var growthRange: PageRange { range(at: 0xffff_eb00_0000_0000, byteCount: 4 << 30) }
+
+  /// The same, as two ranges.
+  static var growthHalves: (PageRange, PageRange) {
+    (
+      range(at: 0xffff_eb00_0000_0000, byteCount: 2 << 30),
+      range(at: 0xffff_eb00_8000_0000, byteCount: 2 << 30)
+    )
+  }
 
   /// For the tables of the job, which are mapped by hand.
   static var jobRange: PageRange { range(at: 0xffff_fe00_0000_0000, byteCount: 512 << 30) }

@@ -37,7 +37,7 @@ public func kernelMain(_ startInfo: UInt) -> Never {
 private func run(_ request: BootRequest, on manager: MemoryManager) -> Never {
   if let scenario = request.options.scenario { scenario.run(on: manager) }
   let bench = Bench(on: manager, mode: request.options.mode)
-  if request.options.benches { exit(bench.run()) }
+  if let part = request.options.bench { exit(bench.run(part)) }
   if request.options.profiledPairs > 0 { exit(bench.profile(request.options)) }
   if request.options.stressPairs > 0 { exit(Stress.run(pairs: request.options.stressPairs, on: manager)) }
   if request.options.testsInterrupts { exit(InterruptTest.run(on: manager)) }

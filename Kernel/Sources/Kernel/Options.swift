@@ -6,8 +6,8 @@ import PVH
 struct Options {
   /// One of the faults on purpose, instead of the replay.
   var scenario: Scenario?
-  /// Whether to count instructions instead of replaying.
-  var benches = false
+  /// What to count instructions of, instead of the replay.
+  var bench: BenchPart?
   /// When freed memory can be used again.
   var mode = FreeMode.strict
   /// How many pairs Scripts/profile.sh looks at, instead of the replay; zero for the replay.
@@ -60,6 +60,10 @@ struct Options {
       mode = named
       return true
     }
+    if let name = word.dropping("bench=") {
+      bench = BenchPart(name)
+      return bench != nil
+    }
     if let count = word.dropping("laps=") {
       laps = count.decimal ?? 0
       return laps > 0
@@ -79,7 +83,7 @@ struct Options {
     if word.equals("listing=all") {
       listsAll = true
     } else if word.equals("bench") {
-      benches = true
+      bench = .operations
     } else if word.equals("compare") {
       compares = true
     } else if word.equals("hold") {
@@ -97,6 +101,9 @@ struct Options {
     sink.write("  hold         print every mapping after the job, and halt\n")
     sink.write("  mode=NAME    when freed memory can be used again: strict (at once), lazy, or warm\n")
     sink.write("  bench        count instructions per operation, under QEMU's -icount\n")
+    sink.write("  bench=tests  or those of the loops of Linux's test module\n")
+    sink.write("  bench=growth  or those of a pair in a full machine, with 8 GiB of RAM\n")
+    sink.write("  bench=memory  or bytes that are kept for a live area, with 8 GiB of RAM\n")
     sink.write("  profile=N    run N pairs between two marks, for Scripts/profile.sh\n")
     sink.write("  pages=N      of N pages each, instead of one\n")
     sink.write("  stress=N     allocate and free N areas on all CPUs, each area freed by another one\n")

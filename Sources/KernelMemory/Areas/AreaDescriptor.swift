@@ -49,8 +49,22 @@ struct AreaDescriptor: ~Copyable {
   var next: UInt32
   /// Of a hole, a link as well; of an area, its own number.
   var previous: UInt32
-  /// Of a freed area: the pages at its start whose entries are cleared.
-  var progress: UInt64
+  private var detail: UInt64
+
+  /// Of a freed area that waits for purge steps: the pages at its start whose entries are cleared.
+  @inline(__always)
+  var progress: UInt64 {
+    get { detail }
+    set { detail = newValue }
+  }
+
+  /// Of any other: where the entry of its first page is, if it is small and the others are behind it in the
+  /// same table; else zero. That table is pinned as long as there is the area.
+  @inline(__always)
+  var firstEntry: UInt {
+    get { UInt(detail) }
+    set { detail = UInt64(newValue) }
+  }
 
   /// The number of an area.
   @inline(__always)
@@ -94,6 +108,12 @@ struct AreaDescriptor: ~Copyable {
 
   var generation: UInt64 { stateWord.load(ordering: .relaxed) &>> 8 }
 
+  /// Whether this is in a cool cache.
+  @inline(__always)
+  var isKept: Bool {
+    UInt8(truncatingIfNeeded: stateWord.load(ordering: .relaxed)) == AreaState.kept.rawValue
+  }
+
   /// The generation of a live area; nil in any other state.
   @inline(__always)
   var liveGeneration: UInt64? {
@@ -106,12 +126,18 @@ struct AreaDescriptor: ~Copyable {
     stateWord.store((generation &+ 1) &<< 8 | UInt64(state.rawValue), ordering: .relaxed)
   }
 
-  /// Hands an area out, in another life than the one that it ended in `state`, which nobody else can change.
+  /// Hands out an area that nobody else can change now, in another life than the one that it ended in.
   @inline(__always)
-  borrowing func resume(from state: AreaState) {
-    let life = stateWord.load(ordering: .relaxed)
-    stateWord.store(
-      life &+ (0x100 &+ UInt64(AreaState.live.rawValue) &- UInt64(state.rawValue)), ordering: .releasing)
+  borrowing func resume() {
+    let word = stateWord.load(ordering: .relaxed) | 0xff
+    stateWord.store(word &+ 1 &+ UInt64(AreaState.live.rawValue), ordering: .releasing)
+  }
+
+  /// As `resume`, of an area that was parked.
+  @inline(__always)
+  borrowing func resumeParked() {
+    let change = 0x100 &+ UInt64(AreaState.live.rawValue) &- UInt64(AreaState.parked.rawValue)
+    stateWord.store(stateWord.load(ordering: .relaxed) &+ change, ordering: .releasing)
   }
 
   borrowing func setState(_ state: AreaState) {

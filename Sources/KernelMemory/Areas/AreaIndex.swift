@@ -143,20 +143,49 @@ struct AreaIndex {
 
   /// Writes `area` for every page of `pages`, none of which has one. Cannot fail: nodes were stocked.
   func insert(_ area: UInt32, _ pages: PageRange) {
-    set(area, pages.first.rawValue &- base, pages.end.rawValue &- base, state.value.root, level: levels &- 1)
+    let (start, end) = (pages.first.rawValue &- base, pages.end.rawValue &- base)
+    if let node = lowestNode(start, end) {
+      count(node, fill(area, start, end, node))
+    } else {
+      set(area, start, end, state.value.root, level: levels &- 1)
+    }
   }
 
   /// Clears every page of `pages`, all of which `insert` wrote in one call.
   func remove(_ pages: PageRange) {
-    set(0, pages.first.rawValue &- base, pages.end.rawValue &- base, state.value.root, level: levels &- 1)
+    let (start, end) = (pages.first.rawValue &- base, pages.end.rawValue &- base)
+    if let node = lowestNode(start, end), UInt64(table[node].value.state.count) > end &- start {
+      count(node, fill(0, start, end, node))
+    } else {
+      set(0, start, end, state.value.root, level: levels &- 1)
+    }
+  }
+
+  /// The node of single pages that has all of `start..<end`, if there is one below the root: the usual case.
+  private func lowestNode(_ start: UInt64, _ end: UInt64) -> UInt32? {
+    guard levels > 1, (start ^ (end &- 1)) &>> Self.slotBits == 0 else { return nil }
+    var shift = state.value.rootShift
+    var value = slots(state.value.root)[Int(truncatingIfNeeded: start &>> shift)]
+      .value.load(ordering: .relaxed)
+    while value & Self.nodeMark != 0 {
+      shift &-= Self.slotBits
+      if shift == 0 { return value & ~Self.nodeMark }
+      let index = Int(truncatingIfNeeded: start &>> shift & ((1 &<< Self.slotBits) &- 1))
+      value = slots(value & ~Self.nodeMark)[index].value.load(ordering: .relaxed)
+    }
+    return nil
+  }
+
+  private func count(_ node: UInt32, _ balance: Int) {
+    let metadata = table[node]
+    metadata.value.setState(metadata.value.state.adding(count: balance))
   }
 
   /// Sets the slots of `start..<end` below `node`, which covers all of it.
   private func set(_ value: UInt32, _ start: UInt64, _ end: UInt64, _ node: UInt32, level: Int) {
     let balance =
       level == 0 ? fill(value, start, end, node) : setLarge(value, start, end, node, level: level)
-    let metadata = table[node]
-    metadata.value.setState(metadata.value.state.adding(count: balance))
+    count(node, balance)
   }
 
   /// Sets slots of single pages, of which a large area has hundreds.

@@ -36,7 +36,7 @@ struct AreaTraits: Equatable, Sendable {
   }
 
   @usableFromInline var protection: Protection {
-    get { Protection(rawValue: UInt8(self[16, 0xf])) ?? .readOnly }
+    @inline(__always) get { Protection(rawValue: UInt8(self[16, 0xf])) ?? .readOnly }
     set { self[16, 0xf] = UInt64(newValue.rawValue) }
   }
 
@@ -47,7 +47,7 @@ struct AreaTraits: Equatable, Sendable {
   }
 
   @usableFromInline var cache: CacheType {
-    get { CacheType(rawValue: UInt8(self[24, 0xff])) ?? .uncached }
+    @inline(__always) get { CacheType(rawValue: UInt8(self[24, 0xff])) ?? .uncached }
     set { self[24, 0xff] = UInt64(newValue.rawValue) }
   }
 
@@ -57,7 +57,7 @@ struct AreaTraits: Equatable, Sendable {
   }
 
   @usableFromInline var zone: ZoneKind {
-    get { ZoneKind(rawValue: UInt8(self[40, 0xf])) ?? .normal }
+    @inline(__always) get { ZoneKind(rawValue: UInt8(self[40, 0xf])) ?? .normal }
     set { self[40, 0xf] = UInt64(newValue.rawValue) }
   }
 

@@ -38,8 +38,10 @@ struct HoleBins: ~Copyable {
     return bin(holding: size &+ rest)
   }
 
+  // Mutating in name, what follows: borrowed arrays are copied before they are read.
+
   /// The first hole of the lowest non-empty bin from `bin` on. O(1).
-  func firstHole(from bin: Int) -> UInt32? {
+  mutating func firstHole(from bin: Int) -> UInt32? {
     guard bin < Self.count else { return nil }
     var word = bin &>> 6
     var bits = nonEmpty[word] & (UInt64.max &<< UInt64(truncatingIfNeeded: bin & 63))
@@ -53,13 +55,15 @@ struct HoleBins: ~Copyable {
   }
 
   /// The first hole of one bin; zero for none.
-  func head(of bin: Int) -> UInt32 { heads[bin] }
+  mutating func head(of bin: Int) -> UInt32 { heads[bin] }
 
   /// The highest bin that is not empty.
   var highestBin: Int? {
-    guard nonEmptyWords != 0 else { return nil }
-    let word = 63 &- nonEmptyWords.leadingZeroBitCount
-    return word &<< 6 | (63 &- nonEmpty[word].leadingZeroBitCount)
+    mutating get {
+      guard nonEmptyWords != 0 else { return nil }
+      let word = 63 &- nonEmptyWords.leadingZeroBitCount
+      return word &<< 6 | (63 &- nonEmpty[word].leadingZeroBitCount)
+    }
   }
 
   mutating func insert(_ hole: UInt32, _ pool: DescriptorPool) {

@@ -52,6 +52,22 @@ extension BlockList {
     return (first, state)
   }
 
+  /// Whether it begins with a block of `order` and has more than that.
+  @inline(__always)
+  func hasMore(thanOneOf order: Int, _ table: FrameTable) -> Bool {
+    count > 1 &<< order && table[head].value.state.order == order
+  }
+
+  /// As `pop`, where the list is known not to be empty.
+  @inline(__always)
+  mutating func popFirst(_ table: FrameTable) -> UInt32 {
+    let first = head
+    let metadata = table[first]
+    head = metadata.value.next
+    count &-= 1 &<< metadata.value.state.order
+    return first
+  }
+
   /// Puts another list in front of this one. O(1).
   @inline(__always)
   mutating func prepend(_ other: consuming BlockList, _ table: FrameTable) {

@@ -82,6 +82,7 @@ extension FrameList {
   }
 
   /// Puts another list in front of this one. O(1).
+  @inline(__always)
   mutating func prepend(_ other: consuming FrameList, _ table: FrameTable) {
     let chain = other.unchained()
     guard chain.count != 0 else { return }

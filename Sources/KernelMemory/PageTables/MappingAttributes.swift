@@ -6,7 +6,9 @@ public enum Protection: UInt8, Sendable {
   /// Refused by every allocation function that does not say this.
   case writableExecutable
 
+  @inline(__always)
   public var isWritable: Bool { self == .readWrite || self == .writableExecutable }
+  @inline(__always)
   public var isExecutable: Bool { self == .readExecute || self == .writableExecutable }
 
   /// Nil for writable and executable at once.

@@ -128,11 +128,27 @@ struct PageTables {
     }
   }
 
+  func firstEntry(of pages: PageRange) -> UInt {
+    switch choice {
+    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).firstEntry(of: pages)
+    }
+  }
+
   @inline(__always)
-  func detachOneBlock(_ pages: PageRange, onto retired: inout BlockList) -> Bool {
+  func write(
+    _ count: UInt64, at firstEntry: UInt, _ attributes: MappingAttributes, _ block: UInt32
+  ) {
     switch choice {
     case .x86_64FourLevel(let large):
-      walker(hasGigabyteLeaves: large).detachOneBlock(pages, onto: &retired)
+      walker(hasGigabyteLeaves: large).write(count, at: firstEntry, attributes, block)
+    }
+  }
+
+  @inline(__always)
+  func detach(_ count: UInt64, at firstEntry: UInt) -> Detached {
+    switch choice {
+    case .x86_64FourLevel(let large):
+      walker(hasGigabyteLeaves: large).detach(count, at: firstEntry)
     }
   }
 

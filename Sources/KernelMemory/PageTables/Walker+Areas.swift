@@ -111,26 +111,6 @@ extension Walker {
     }
   }
 
-  /// Clears the leaves of a small area and puts its frames on a list of retired ones, where they are one block and the
-  /// leaves in one table, as they mostly are. Its table is pinned, so no lock is needed.
-  /// - Returns: false, with nothing done, where it is otherwise.
-  @inline(__always)
-  func detachOneBlock(_ pages: PageRange, onto retired: inout BlockList) -> Bool {
-    let (first, level) = lowestEntry(of: pages.first)
-    let count = pages.count.rawValue
-    guard level == 0, count <= entriesToTableEnd(pages.first, level: 0) else { return false }
-    let value = first.value.load(ordering: .relaxed)
-    let block = UInt32(truncatingIfNeeded: Format.frame(ofLeaf: value, level: 0).rawValue)
-    guard Format.isPresent(value) else { return false }
-    let metadata = table[block]
-    let state = metadata.value.state
-    guard 1 &<< UInt64(truncatingIfNeeded: state.order) == count else { return false }
-    metadata.value.setState(state.becoming(.retired, order: state.order))
-    retired.push(block, order: state.order, table)
-    for index in 0..<Int(truncatingIfNeeded: count) { first[index].value.store(0, ordering: .relaxed) }
-    return true
-  }
-
   /// Clears leaves of an area, and detaches the blocks behind them: whole ones, from the first page on, until
   /// that is `limit` of work or some more. Their tables are pinned, so no lock is needed. Cannot fail.
   @inline(__always)
@@ -146,14 +126,8 @@ extension Walker {
         page = PageNumber(page.rawValue &+ 1)
         continue
       }
-      let block = UInt32(truncatingIfNeeded: Format.frame(ofLeaf: value, level: entries.level).rawValue)
-      let metadata = table[block]
-      let state = metadata.value.state
-      metadata.value.setState(state.becoming(.retired, order: state.order))
-      detached.frames.push(block, order: state.order, table)
-      var left = UInt64(1) &<< UInt64(truncatingIfNeeded: state.order)
+      var left = detachBlock(behind: value, level: entries.level, into: &detached)
       page = PageNumber(page.rawValue &+ left)
-      detached.work &+= 1 &+ Int(truncatingIfNeeded: left &>> 5)
       if entries.level > 0 {
         entries.first.value.store(0, ordering: .relaxed)
         entries.count = 0

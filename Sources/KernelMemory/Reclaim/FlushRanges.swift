@@ -11,8 +11,13 @@ struct FlushRanges {
   private(set) var isEverything = false
 
   /// Adds pages; those that follow the range added last lengthen it.
+  @inline(__always)
   mutating func add(_ range: PageRange, _ pageSize: PageSize, threshold: PageCount) {
-    guard !isEverything, !range.isEmpty else { return }
+    if !isEverything && !range.isEmpty { lengthen(range, pageSize, threshold: threshold) }
+  }
+
+  @inline(never)
+  private mutating func lengthen(_ range: PageRange, _ pageSize: PageSize, threshold: PageCount) {
     add(
       cmachine_range(
         start: UInt(range.first.address(pageSize).rawValue), end: UInt(range.end.address(pageSize).rawValue)),

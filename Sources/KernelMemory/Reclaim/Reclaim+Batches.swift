@@ -33,6 +33,7 @@ extension Reclaim {
     unsafe closed.pointer.initialize(to: open.pointer.move())
     unsafe open.pointer.initialize(to: RetiredBatch())
     slot.value.awaited = shootdown.request(closed.value.ranges, cpu)
+    slot.value.awaitedPages = closed.value.pages
   }
 
   /// Frees what is in the closed batch, if its flush is complete.
@@ -87,16 +88,27 @@ extension Reclaim {
     _ cpu: borrowing CPU, _ body: (inout RetiredBatch) -> Int
   ) -> Int {
     let slot = slot(cpu)
-    guard slot.value.awaited != 0, let token = shootdown.token(for: slot.value.awaited) else { return 0 }
-    check(closedBatch(cpu).value, token)
+    guard isFlushed(cpu) else { return 0 }
     let count = body(&closedBatch(cpu).value)
     if closedBatch(cpu).value.isFreed {
       closedBatch(cpu).value.ranges = FlushRanges()
       closedBatch(cpu).value.pages = 0
       slot.value.awaited = 0
+      slot.value.isFlushed = false
       cpu.count(.batchesCompleted)
     }
     return count
+  }
+
+  /// Whether there is a closed batch, and its flush complete: a token shows it once.
+  func isFlushed(_ cpu: borrowing CPU) -> Bool {
+    let slot = slot(cpu)
+    if slot.value.isFlushed { return true }
+    guard slot.value.awaited != 0, let token = shootdown.token(for: slot.value.awaited) else { return false }
+    check(closedBatch(cpu).value, token)
+    slot.value.isFlushed = true
+    slot.value.awaitedPages = 0
+    return true
   }
 
   private func check(_ batch: borrowing RetiredBatch, _ token: borrowing FlushToken) {

@@ -33,8 +33,7 @@ extension Reclaim {
     while done < limit, let area = slot(cpu).value.warm.evict(all: all) {
       cpu.count(.warmEvicted)
       area.value.setState(.retired)
-      area.value.progress = 0
-      done &+= clearSmall(area.value.number, cpu).work &+ 3
+      done &+= clear(area.value.number, cpu) &+ 4
     }
     return done
   }
@@ -59,7 +58,7 @@ extension Reclaim {
     while done < limit, let area = slot.value.queued.pop(pool) {
       let span = pool[area].value.span
       slot.value.queuedPages &-= span
-      let step = clear(area, limit: limit &- done, cpu)
+      let step = clearMore(area, limit: limit &- done, cpu)
       done &+= step.work
       guard !step.isDone else { continue }
       slot.value.queued.push(area, pool)
@@ -81,7 +80,7 @@ extension Reclaim {
     let slot = slot(cpu)
     // Whoever takes many pages does as much for those that came back.
     let share = Self.share &+ Int(truncatingIfNeeded: pages)
-    if slot.value.awaited != 0 {
+    if isFlushed(cpu) {
       if pages > AreaCache.largest {
         completeShare(pages: share, cpu)
       } else if !hasFrames(for: pages, cpu) {
@@ -101,7 +100,7 @@ extension Reclaim {
   /// As much of that work as a purge step does, and the next flush.
   /// - Returns: whether this CPU would hold back more than it may with `span` pages more.
   func relieveMore(span: UInt64, _ cpu: borrowing CPU) -> Bool {
-    let left = Self.budget &- complete(limit: Self.budget, keeping: true, cpu)
+    let left = Self.relief &- complete(limit: Self.relief, keeping: true, cpu)
     _ = clearQueued(limit: left, cpu)
     close(cpu)
     return isOverBound(with: span, cpu)
@@ -114,8 +113,7 @@ extension Reclaim {
     // At most what a free clears at once: more might not fit under the bound, ever.
     let held = openBatch(cpu).value.pages &+ slot.value.queuedPages &+ min(span, Self.largestCleared)
     if held > state.value.bound { return true }
-    return slot.value.awaited != 0 && held &+ closedBatch(cpu).value.pages > state.value.bound
-      && !shootdown.isComplete(slot.value.awaited)
+    return held &+ slot.value.awaitedPages > state.value.bound && !isFlushed(cpu)
   }
 
   /// The request that this CPU's closed batch waits for; zero where it has none.

@@ -23,6 +23,8 @@ internal import Synchronization
 struct Reclaim {
   /// Pages that a purge step works on at the most, unless it is told otherwise.
   static let budget = 96
+  /// Pages that an allocation works on at a time which finds this CPU over its bound.
+  static let relief = 32
   /// In pages, what it costs to free a frame that has no neighbour with it.
   static let frameCost = 2
   /// In pages, what it costs to put a table to rest, and to free it.
@@ -36,9 +38,6 @@ struct Reclaim {
   static func share(of left: Int, _ cost: Int) -> Int { left > 0 ? max(1, left / cost) : 0 }
   /// A free of more pages than this leaves the clearing to a purge step.
   static let largestCleared: UInt64 = 64
-  /// So does one of more work than this, as of 64 pages that are no neighbours in memory: 12 blocks take some 500
-  /// instructions.
-  static let clearedByFree = 12
   /// How much of a closed batch one call completes on its way, when it needs what is in it: 12 frames, or 12
   /// areas, take some 500 instructions.
   static let share = 12
@@ -66,6 +65,10 @@ struct Reclaim {
   struct Slot: ~Copyable {
     /// The request that the closed batch waits for; zero where there is no closed batch.
     var awaited: UInt64 = 0
+    /// Whether a token has shown that the closed batch's flush is complete.
+    var isFlushed = false
+    /// The closed batch's pages, until then.
+    var awaitedPages: UInt64 = 0
     var queued = AreaList()
     /// Pages of the queued areas, guards included.
     var queuedPages: UInt64 = 0
@@ -100,6 +103,8 @@ struct Reclaim {
     for cpu in 0..<count {
       unsafe slots[cpu].pointer.initialize(to: Slot(mode: mode, bound: bound))
       frames.cpus.rooms(cpu).value.reclaim = slots[cpu]
+      frames.cpus.rooms(cpu).value.open = open[cpu]
+      frames.cpus.rooms(cpu).value.closed = closed[cpu]
       unsafe open[cpu].pointer.initialize(to: RetiredBatch())
       unsafe closed[cpu].pointer.initialize(to: RetiredBatch())
     }
@@ -112,8 +117,8 @@ struct Reclaim {
   var pool: DescriptorPool { state.value.pool }
   var shootdown: Shootdown { state.value.shootdown }
 
-  func openBatch(_ cpu: borrowing CPU) -> Stable<RetiredBatch> { state.value.open[cpu.number] }
-  func closedBatch(_ cpu: borrowing CPU) -> Stable<RetiredBatch> { state.value.closed[cpu.number] }
+  func openBatch(_ cpu: borrowing CPU) -> Stable<RetiredBatch> { cpu.rooms.value.open }
+  func closedBatch(_ cpu: borrowing CPU) -> Stable<RetiredBatch> { cpu.rooms.value.closed }
   func slot(_ cpu: borrowing CPU) -> Stable<Slot> { cpu.rooms.value.reclaim }
 }
 
@@ -156,13 +161,13 @@ extension Reclaim {
     if openBatch(cpu).value.pages &+ slot.value.queuedPages &+ descriptor.value.span > state.value.bound {
       close(cpu)
     }
-    descriptor.value.progress = 0
     if mode == .strict {
       clear(area, cpu)
       flushOpen(cpu)
-    } else if pages > Self.largestCleared
-      || !clearSmall(area, limit: Self.clearedByFree, cpu).isDone
-    {
+    } else if pages <= Self.largestCleared {
+      clear(area, cpu)
+    } else {
+      descriptor.value.progress = 0
       slot.value.queued.push(area, pool)
       slot.value.queuedPages &+= descriptor.value.span
     }
@@ -192,55 +197,116 @@ extension Reclaim {
     slot(cpu).value.cool.keep(area, area.value.pageCount)
   }
 
-  /// Clears the next pages of a retired area; the last of them put it into the open batch.
+  /// The shortest way, in lazy and warm mode: takes a small live area back from its caller, clears its entries
+  /// where it remembers them, and puts it into the open batch, where the bound allows that.
+  /// - Returns: false where it has not done so.
+  @inline(never)
+  func retireAtOnce(
+    _ area: Stable<AreaDescriptor>, _ pages: UInt64, in life: UInt64, _ cpu: borrowing CPU
+  ) -> Bool {
+    let batch = openBatch(cpu)
+    let held = batch.value.pages &+ area.value.span
+    guard area.value.firstEntry != 0, held &+ slot(cpu).value.queuedPages <= state.value.bound,
+      mode != .strict, area.value.move(from: .live, to: .retired, in: life)
+    else { return false }
+    _ = clearSmall(area, pages, cpu)
+    batch.value.pages = held
+    batch.value.smallAreas.push(area.value.number, pool)
+    return true
+  }
+
+  /// A small area that can be handed out with other frames, from the cool cache or else straight from the closed
+  /// batch, if it is flushed; nil where work that frees have left is due before. `take` takes it out.
+  @inline(__always)
+  func keptAtOnce(_ pages: UInt64, _ traits: AreaTraits, _ cpu: borrowing CPU) -> Stable<AreaDescriptor>? {
+    let slot = slot(cpu)
+    let held = openBatch(cpu).value.pages &+ slot.value.awaitedPages
+    guard held &+ pages &+ UInt64(traits.guardPages) <= state.value.bound, slot.value.queuedPages == 0
+    else { return nil }
+    if let area = slot.value.cool.first(pages, traits) { return area.value.firstEntry != 0 ? area : nil }
+    guard slot.value.isFlushed, closedBatch(cpu).value.smallAreas.first != 0 else { return nil }
+    let area = pool[closedBatch(cpu).value.smallAreas.first]
+    guard area.value.pageCount == pages, area.value.traits.hasSameKey(as: traits), area.value.firstEntry != 0
+    else { return nil }
+    return area
+  }
+
+  @inline(__always)
+  func take(_ area: Stable<AreaDescriptor>, _ pages: UInt64, _ cpu: borrowing CPU) {
+    if area.value.isKept {
+      slot(cpu).value.cool.takeFirst(area, pages)
+    } else {
+      _ = closedBatch(cpu).value.smallAreas.pop(pool)
+    }
+  }
+
+  /// Whether a block of `order` for an area can come straight from the closed batch: it is flushed, begins with one, has
+  /// more than that, so that it need not be ended, and the area may have frames of any zone.
+  @inline(__always)
+  func hasFlushedBlock(order: Int, _ traits: AreaTraits, _ cpu: borrowing CPU) -> Bool {
+    slot(cpu).value.isFlushed && traits.zone == .normal
+      && closedBatch(cpu).value.frames.hasMore(thanOneOf: order, frames.table)
+  }
+
+  /// Takes it.
+  @inline(__always)
+  func takeFlushedBlock(_ cpu: borrowing CPU) -> UInt32 {
+    closedBatch(cpu).value.frames.popFirst(frames.table)
+  }
+
+  @inline(__always)
+  private func clearSmall(_ area: Stable<AreaDescriptor>, _ pages: UInt64, _ cpu: borrowing CPU) -> Int {
+    let detached = tables.detach(pages, at: area.value.firstEntry)
+    let work = detached.work
+    let range = PageRange(unchecked: PageNumber(area.value.first), count: PageCount(pages))
+    noteCleared(detached, range, cpu)
+    return work
+  }
+
+  /// Clears all pages of a retired area, and puts it into the open batch.
+  /// - Returns: how much work that was, as `Walker.detach` counts it.
+  @discardableResult
+  func clear(_ area: UInt32, _ cpu: borrowing CPU) -> Int {
+    let pages = pool[area].value.pages
+    let work: Int
+    if pool[area].value.firstEntry != 0 {
+      work = clearSmall(pool[area], pages.count.rawValue, cpu)
+    } else {
+      let detached = tables.detach(pages)
+      work = detached.work
+      noteCleared(detached, pages, cpu)
+    }
+    retireAddresses(area, cpu)
+    return work
+  }
+
+  /// Clears the next pages of an area that was queued; the last of them put it into the open batch.
   /// - Parameters:
   ///   - area: the number of its descriptor.
   ///   - limit: of work, as `Walker.detach` counts it.
   ///   - cpu: this CPU.
   /// - Returns: how much work that was, and whether those were the last.
-  @discardableResult
-  @inline(never)
-  func clear(
-    _ area: UInt32, limit: Int = .max, _ cpu: borrowing CPU
-  ) -> (work: Int, isDone: Bool) {
+  func clearMore(_ area: UInt32, limit: Int, _ cpu: borrowing CPU) -> (work: Int, isDone: Bool) {
     let descriptor = pool[area]
     let first = descriptor.value.first
     let done = descriptor.value.progress
     let total = descriptor.value.pageCount
     let detached = tables.detach(
       PageRange(unchecked: PageNumber(first &+ done), count: PageCount(total &- done)), limit: limit)
-    cmachine_step(cmachine_step_entries_cleared)
-    cpu.count(.entriesCleared, detached.entries)
     let (count, work) = (detached.pages, detached.work)
-    add(detached, PageRange(unchecked: PageNumber(first &+ done), count: PageCount(count)), cpu)
+    noteCleared(
+      detached, PageRange(unchecked: PageNumber(first &+ done), count: PageCount(count)), cpu)
     descriptor.value.progress = done &+ count
     guard done &+ count == total else { return (work, false) }
     retireAddresses(area, cpu)
     return (work, true)
   }
 
-  /// As `clear`, for an area of at most 64 pages, nothing of which is cleared yet.
   @inline(__always)
-  func clearSmall(
-    _ area: UInt32, limit: Int = .max, _ cpu: borrowing CPU
-  ) -> (work: Int, isDone: Bool) {
-    let descriptor = pool[area]
-    if clearOneBlock(area, descriptor, descriptor.value.pageCount, cpu) { return (3, true) }
-    return clear(area, limit: limit, cpu)
-  }
-
-  /// - Returns: false, with nothing done, where the area's frames are not one block.
-  @inline(__always)
-  private func clearOneBlock(
-    _ area: UInt32, _ descriptor: Stable<AreaDescriptor>, _ count: UInt64, _ cpu: borrowing CPU
-  ) -> Bool {
-    let pages = PageRange(unchecked: PageNumber(descriptor.value.first), count: PageCount(count))
-    guard tables.detachOneBlock(pages, onto: &openBatch(cpu).value.frames) else { return false }
+  private func noteCleared(_ detached: consuming Detached, _ pages: PageRange, _ cpu: borrowing CPU) {
     cmachine_step(cmachine_step_entries_cleared)
-    cpu.count(.entriesCleared, Int(truncatingIfNeeded: count))
-    cover(pages, cpu)
-    retireAddresses(area, cpu)
-    return true
+    cpu.count(.entriesCleared, detached.entries)
+    add(detached, pages, cpu)
   }
 
   /// Puts an area that is cleared into the open batch.
@@ -260,7 +326,7 @@ extension Reclaim {
   }
 
   /// Whether an area is small enough for the cool cache, and its guard no larger than it may be.
-  private func canBeKept(_ area: UInt32) -> Bool {
+  func canBeKept(_ area: UInt32) -> Bool {
     pool[area].value.pageCount <= AreaCache.largest && pool[area].value.span <= 2 * AreaCache.largest
   }
 
@@ -278,13 +344,6 @@ extension Reclaim {
     let batch = openBatch(cpu)
     batch.value.frames.prepend(detached.frames, frames.table)
     batch.value.tables.append(detached.tables, frames.table)
-    cover(pages, cpu)
-  }
-
-  /// Has the flush of the open batch cover `pages`, which have been cleared.
-  @inline(__always)
-  private func cover(_ pages: PageRange, _ cpu: borrowing CPU) {
-    let batch = openBatch(cpu)
     batch.value.ranges.add(pages, frames.table.pageSize, threshold: shootdown.threshold)
     batch.value.generation = shootdown.newest
     #if Ablations

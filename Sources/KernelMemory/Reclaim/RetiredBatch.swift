@@ -8,6 +8,7 @@ struct AreaList: ~Copyable {
   private var head: UInt32 = 0
   private(set) var count = 0
 
+  @inline(__always)
   mutating func push(_ area: UInt32, _ pool: DescriptorPool) {
     pool[area].value.next = head
     head = area
@@ -17,6 +18,7 @@ struct AreaList: ~Copyable {
   /// The area that `pop` would return; zero for none.
   var first: UInt32 { count == 0 ? 0 : head }
 
+  @inline(__always)
   mutating func pop(_ pool: DescriptorPool) -> UInt32? {
     guard count != 0 else { return nil }
     let area = head

@@ -47,6 +47,8 @@ extension MemoryManager {
       blocks.end()
       throw error
     }
+    areas.pool[area].value.firstEntry =
+      reclaim.canBeKept(area) ? tables.firstEntry(of: areas.pool[area].value.pages) : 0
     map(area, request, from: &blocks, cpu)
     blocks.end()
   }

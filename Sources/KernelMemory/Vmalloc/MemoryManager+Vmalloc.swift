@@ -68,7 +68,6 @@ extension MemoryManager {
   func vfree(_ address: VirtualAddress, in life: UInt64) throws(MemoryError) { try free(address, in: life) }
 
   /// The generation of the live area that begins at an address; zero, which none has, where there is none.
-  @inline(never)
   func life(of address: VirtualAddress) -> UInt64 { candidate(startingAt: address)?.life ?? 0 }
 
   /// Frees what `vmalloc` returned; nil is ignored. Allocates nothing and never waits for another CPU.
@@ -77,11 +76,11 @@ extension MemoryManager {
   public func vfree(_ pointer: UnsafeMutableRawPointer?) throws(MemoryError) {
     guard let pointer = unsafe pointer else { return }
     let address = unsafe VirtualAddress(pointer)
-    let tried = parkAtOnce(address)
+    let tried = freeAtOnce(address)
     if tried != Self.freed { try free(address, tried) }
   }
 
-  /// - Parameter tried: what `parkAtOnce` has said.
+  /// - Parameter tried: what `freeAtOnce` has said.
   @inline(never)
   private func free(_ address: VirtualAddress, _ tried: UInt64) throws(MemoryError) {
     try free(address, in: tried == Self.unknown ? nil : tried)
@@ -108,27 +107,55 @@ extension MemoryManager {
     guard count &- 1 < AreaCache.largest else { return 0 }
     return cpus.attempt(otherwise: 0) { cpu in
       let slot = reclaim.slot(cpu)
-      guard let area = slot.value.warm.first(count, traits),
-        tags.addAtOnce(.areas, traits.tag, count &<< shift, cpu)
-      else { return 0 }
+      guard let area = slot.value.warm.first(count, traits) else {
+        return takeKept(count, traits, byteCount, cpu)
+      }
+      guard tags.addAtOnce(.areas, traits.tag, count &<< shift, cpu) else { return 0 }
       slot.value.warm.takeFirst(area, count)
       cpu.count(.warmHits)
-      return UInt(show(area, from: .parked, traits, byteCount, cpu) &<< shift)
+      let first = note(area, traits, byteCount, cpu)
+      area.value.resumeParked()
+      return UInt(first &<< shift)
     }
   }
 
-  /// Makes an area visible that is charged and mapped.
+  /// The next shortest: an area whose addresses and tables were kept, with a block of frames of the batch that is
+  /// flushed, or of this CPU's list.
+  @inline(never)
+  private func takeKept(
+    _ count: UInt64, _ traits: AreaTraits, _ byteCount: Int, _ cpu: borrowing CPU
+  ) -> UInt {
+    guard let area = reclaim.keptAtOnce(count, traits, cpu) else { return 0 }
+    let order = count.trailingZeroBitCount
+    guard count == 1 &<< UInt64(truncatingIfNeeded: order) else { return 0 }
+    let isFlushed = reclaim.hasFlushedBlock(order: order, traits, cpu)
+    guard isFlushed || frames.hasListed(order: order, traits.zone, cpu),
+      tags.addAtOnce(.areas, traits.tag, bytes(count), cpu),
+      let block = isFlushed
+        ? reclaim.takeFlushedBlock(cpu) : frames.takeListed(order: order, traits.zone, cpu)
+    else { return 0 }
+    frames.table[block].value.map(order: order, area: area.value.number, page: 0)
+    let attributes = MappingAttributes(traits.protection, cache: traits.cache)
+    tables.write(count, at: area.value.firstEntry, attributes, block)
+    reclaim.take(area, count, cpu)
+    cpu.count(.entriesWritten, Int(truncatingIfNeeded: count))
+    cmachine_step(cmachine_step_entries_written)
+    announce(area.value.pages)
+    let first = note(area, traits, byteCount, cpu)
+    area.value.resume()
+    return UInt(bytes(first))
+  }
+
+  /// Notes what was asked for in an area that is to go live.
   /// - Returns: its first page.
   @inline(__always)
-  private func show(
-    _ area: Stable<AreaDescriptor>, from state: AreaState, _ traits: AreaTraits, _ byteCount: Int,
-    _ cpu: borrowing CPU
+  private func note(
+    _ area: Stable<AreaDescriptor>, _ traits: AreaTraits, _ byteCount: Int, _ cpu: borrowing CPU
   ) -> UInt64 {
     let first = area.value.first
     area.value.byteCount = UInt64(bitPattern: Int64(byteCount))
     area.value.traits = traits
     cpu.rooms.value.hints.value.remember(area, at: first)
-    area.value.resume(from: state)
     return first
   }
 
@@ -287,7 +314,9 @@ extension MemoryManager {
     _ area: Stable<AreaDescriptor>, _ request: Areas.Request, _ byteCount: Int, _ cpu: borrowing CPU
   ) -> PageNumber {
     tags.add(.areas, request.traits.tag, bytes(request.pages.rawValue), cpu)
-    return PageNumber(show(area, from: area.value.state, request.traits, byteCount, cpu))
+    let first = note(area, request.traits, byteCount, cpu)
+    area.value.resume()
+    return PageNumber(first)
   }
 }
 
@@ -302,28 +331,42 @@ extension MemoryManager {
     let life: UInt64
   }
 
-  /// What `parkAtOnce` says: that it has freed the area, and that it could not look.
+  /// What `freeAtOnce` says: that it has freed the area, and that it could not look.
   private static var freed: UInt64 { .max }
   private static var unknown: UInt64 { .max &- 1 }
 
-  /// The shortest way: an area that this CPU remembers goes into the warm cache.
+  /// The shortest way: an area that this CPU remembers, or that the index leads to, goes into the warm cache or
+  /// into the open batch.
   /// - Returns: `freed`; `unknown`; or the life in which the area is to be freed otherwise, so that no other
   ///   area is freed that is behind the address by then: zero, which none has, where there is none.
   @inline(__always)
-  private func parkAtOnce(_ address: VirtualAddress) -> UInt64 {
+  private func freeAtOnce(_ address: VirtualAddress) -> UInt64 {
     let pageSize = pageSize
     return cpus.attempt(otherwise: Self.unknown) { cpu in
       guard let area = cpu.rooms.value.hints.value.area(at: address.number(pageSize).rawValue),
         let life = area.value.liveGeneration,
         PageNumber(area.value.first).address(pageSize) == address
-      else { return life(of: address) }
+      else { return findAndFree(address, cpu) }
       cmachine_step(cmachine_step_area_found)
-      let traits = area.value.traits
-      let pages = area.value.span &- UInt64(traits.guardPages)
-      guard tags.isUnlimited(traits.tag, cpu), reclaim.park(area, pages, in: life, cpu) else { return life }
-      tags.removeAtOnce(.areas, traits.tag, pages &<< UInt64(pageSize.shift), cpu)
-      return Self.freed
+      return freeAtOnce(area, in: life, cpu)
     }
+  }
+
+  @inline(never)
+  private func findAndFree(_ address: VirtualAddress, _ cpu: borrowing CPU) -> UInt64 {
+    guard let found = candidate(startingAt: address) else { return 0 }
+    return freeAtOnce(found.descriptor, in: found.life, cpu)
+  }
+
+  @inline(__always)
+  private func freeAtOnce(_ area: Stable<AreaDescriptor>, in life: UInt64, _ cpu: borrowing CPU) -> UInt64 {
+    let traits = area.value.traits
+    let pages = area.value.span &- UInt64(traits.guardPages)
+    guard tags.isUnlimited(traits.tag, cpu),
+      reclaim.park(area, pages, in: life, cpu) || reclaim.retireAtOnce(area, pages, in: life, cpu)
+    else { return life }
+    tags.removeAtOnce(.areas, traits.tag, pages &<< UInt64(pageSize.shift), cpu)
+    return Self.freed
   }
 
   private func free(
@@ -354,20 +397,5 @@ extension MemoryManager {
     else { return nil }
     cmachine_step(cmachine_step_area_found)
     return Candidate(area: area, descriptor: descriptor, life: life)
-  }
-
-  /// What is wrong with an address that is not the first byte of a live area.
-  @inline(never)
-  private func problem(freeing address: VirtualAddress) -> BadFree {
-    let page = address.number(pageSize)
-    guard let instance = areas.instance(containing: page) else { return .foreign }
-    guard let area = instance.find(page), areas.pool[area].value.liveGeneration != nil else {
-      return .alreadyFree
-    }
-    let descriptor = areas.pool[area]
-    if !descriptor.value.pages.contains(page) { return .guardPage }
-    guard page.rawValue == descriptor.value.first else { return .interior }
-    // Without an offset it can have been wrong a moment ago alone: as a second free on its way.
-    return address.isAligned(to: pageSize) ? .alreadyFree : .unaligned
   }
 }

@@ -10,7 +10,7 @@ import KernelMemory
 // On a machine with several CPUs one of them works, the others serve its flushes, and the rows end in
 // `_2cpu`.
 
-/// Prints `bench NAME INSTRUCTIONS` for each operation; `broken` instead of `bench` where a rule of
+/// Prints `bench NAME INSTRUCTIONS` for each figure; `broken` instead of `bench` where a rule of
 /// Figures.swift was broken, and the run has failed.
 struct Bench {
   let manager: MemoryManager
@@ -21,22 +21,14 @@ struct Bench {
     self.mode = mode
   }
 
-  func run() -> ExitStatus {
+  func run(_ part: BenchPart) -> ExitStatus {
     reporting { () throws(MemoryError) in
-      var isRight = true
-      for index in 0..<PairLoop.sizeCount(mode) {
-        isRight = try measure(PairLoop.size(index, mode)) && isRight
+      switch part {
+      case .operations: try measureOperations()
+      case .tests: try TestModule(manager: manager, mode: mode).run()
+      case .growth: try Growth(manager: manager, mode: mode).run()
+      case .memory: try MemoryCost(on: manager).measure()
       }
-      switch mode {
-      case .strict: break
-      case .lazy:
-        try measureFrames()
-        try measureLookup()
-        try KmallocPairs(manager: manager).measure()
-        isRight = try measureLive() && isRight
-      case .warm: try PurgeSteps(on: manager).measure()
-      }
-      return isRight
     }
   }
 
@@ -56,9 +48,27 @@ struct Bench {
   func profile(_ options: Options) -> ExitStatus {
     let size = PairLoop.Size(name: "profile", pages: options.profiledPages, pairs: options.profiledPairs)
     return reporting { () throws(MemoryError) in
-      try PairLoop(size, on: manager).runMarked(purging: mode != .warm)
+      try PairLoop(size, on: manager).runMarked()
       return true
     }
+  }
+
+  /// - Returns: whether the rules held.
+  private func measureOperations() throws(MemoryError) -> Bool {
+    var isRight = true
+    for index in 0..<PairLoop.sizeCount(mode) {
+      isRight = try measure(PairLoop.size(index, mode)) && isRight
+    }
+    switch mode {
+    case .strict: break
+    case .lazy:
+      try measureFrames()
+      try measureLookup()
+      try KmallocPairs(manager: manager).measure()
+      isRight = try measureLive() && isRight
+    case .warm: try PurgeSteps(on: manager).measure()
+    }
+    return isRight
   }
 
   /// - Returns: whether the rules held.
@@ -66,7 +76,7 @@ struct Bench {
     let loop = PairLoop(size, on: manager)
     var figures = try loop.measure()
     figures.extremes = try loop.examine()
-    let isRight = Row(size.name, mode).write(figures, mode)
+    let isRight = Row(size.name, mode).write(figures, brokenRule: figures.brokenRule(mode))
     if size.pages == 1 && mode == .lazy {
       Row("vmalloc_4K_worst").write(figures.extremes.allocation)
       Row("vfree_4K_worst").write(figures.extremes.free)
@@ -96,7 +106,8 @@ struct Bench {
   }
 
   private func measureLive() throws(MemoryError) -> Bool {
-    Row("live_4096").write(try LiveAreas.measure(on: manager), mode)
+    let figures = try LiveAreas.measure(on: manager)
+    return Row("live_4096").write(figures, brokenRule: figures.brokenRule(mode))
   }
 
   @inline(__always)
@@ -116,15 +127,20 @@ func rounding(_ sum: UInt64, over count: UInt64) -> UInt64 { (sum + count / 2) /
 /// A name of a figure.
 struct Row {
   private let name: StaticString
+  private let detail: StaticString
   private let suffix: StaticString
 
-  init(_ name: StaticString) {
+  init(_ name: StaticString, _ detail: StaticString = "") {
     self.name = name
+    self.detail = detail
     suffix = ""
   }
 
-  init(_ name: StaticString, _ mode: FreeMode) {
+  init(_ name: StaticString, _ mode: FreeMode) { self.init(name, "", mode) }
+
+  init(_ name: StaticString, _ detail: StaticString, _ mode: FreeMode) {
     self.name = name
+    self.detail = detail
     suffix =
       switch mode {
       case .strict: "_strict"
@@ -134,9 +150,8 @@ struct Row {
   }
 
   /// Writes a figure with its details.
-  /// - Returns: whether it keeps the rules.
-  func write(_ figures: Figures, _ mode: FreeMode) -> Bool {
-    let problem = figures.brokenRule(mode)
+  /// - Returns: whether no rule is broken.
+  func write(_ figures: Figures, brokenRule problem: StaticString?) -> Bool {
     write(figures.perOperation, isUsable: problem == nil)
     figures.writeDetails()
     guard let problem else { return true }
@@ -148,9 +163,25 @@ struct Row {
   }
 
   func write(_ value: UInt64, isUsable: Bool = true) {
+    writeName(isUsable: isUsable)
+    var console = SerialPort.com1
+    console.write(decimal: value)
+    console.newline()
+  }
+
+  /// Writes a figure with two decimals.
+  func write(hundredths: UInt64) {
+    writeName(isUsable: true)
+    var console = SerialPort.com1
+    console.write(hundredths: hundredths)
+    console.newline()
+  }
+
+  private func writeName(isUsable: Bool) {
     var console = SerialPort.com1
     console.write(isUsable ? "bench " : "broken ")
     console.write(name)
+    console.write(detail)
     console.write(suffix)
     if Processors.count > 1 {
       console.write("_")
@@ -158,7 +189,14 @@ struct Row {
       console.write("cpu")
     }
     console.write(" ")
-    console.write(decimal: value)
-    console.newline()
+  }
+}
+
+extension SerialPort {
+  /// With two decimals.
+  mutating func write(hundredths: UInt64) {
+    write(decimal: hundredths / 100)
+    write(hundredths % 100 < 10 ? ".0" : ".")
+    write(decimal: hundredths % 100)
   }
 }

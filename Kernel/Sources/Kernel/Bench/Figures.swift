@@ -9,19 +9,18 @@ import KernelMemory
 /// What a loop took, and what was done in it.
 struct Figures {
   let operations: UInt64
-  /// Pages of one operation, its guard not counted.
-  let pagesEach: UInt64
   var instructions: UInt64 = 0
   var extremes = Extremes()
+  /// Pages, guards included, that may be freed and not flushed.
+  var mostUnflushed = Figures.unflushedLimit
   /// In the loop, without the purge behind it.
   private var entriesInLoop: UInt64 = 0
   private var work: Counters
   private var locks: LockUsage
 
   /// Starts to count.
-  init(operations: UInt64, pagesEach: UInt64, from manager: MemoryManager) {
+  init(operations: UInt64, from manager: MemoryManager) {
     self.operations = operations
-    self.pagesEach = pagesEach
     work = manager.counters
     locks = manager.locks
   }
@@ -50,10 +49,10 @@ struct Figures {
   /// The rule that does not hold, if there is one.
   func brokenRule(_ mode: FreeMode) -> StaticString? {
     guard mode != .strict else { return nil }
-    if extremes.retained.unflushed.rawValue > Self.unflushedLimit {
+    if extremes.retained.unflushed.rawValue > mostUnflushed {
       return "too many pages are freed and not flushed"
     }
-    if work[.flushesOfAll] > (operations * pagesEach + 3_999) / 4_000 {
+    if work[.flushesOfAll] > (work[.pagesFreed] + 3_999) / 4_000 {
       return "more than one full flush for 4,000 pages"
     }
     return mode == .warm && entriesInLoop > 0 ? "a warm loop writes entries" : nil
@@ -79,11 +78,13 @@ struct Figures {
     writeAverage(locks.taken)
     console.write(", waits ")
     writeAverage(locks.waits)
-    write("; worst vmalloc ", extremes.allocation)
-    write(", worst vfree ", extremes.free)
+    if extremes.allocation > 0 {
+      write("; worst vmalloc ", extremes.allocation)
+      write(", worst vfree ", extremes.free)
+    }
     let bytes = extremes.retained.frames.rawValue << 12
     write("\n  peak unflushed pages ", extremes.retained.unflushed.rawValue)
-    write(" of at most ", Self.unflushedLimit)
+    write(" of at most ", mostUnflushed)
     write("; peak retained bytes ", bytes)
     write(", for 1,000 frees ", bytes * 1_000 / operations)
     write("; peak parked pages ", extremes.retained.parked.rawValue)
@@ -94,12 +95,8 @@ struct Figures {
       console.write(decimal: value)
     }
 
-    /// With two decimals.
     func writeAverage(_ sum: UInt64) {
-      let hundredths = rounding(sum * 100, over: operations)
-      console.write(decimal: hundredths / 100)
-      console.write(hundredths % 100 < 10 ? ".0" : ".")
-      console.write(decimal: hundredths % 100)
+      console.write(hundredths: rounding(sum * 100, over: operations))
     }
   }
 }

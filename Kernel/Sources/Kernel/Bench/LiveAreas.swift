@@ -16,7 +16,7 @@ enum LiveAreas {
       extremes.add(manager.retained)
     }
     try manager.flushRetired()
-    var figures = Figures(operations: UInt64(count) * rounds, pagesEach: 1, from: manager)
+    var figures = Figures(operations: UInt64(count) * rounds, from: manager)
     let start = TimeStamp.now
     for _ in 0..<rounds { unsafe try round(places, manager) }
     figures.endLoop(manager)

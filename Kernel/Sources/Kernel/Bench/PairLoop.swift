@@ -42,7 +42,7 @@ struct PairLoop {
   /// full as they stay. It stops when nothing is on its way back: what those left is paid for too.
   func measure() throws(MemoryError) -> Figures {
     try warmUp()
-    var figures = Figures(operations: size.pairs, pagesEach: size.pages, from: manager)
+    var figures = Figures(operations: size.pairs, from: manager)
     let start = TimeStamp.now
     for _ in 0..<size.pairs { try unsafe manager.vfree(try allocate()) }
     figures.endLoop(manager)
@@ -70,12 +70,11 @@ struct PairLoop {
 
   /// The pairs between two calls of `kernel_profile_mark`, after as many others.
   /// - Parameter purging: whether what the pairs left on its way back is purged before the second one.
-  func runMarked(purging: Bool) throws(MemoryError) {
-    for _ in 0..<size.pairs { try unsafe manager.vfree(try allocate()) }
-    if purging { try manager.flushRetired() }
+  func runMarked() throws(MemoryError) {
+    // So long that more than one batch has been freed, and the caches are as they will be.
+    for _ in 0..<size.pairs * 3 { try unsafe manager.vfree(try allocate()) }
     kernel_profile_mark()
     for _ in 0..<size.pairs { try unsafe manager.vfree(try allocate()) }
-    if purging { try manager.flushRetired() }
     kernel_profile_mark()
   }
 

@@ -54,6 +54,7 @@ struct X86_64Format: PageTableFormat {
   }
 
   /// Accessed and dirty are set beforehand, so that the CPU need not write the entry (4.8).
+  @inline(__always)
   static func bits(_ attributes: MappingAttributes, level: Int) -> UInt64 {
     var bits = present | accessed | cacheBits(attributes.cache, level: level)
     if attributes.protection.isWritable { bits |= writable | dirty }
@@ -80,6 +81,7 @@ struct X86_64Format: PageTableFormat {
 extension X86_64Format {
   private static func attributeBit(level: Int) -> UInt64 { level == 0 ? 1 << 7 : 1 << 12 }
 
+  @inline(__always)
   private static func cacheBits(_ type: CacheType, level: Int) -> UInt64 {
     switch type {
     case .writeBack: 0

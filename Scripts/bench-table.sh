@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# Lays the figures of `make bench` (.build/bench.json) beside those of Linux and the goals
+# (Benchmarks/linux-6.12.tsv), as a table. A row without a figure is "absent": the function does not exist yet,
+# or the run that measures it was left out. Below it, pairs in full machines beside those in an empty one, and what
+# is kept for a live area.
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+figures=.build/bench.json
+anchors=Benchmarks/linux-6.12.tsv
+[ -s "$figures" ] || die "bench: no figures in $figures; run: make bench" 2
+
+# Lines `NAME VALUE` of a flat object.
+flat() { sed -nE 's/^ *"([A-Za-z0-9_]+)": ([0-9.]+),?$/\1 \2/p' "$1"; }
+
+compare_with_linux() {
+  awk -F'\t' '
+    function grouped(value,   text, rest) {
+      if (value == "" || value == "-") return "-"
+      text = sprintf("%.0f", value); rest = ""
+      while (length(text) > 3) {
+        rest = "," substr(text, length(text) - 2) rest
+        text = substr(text, 1, length(text) - 3)
+      }
+      return text rest
+    }
+    function ratio(ours, theirs) {
+      return ours == "" || theirs == "-" ? "-" : sprintf("%.2f", ours / theirs)
+    }
+    function verdict(ours, goal) {
+      if (ours == "") return "absent"
+      if (goal == "-") return "-"
+      if (ours + 0 > goal + 0) return "not met"
+      met++
+      return "met"
+    }
+    BEGIN {
+      form = "%-34s%10s%10s%7s%9s  %-9s%10s%10s%7s\n"
+      printf form, "instructions per operation", "1 CPU", "Linux", "ratio", "goal", "", "2 CPUs", "Linux", "ratio"
+    }
+    NR == FNR { split($0, pair, " "); figure[pair[1]] = pair[2]; next }
+    /^#/ || /^memory_/ { next }
+    {
+      one = figure[$1]; two = figure[$1 "_2cpu"]
+      if ($5 != "-") goals++
+      printf form, $2, grouped(one), grouped($3), ratio(one, $3), grouped($5), verdict(one, $5),
+        grouped(two), grouped($4), ratio(two, $4)
+    }
+    END { printf "%d of %d goals met\n", met, goals }' <(flat "$figures") "$anchors"
+}
+
+# A state of a full machine is as good as the empty one up to this factor; one operation takes at most so much.
+growth_limit=1.2
+worst_vmalloc=2000
+worst_vfree=1000
+
+compare_growth() {
+  awk -v limit="$growth_limit" -v vmalloc="$worst_vmalloc" -v vfree="$worst_vfree" '
+    function show(state, name, base, mode,   mean, empty, ok) {
+      mean = figure[state "_" mode]; empty = figure[base "_" mode]
+      if (mean == "" || empty == "") return
+      if (!lines++) {
+        form = "%-28s%-6s%9s%10s  %-9s%15s  %-9s%13s  %s\n"
+        printf "\n" form, "pairs of one page", "", "mean", "of empty", "", "worst vmalloc", "", "worst vfree", ""
+      }
+      printf form, name, mode, mean, sprintf("%.3f", mean / empty), met(mean / empty, limit),
+        figure[state "_worst_vmalloc_" mode], met(figure[state "_worst_vmalloc_" mode], vmalloc),
+        figure[state "_worst_vfree_" mode], met(figure[state "_worst_vfree_" mode], vfree)
+    }
+    function both(state, name, base) { show(state, name, base, "cold"); show(state, name, base, "warm") }
+    function met(value, limit) { return value + 0 <= limit + 0 ? "met" : "not met" }
+    { figure[$1] = $2 }
+    END {
+      both("growth_empty", "nothing live", "growth_empty")
+      both("growth_live_1", "1 live area", "growth_empty")
+      both("growth_live_1000", "1,000 live areas", "growth_empty")
+      both("growth_live_100000", "100,000 live areas", "growth_empty")
+      both("growth_live_1000000", "1,000,000 live areas", "growth_empty")
+      both("growth_memory_50", "50 % of memory used", "growth_empty")
+      both("growth_memory_95", "95 % of memory used", "growth_empty")
+      both("growth_random", "a million operations later", "growth_empty")
+      both("growth_range_empty", "a range, empty", "growth_range_empty")
+      both("growth_range_50", "50 % of the range used", "growth_range_empty")
+      both("growth_range_95", "95 % of the range used", "growth_range_empty")
+      if (lines) printf "goals: of empty %s, worst vmalloc %d, worst vfree %d\n", limit, vmalloc, vfree
+    }' <(flat "$figures")
+}
+
+show_memory() {
+  awk -F'\t' '
+    NR == FNR { split($0, pair, " "); figure[pair[1]] = pair[2]; next }
+    $1 == "memory_area_1_descriptor" { linux = $3; goal = $5 }
+    function show(pages, name) {
+      one = "memory_area_" pages
+      printf form, name, figure[one "_descriptor"], figure[one "_index"], figure[one "_tables"],
+        figure[one "_frames"], figure[one "_all"]
+    }
+    END {
+      ours = figure["memory_area_1_descriptor"]
+      if (ours == "") exit
+      form = "%-28s%11s%9s%9s%9s%9s\n"
+      printf "\n" form, "bytes for a live area", "descriptor", "index", "tables", "frames", "all"
+      show(1, "of 1 page"); show(64, "of 64 pages")
+      printf "descriptor: Linux %d, goal %d, %s\n", linux, goal, ours + 0 <= goal + 0 ? "met" : "not met"
+      printf "addresses for one of a million areas of 1 page: %d bytes, guard included\n",
+        figure["memory_area_1_addresses"]
+      printf "tables in use after all are freed: %d\n", figure["memory_tables_left"]
+    }' <(flat "$figures") "$anchors"
+}
+
+compare_with_linux
+compare_growth
+show_memory
