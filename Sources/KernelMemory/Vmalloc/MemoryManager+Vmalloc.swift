@@ -131,8 +131,7 @@ extension MemoryManager {
     let isFlushed = reclaim.hasFlushedBlock(order: order, traits, cpu)
     guard isFlushed || frames.hasListed(order: order, traits.zone, cpu),
       tags.addAtOnce(.areas, traits.tag, bytes(count), cpu),
-      let block = isFlushed
-        ? reclaim.takeFlushedBlock(cpu) : frames.takeListed(order: order, traits.zone, cpu)
+      let block = isFlushed ? reclaim.takeFlushedBlock(cpu) : frames.takeListed(order: order, traits.zone, cpu)
     else { return 0 }
     frames.table[block].value.map(order: order, area: area.value.number, page: 0)
     let attributes = MappingAttributes(traits.protection, cache: traits.cache)
