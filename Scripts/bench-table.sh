@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Lays the figures of `make bench` (.build/bench.json) beside those of Linux and the goals
 # (Benchmarks/linux-6.12.tsv), as a table. A row without a figure is "absent": the function does not exist yet,
-# or the run that measures it was left out. Below it, pairs in full machines beside those in an empty one, and what
-# is kept for a live area.
+# or the run that measures it was left out. Below it, pairs in full machines beside those in an empty one, what
+# CPUs share, what is kept for a live area, and how often its use makes a CPU walk the tables.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 figures=.build/bench.json
@@ -85,6 +85,39 @@ compare_growth() {
     }' <(flat "$figures")
 }
 
+# For 64 pairs: locks taken and updates of shared words together, in lazy mode and in warm mode.
+shared_cold=2
+shared_warm=0
+
+show_contention() {
+  awk -v cold="$shared_cold" -v warm="$shared_warm" '
+    function show(name, load, mode, cpus, goal,   row, suffix, locks, shared) {
+      row = "contention" load; suffix = "_" mode "_" cpus "cpu"
+      locks = figure[row "_locks" suffix]; shared = figure[row "_shared_updates" suffix]
+      if (locks == "") return
+      if (!lines++) {
+        form = "%-28s%-6s%6s%9s%9s%9s%9s  %s\n"
+        printf "\n" form, "all CPUs at once, 64 pairs", "", "CPUs", "locks", "failed", "shared", "frees", ""
+      }
+      printf form, name, mode, cpus, locks, figure[row "_lock_waits" suffix], shared,
+        figure[row "_free_updates" suffix], goal == "" ? "" : locks + shared <= goal ? "met" : "not met"
+    }
+    { figure[$1] = $2 }
+    END {
+      for (cpus = 2; cpus <= 4; cpus += 2) {
+        show("pairs of one page", "", "cold", cpus, cold)
+        show("pairs of one page", "", "warm", cpus, warm)
+        show("1 to 64 pages at random", "_random", "cold", cpus)
+        show("1 to 64 pages at random", "_random", "warm", cpus)
+      }
+      if (lines) {
+        printf "goals: locks and shared updates together %d cold, %d warm; failed: attempts that found a lock taken;\n",
+          cold, warm
+        print "frees: the update by which a free is decided, on a word of the area alone"
+      }
+    }' <(flat "$figures")
+}
+
 show_memory() {
   awk -F'\t' '
     NR == FNR { split($0, pair, " "); figure[pair[1]] = pair[2]; next }
@@ -107,6 +140,30 @@ show_memory() {
     }' <(flat "$figures") "$anchors"
 }
 
+show_access() {
+  awk '
+    function show(size, name) { show_leaves(size, name, "4K", "4 KiB"); show_leaves(size, name, "2M", "2 MiB") }
+    function show_leaves(size, name, leaf, leaf_name,   row) {
+      row = "access_" size "_" leaf
+      if (figure[row "_walks"] == "") return
+      if (!lines++) {
+        form = "%-28s%-8s%14s%9s%15s\n"
+        printf "\n" form, "1,000 random reads", "leaves", "L1 TLB misses", "walks", "entries loaded"
+      }
+      printf form, name, leaf_name, figure[row "_misses"], figure[row "_walks"], figure[row "_loads"]
+    }
+    { figure[$1] = $2 }
+    END {
+      show("64M", "over 64 MiB"); show("1G", "over 1 GiB")
+      if (lines) {
+        print "real page tables, translated by a model of the TLBs of an Intel Skylake (TranslationModel.swift): QEMU has"
+        print "no such TLB, and no counter that a guest could read"
+      }
+    }' <(flat "$figures")
+}
+
 compare_with_linux
 compare_growth
+show_contention
 show_memory
+show_access

@@ -8,6 +8,7 @@
 # reading only.
 #
 #   MODES="strict lazy warm"  BENCH_CPUS="1 2"  GROWTH=no (without the runs that take 8 GiB)
+#   CONTENTION=no (without the runs of the kernel that is built to count what CPUs share)
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 out=.build/bench.json
@@ -15,6 +16,7 @@ log=.build/bench.log
 
 Scripts/setup.sh
 Scripts/kernel.sh build
+if [ "${CONTENTION:-yes}" = yes ]; then VMALLOC_CONTENTION=1 Scripts/kernel.sh build; fi
 mkdir -p .build
 rm -f "$out"
 : >"$log"
@@ -43,6 +45,8 @@ for cpus in ${BENCH_CPUS:-1 2}; do
   done
 done
 
+count access lazy 1
+
 # RAM that the guest does not touch costs the host nothing, so that half of it is enough.
 can_grow() {
   [ "${GROWTH:-yes}" = yes ] || return 1
@@ -58,6 +62,16 @@ if can_grow; then
     if [ "$mode" != strict ]; then count growth "$mode" 1 8192; fi
   done
   count memory lazy 1 8192
+fi
+
+if [ "${CONTENTION:-yes}" = yes ]; then
+  export VMALLOC_CONTENTION=1
+  for cpus in 2 4; do
+    for mode in ${MODES:-lazy warm}; do
+      if [ "$mode" != strict ]; then count contention "$mode" "$cpus"; fi
+    done
+  done
+  unset VMALLOC_CONTENTION
 fi
 
 # A name that comes twice, or something that is no number, is a fault of the run, not something to pass

@@ -10,12 +10,20 @@
 # isa-debug-exit, which turns a value into the process status (value << 1) | 1. This script makes 0 of
 # a success and keeps the others: 35 the job found something wrong, 37 an unexpected exception, 39 a panic,
 # 41 bad input.
+#
+# With VMALLOC_CONTENTION=1 all three are about another kernel, in a folder of its own, which pauses in locks
+# and counts updates (Sources/CMachine/include/CMachine.h): for Scripts/bench.sh, and of no other use.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 triple=x86_64-unknown-none-elf
 toolset=toolset-x86_64.json
 linker_script=x86_64.ld
 scratch=${VMALLOC_KERNEL_SCRATCH:-.build-kernel}
+defines=()
+if [ -n "${VMALLOC_CONTENTION:-}" ]; then
+  scratch=$scratch-contention
+  defines=(-Xcc -DCMACHINE_CONTENTION)
+fi
 product=Kernel
 success=33
 
@@ -41,7 +49,7 @@ build() {
   cd Kernel
   remove_stale
   VMALLOC_BARE_METAL=1 swift_build -c release --build-system native --triple "$triple" \
-    --toolset "$toolset" --scratch-path "$scratch" --product "$product" \
+    --toolset "$toolset" --scratch-path "$scratch" --product "$product" "${defines[@]}" \
     -Xlinker "$(unicode_tables)"
 }
 

@@ -60,6 +60,15 @@ verdict "no page-table format over 150 lines" \
 verdict "no class, existential, boxed case or Foundation in the core" "$(code_matching \
   '(^|[^A-Za-z_.])(class [A-Z]|indirect (enum|case) )|(^|[^A-Za-z_])any [A-Z]|import (Foundation|Dispatch|Glibc)' \
   "${core_files[@]}")"
+verdict "every read-modify-write in the core is one that is counted (SharedUpdate.swift)" \
+  "$(awk '
+    { code = $0; sub(/\/\/.*/, "", code) }
+    FNR == 1 { counted = -9 }
+    code ~ /updating[(]/ { counted = FNR }
+    code ~ /[.](weakC|c)ompareExchange[(]|[.]exchange[(]/ ||
+      code ~ /[.](wrapping)?([aA]dd|[sS]ubtract)[(].*ordering: / || code ~ /[.](max|min|bitwise[A-Z][a-z]+)[(].*ordering: / {
+      if (FNR - counted > 1) print FILENAME ":" FNR ": " $0
+    }' "${core_files[@]}" | grep -v '[.]load[(]')"
 verdict "no choice by architecture outside BareMetal" \
   "$(code_matching '#(if|elseif).*arch[(]' "${portable_files[@]}")"
 

@@ -31,6 +31,7 @@ struct SpinLock: ~Copyable {
     _ rank: LockRank, _ cpu: borrowing CPU, _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
     acquire(cpu)
+    cmachine_inside_lock()
     cpu.hold(rank)
     defer {
       cpu.release(rank)
@@ -44,7 +45,7 @@ struct SpinLock: ~Copyable {
   private borrowing func acquire(_ cpu: borrowing CPU) {
     cmachine_step(cmachine_step_lock_wanted)
     cpu.countLock()
-    if word.exchange(1, ordering: .acquiring) != 0 { wait(cpu) }
+    if isTaken() { wait(cpu) }
   }
 
   @inline(never)
@@ -55,6 +56,13 @@ struct SpinLock: ~Copyable {
         cmachine_relax()
         cmachine_step(cmachine_step_lock_waiting)
       }
-    } while word.exchange(1, ordering: .acquiring) != 0
+    } while isTaken()
+  }
+
+  /// Takes the lock, if nobody has it.
+  /// - Returns: whether somebody had.
+  @inline(__always)
+  private borrowing func isTaken() -> Bool {
+    updating(.lock) { word.exchange(1, ordering: .acquiring) != 0 }
   }
 }

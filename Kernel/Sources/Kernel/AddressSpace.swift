@@ -10,7 +10,7 @@ import KernelMemory
 //     ffff_c900_0000_0000   the vmalloc range: 32 TiB
 //     ffff_ea00_0000_0000   a range of 16 pages, to have addresses run short (ShortRange.swift)
 //     ffff_eb00_0000_0000   a range of 4 GiB, to be filled (Growth+Addresses.swift)
-//     ffff_fe00_0000_0000   the job's own tables (Job.swift)
+//     ffff_fe00_0000_0000   the job's own tables (Job.swift); in a bench, memory to read (MappedMemory.swift)
 //     ffff_ff00_0000_0000   the registers of the local APIC
 //
 // Before the switch, the first 4 GiB of physical memory are mapped at their own addresses, and nothing
@@ -53,7 +53,7 @@ enum AddressSpace {
     )
   }
 
-  /// For the tables of the job, which are mapped by hand.
+  /// For the tables of the job, or the memory of a bench, which are mapped by hand.
   static var jobRange: PageRange { range(at: 0xffff_fe00_0000_0000, byteCount: 512 << 30) }
 
   /// For the stacks and blocks of the other CPUs: more than the 255 of them can need. With bit 63 clear, because

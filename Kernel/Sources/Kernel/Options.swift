@@ -104,6 +104,8 @@ struct Options {
     sink.write("  bench=tests  or those of the loops of Linux's test module\n")
     sink.write("  bench=growth  or those of a pair in a full machine, with 8 GiB of RAM\n")
     sink.write("  bench=memory  or bytes that are kept for a live area, with 8 GiB of RAM\n")
+    sink.write("  bench=contention  or locks and updates that all CPUs share, in a build of its own\n")
+    sink.write("  bench=access  or page-table walks of random reads, by a model of a CPU's TLBs\n")
     sink.write("  profile=N    run N pairs between two marks, for Scripts/profile.sh\n")
     sink.write("  pages=N      of N pages each, instead of one\n")
     sink.write("  stress=N     allocate and free N areas on all CPUs, each area freed by another one\n")

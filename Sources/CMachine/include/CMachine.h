@@ -37,6 +37,17 @@ enum cmachine_step {
   cmachine_step_entry_found,
 };
 
+/// What a read-modify-write of a word that other CPUs may write is for.
+enum cmachine_update {
+  /// Taking a lock, or trying to.
+  cmachine_update_lock,
+  /// Ending an allocation: of several that free the same, one succeeds. Others write the word for no other reason.
+  cmachine_update_end,
+  /// Anything else.
+  cmachine_update_shared,
+};
+#define CMACHINE_UPDATE_COUNT 3
+
 #if defined(__linux__)
 
 extern _Thread_local unsigned int cmachine_current_cpu;
@@ -149,6 +160,42 @@ CMACHINE_INLINE _Bool cmachine_interrupts_are_enabled(void) {
 
 #else
 #error "no CPU number and interrupt state for this target"
+#endif
+
+// MARK: How CPUs get in each other's way
+
+// A build with CMACHINE_CONTENTION, of no use but to be measured, counts updates by CPU, and has whoever takes
+// a lock pause while it holds it: an emulator that runs one CPU at a time runs another one then, which may
+// want the same lock.
+#if defined(CMACHINE_CONTENTION)
+
+/// On cache lines of its own.
+struct cmachine_update_counts {
+  unsigned long of[CMACHINE_UPDATE_COUNT];
+} __attribute__((aligned(64)));
+extern struct cmachine_update_counts cmachine_updates[256];
+
+CMACHINE_INLINE _Bool cmachine_has_contention(void) { return 1; }
+CMACHINE_INLINE void cmachine_inside_lock(void) { cmachine_relax(); }
+/// Interrupts may be on: what an interrupt in between has counted is lost, if it was of the same kind.
+CMACHINE_INLINE void cmachine_count_update(enum cmachine_update kind) {
+  cmachine_updates[cmachine_cpu_number() & 255].of[kind] += 1;
+}
+CMACHINE_INLINE unsigned long cmachine_updates_of(unsigned int cpu, enum cmachine_update kind) {
+  return __atomic_load_n(&cmachine_updates[cpu & 255].of[kind], __ATOMIC_RELAXED);
+}
+
+#else
+
+CMACHINE_INLINE _Bool cmachine_has_contention(void) { return 0; }
+CMACHINE_INLINE void cmachine_inside_lock(void) {}
+CMACHINE_INLINE void cmachine_count_update(enum cmachine_update kind) { (void)kind; }
+CMACHINE_INLINE unsigned long cmachine_updates_of(unsigned int cpu, enum cmachine_update kind) {
+  (void)cpu;
+  (void)kind;
+  return 0;
+}
+
 #endif
 
 #endif

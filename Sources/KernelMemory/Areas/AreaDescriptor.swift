@@ -151,10 +151,12 @@ struct AreaDescriptor: ~Copyable {
     let generation = Ablation.skipAreaGeneration.isOn ? self.generation : generation
     #endif
     let life = generation &<< 8
-    return stateWord.compareExchange(
-      expected: life | UInt64(old.rawValue), desired: life | UInt64(new.rawValue),
-      ordering: .acquiringAndReleasing
-    ).exchanged
+    return updating(.end) {
+      stateWord.compareExchange(
+        expected: life | UInt64(old.rawValue), desired: life | UInt64(new.rawValue),
+        ordering: .acquiringAndReleasing
+      ).exchanged
+    }
   }
 
   var end: UInt64 { first &+ span }

@@ -134,14 +134,21 @@ struct AreaIndex {
 
   /// Makes sure that one insertion finds the nodes it needs: one a level at each of its two edges.
   /// - Throws: `metadataExhausted`.
+  @inline(__always)
   func stock(_ cpu: borrowing CPU) throws(MemoryError) {
-    while state.value.spareCount < 2 * (levels &- 1) {
+    if state.value.spareCount < 2 &* (levels &- 1) { try stockMore(cpu) }
+  }
+
+  @inline(never)
+  private func stockMore(_ cpu: borrowing CPU) throws(MemoryError) {
+    while state.value.spareCount < 2 &* (levels &- 1) {
       guard let frame = state.value.frames.allocateMetadata(cpu) else { throw .metadataExhausted }
       keep(frame)
     }
   }
 
   /// Writes `area` for every page of `pages`, none of which has one. Cannot fail: nodes were stocked.
+  @inline(__always)
   func insert(_ area: UInt32, _ pages: PageRange) {
     let (start, end) = (pages.first.rawValue &- base, pages.end.rawValue &- base)
     if let node = lowestNode(start, end) {
@@ -162,6 +169,7 @@ struct AreaIndex {
   }
 
   /// The node of single pages that has all of `start..<end`, if there is one below the root: the usual case.
+  @inline(__always)
   private func lowestNode(_ start: UInt64, _ end: UInt64) -> UInt32? {
     guard levels > 1, (start ^ (end &- 1)) &>> Self.slotBits == 0 else { return nil }
     var shift = state.value.rootShift

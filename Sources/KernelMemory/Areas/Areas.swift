@@ -128,37 +128,51 @@ extension Areas {
 
   /// Cuts `span` pages from `start` out of a hole; what is left on either side stays a hole.
   private func cut(_ span: UInt64, at start: UInt64, outOf hole: UInt32) -> UInt32 {
-    state.value.bins.remove(hole, pool)
-    let area = split(span, at: start, outOf: hole)
+    let old = pool[hole]
+    let lead = start &- old.value.first
+    let tail = old.value.end &- (start &+ span)
+    let area: UInt32
+    if lead == 0 && tail == 0 {
+      state.value.bins.remove(hole, pool)
+      old.value.renew(as: .reserved)
+      area = hole
+    } else {
+      area = pool.take(as: .reserved)
+      if lead == 0 {
+        link(area, start, span, before: old.value.before, after: hole)
+        shrink(hole, to: tail)
+        old.value.first = start &+ span
+      } else {
+        split(span, at: start, area, hole, lead: lead, tail: tail)
+      }
+    }
     pool[area].value.previous = area
     return area
   }
 
-  private func split(_ span: UInt64, at start: UInt64, outOf hole: UInt32) -> UInt32 {
-    let old = pool[hole]
-    let lead = start &- old.value.first
-    let tail = old.value.end &- (start &+ span)
-    guard lead > 0 || tail > 0 else {
-      old.value.renew(as: .reserved)
-      return hole
-    }
-    let area = pool.take(as: .reserved)
-    if lead == 0 {
-      link(area, start, span, before: old.value.before, after: hole)
-      old.value.first = start &+ span
-      old.value.span = tail
+  /// Links an area that has a hole in front of it.
+  private func split(
+    _ span: UInt64, at start: UInt64, _ area: UInt32, _ hole: UInt32, lead: UInt64, tail: UInt64
+  ) {
+    let after = pool[hole].value.after
+    shrink(hole, to: lead)
+    link(area, start, span, before: hole, after: after)
+    guard tail > 0 else { return }
+    let rest = pool.take(as: .hole)
+    link(rest, start &+ span, tail, before: area, after: after)
+    state.value.bins.insert(rest, pool)
+  }
+
+  /// Gives a hole fewer pages; a large one stays in its bin for long.
+  private func shrink(_ hole: UInt32, to span: UInt64) {
+    let descriptor = pool[hole]
+    if HoleBins.bin(holding: span) == HoleBins.bin(holding: descriptor.value.span) {
+      descriptor.value.span = span
     } else {
-      let after = old.value.after
-      old.value.span = lead
-      link(area, start, span, before: hole, after: after)
-      if tail > 0 {
-        let rest = pool.take(as: .hole)
-        link(rest, start &+ span, tail, before: area, after: after)
-        state.value.bins.insert(rest, pool)
-      }
+      state.value.bins.remove(hole, pool)
+      descriptor.value.span = span
+      state.value.bins.insert(hole, pool)
     }
-    state.value.bins.insert(hole, pool)
-    return area
   }
 
   private func link(_ piece: UInt32, _ first: UInt64, _ span: UInt64, before: UInt32, after: UInt32) {

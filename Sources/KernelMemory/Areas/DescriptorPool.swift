@@ -46,10 +46,12 @@ struct DescriptorPool {
 
   /// Makes sure that `count` descriptors can be taken.
   /// - Throws: `metadataExhausted`.
+  @inline(__always)
   func stock(_ count: Int, _ cpu: borrowing CPU) throws(MemoryError) {
     while state.value.spareCount < count { try grow(cpu) }
   }
 
+  @inline(never)
   private func grow(_ cpu: borrowing CPU) throws(MemoryError) {
     let added = Int(pageSize.bytes) / Int(Self.chunkBytes)
     let before = state.value.chunkCount

@@ -135,9 +135,11 @@ struct FrameMetadata: ~Copyable {
   /// Of several that try with the same old state, one succeeds.
   @inline(__always)
   borrowing func move(from old: FrameState, to new: FrameState) -> Bool {
-    stateWord.compareExchange(
-      expected: old.rawValue, desired: new.rawValue, ordering: .acquiringAndReleasing
-    ).exchanged
+    updating(.end) {
+      stateWord.compareExchange(
+        expected: old.rawValue, desired: new.rawValue, ordering: .acquiringAndReleasing
+      ).exchanged
+    }
   }
 
   /// Makes a block idle that heads 2^`order` frames which a caller holds. Of several that try, one succeeds.

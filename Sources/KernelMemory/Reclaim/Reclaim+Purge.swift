@@ -123,7 +123,9 @@ extension Reclaim {
 
   /// Starts a round in which every CPU is to give back what it keeps.
   func startRound() -> UInt64 {
-    state.value.round.wrappingAdd(1, ordering: .acquiringAndReleasing).newValue
+    updating(.shared) {
+      state.value.round.wrappingAdd(1, ordering: .acquiringAndReleasing).newValue
+    }
   }
 
   /// Whether this CPU has yet to answer the newest round.

@@ -287,8 +287,11 @@ extension Slab {
     let owner = Stable<Atomic<UInt8>>(
       bitPattern: object &- offset &+ cache.value.layout.owners &+ index)
     let tag = owner.value.load(ordering: .relaxed)
-    guard tag != 0, owner.value.compareExchange(expected: tag, desired: 0, ordering: .acquiring).exchanged
-    else { return .alreadyFree }
+    guard tag != 0 else { return .alreadyFree }
+    let claim = updating(.end) {
+      owner.value.compareExchange(expected: tag, desired: 0, ordering: .acquiring)
+    }
+    guard claim.exchanged else { return .alreadyFree }
     tags.remove(.objects, Tag(index: UInt16(tag &- 1)), UInt64(cache.value.layout.stride), cpu)
     if cache.value.hides != 0 { return putBackCarefully(object, number, Tag(index: UInt16(tag &- 1)), cpu) }
     let magazine = cpu.rooms.value.magazines[number]

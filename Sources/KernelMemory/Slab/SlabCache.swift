@@ -44,7 +44,9 @@ extension Slab {
       let old = word.value.load(ordering: .acquiring)
       // A cache that is being made has a generation that no handle has.
       guard old & 3 == 0 else { continue }
-      let claim = word.value.compareExchange(expected: old, desired: old &+ 2, ordering: .acquiring)
+      let claim = updating(.shared) {
+        word.value.compareExchange(expected: old, desired: old &+ 2, ordering: .acquiring)
+      }
       guard claim.exchanged else { continue }
       unsafe caches[number].pointer.initialize(to: block)
       word.value.store(old &+ 1, ordering: .releasing)

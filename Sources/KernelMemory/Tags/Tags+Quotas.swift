@@ -39,8 +39,10 @@ extension Tags {
     let credit = mine(tag, cpu)
     var old = credit.value.credit.load(ordering: .relaxed)
     while old & bytesMask >= bytes {
-      let change = credit.value.credit.compareExchange(
-        expected: old, desired: old &- bytes, ordering: .acquiringAndReleasing)
+      let change = updating(.shared) {
+        credit.value.credit.compareExchange(
+          expected: old, desired: old &- bytes, ordering: .acquiringAndReleasing)
+      }
       if change.exchanged { return true }
       old = change.original
     }
@@ -60,8 +62,10 @@ extension Tags {
     var old = mine.value.credit.load(ordering: .relaxed)
     while old != 0 && old & closed == 0 {
       let kept = min(old & bytesMask &+ bytes, 2 * Self.creditBatch)
-      let change = mine.value.credit.compareExchange(
-        expected: old, desired: limited | kept, ordering: .acquiringAndReleasing)
+      let change = updating(.shared) {
+        mine.value.credit.compareExchange(
+          expected: old, desired: limited | kept, ordering: .acquiringAndReleasing)
+      }
       if change.exchanged { break }
       old = change.original
     }
@@ -86,7 +90,9 @@ extension Tags {
     guard used <= limit else { return false }
     let share = min(Self.creditBatch, (limit &- used) / UInt64(2 &* state.value.cpus.count))
     if mine.value.credit.load(ordering: .relaxed) & closed != 0 { setCredit(tag, limited) }
-    mine.value.credit.add(share, ordering: .acquiringAndReleasing)
+    updating(.shared) {
+      _ = mine.value.credit.add(share, ordering: .acquiringAndReleasing)
+    }
     return true
   }
 
@@ -97,7 +103,9 @@ extension Tags {
 
   func setCredit(_ tag: Tag, _ word: UInt64) {
     for cpu in 0..<state.value.cpus.count {
-      _ = charges(of: tag, cpu).value.credit.exchange(word, ordering: .acquiringAndReleasing)
+      updating(.shared) {
+        _ = charges(of: tag, cpu).value.credit.exchange(word, ordering: .acquiringAndReleasing)
+      }
     }
   }
 

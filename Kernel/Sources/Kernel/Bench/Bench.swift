@@ -28,6 +28,8 @@ struct Bench {
       case .tests: try TestModule(manager: manager, mode: mode).run()
       case .growth: try Growth(manager: manager, mode: mode).run()
       case .memory: try MemoryCost(on: manager).measure()
+      case .contention: try Contention.measure(on: manager, mode: mode)
+      case .access: try AccessSpeed(manager: manager).measure()
       }
     }
   }

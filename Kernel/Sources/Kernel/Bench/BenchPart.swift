@@ -10,6 +10,10 @@ enum BenchPart {
   case growth
   /// What is kept for a live area besides its pages.
   case memory
+  /// How CPUs get in each other's way.
+  case contention
+  /// How often memory that is used makes the CPU walk the page tables.
+  case access
 
   /// Nil where no part has this name.
   init?(_ word: CommandLine.Word) {
@@ -21,6 +25,10 @@ enum BenchPart {
       self = .growth
     } else if word.equals("memory") {
       self = .memory
+    } else if word.equals("contention") {
+      self = .contention
+    } else if word.equals("access") {
+      self = .access
     } else {
       return nil
     }

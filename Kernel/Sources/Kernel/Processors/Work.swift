@@ -6,12 +6,14 @@ enum Work: UInt {
   case stress = 1
   case interruptTest = 2
   case swiftHeapTest = 3
+  case contention = 4
 
   private func run(on manager: MemoryManager) {
     switch self {
     case .stress: Stress.runOnThisCPU(manager)
     case .interruptTest: InterruptTest.runOnThisCPU(manager)
     case .swiftHeapTest: SwiftHeapTest.runOnThisCPU()
+    case .contention: Contention.runOnThisCPU()
     }
   }
 
