@@ -81,15 +81,6 @@ extension FrameList {
     return frame
   }
 
-  /// As `pop`, where the list is known not to be empty.
-  @inline(__always)
-  mutating func popFirst(_ table: FrameTable) -> UInt32 {
-    let frame = head
-    head = table[frame].value.next
-    count &-= 1
-    return frame
-  }
-
   /// Puts another list in front of this one. O(1).
   @inline(__always)
   mutating func prepend(_ other: consuming FrameList, _ table: FrameTable) {

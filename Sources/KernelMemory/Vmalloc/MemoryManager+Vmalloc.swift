@@ -394,19 +394,4 @@ extension MemoryManager {
     cmachine_step(cmachine_step_area_found)
     return Candidate(area: area, descriptor: descriptor, life: life)
   }
-
-  /// What is wrong with an address that is not the first byte of a live area.
-  @inline(never)
-  private func problem(freeing address: VirtualAddress) -> BadFree {
-    let page = address.number(pageSize)
-    guard let instance = areas.instance(containing: page) else { return .foreign }
-    guard let area = instance.find(page), areas.pool[area].value.liveGeneration != nil else {
-      return .alreadyFree
-    }
-    let descriptor = areas.pool[area]
-    if !descriptor.value.pages.contains(page) { return .guardPage }
-    guard page.rawValue == descriptor.value.first else { return .interior }
-    // Without an offset it can have been wrong a moment ago alone: as a second free on its way.
-    return address.isAligned(to: pageSize) ? .alreadyFree : .unaligned
-  }
 }
