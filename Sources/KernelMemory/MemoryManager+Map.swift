@@ -70,20 +70,26 @@ extension MemoryManager {
   }
 
   /// Puts the tables for `pages` in place and pins them: for leaves to the frames from `frame` on, or, with
-  /// nil, for an area. Where it fails nothing is changed.
+  /// nil, for an area, the first `large` pages of which are to have large leaves wherever no table is. Where it fails
+  /// nothing is changed.
   /// - Throws: `alreadyMapped`, `placeTaken`, `tablesExhausted`.
-  func pin(_ pages: PageRange, frame: FrameNumber?, _ cpu: borrowing CPU) throws(MemoryError) {
+  func pin(
+    _ pages: PageRange, frame: FrameNumber?, large: PageCount = .zero, _ cpu: borrowing CPU
+  ) throws(MemoryError) {
     let isByHand = frame != nil
     while true {
-      let missing = try tables.tablesMissing(for: pages, frame: frame, checkingLeaves: isByHand)
+      let missing = try tables.tablesMissing(
+        for: pages, frame: frame, large: large, checkingLeaves: isByHand)
       var source = try reserveTables(missing, cpu)
       // Between the count and the lock another CPU may have taken away a table that was there.
       let made: Int?
       do throws(MemoryError) {
         made = try tables.locked(cpu) { () throws(MemoryError) -> Int? in
-          guard try tables.tablesMissing(for: pages, frame: frame, checkingLeaves: isByHand) <= missing
+          guard
+            try tables.tablesMissing(for: pages, frame: frame, large: large, checkingLeaves: isByHand)
+              <= missing
           else { return nil }
-          return tables.pin(pages, frame: frame, eachLeaf: isByHand, from: &source)
+          return tables.pin(pages, frame: frame, large: large, eachLeaf: isByHand, from: &source)
         }
       } catch {
         frames.free(source.unused(), cpu)

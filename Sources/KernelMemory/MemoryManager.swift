@@ -175,7 +175,7 @@ extension MemoryManager {
   /// - Parameter budget: pages of work; a default step takes at most some 20,000 instructions.
   /// - Returns: whether there is more to do on this CPU.
   @discardableResult
-  public func purge(budget: Int = 128) -> Bool {
+  public func purge(budget: Int = 96) -> Bool {
     cpus.with { cpu in cpu.isNested || reclaim.step(budget: max(1, budget), all: false, cpu) }
   }
 

@@ -44,7 +44,7 @@ struct Snapshot {
       switch state.kind {
       case .unmanaged: break
       case .allocated, .large: counts[state.zone][0] += 1 << UInt64(state.order)
-      case .mapped: counts[state.zone][1] += 1
+      case .mapped: counts[state.zone][1] += 1 << UInt64(state.order)
       case .slab: counts[state.zone][0] += 1
       case .table: counts[state.zone][2] += 1
       case .free, .tail, .idle, .retired, .metadata: break

@@ -56,9 +56,7 @@ import Testing
 
   @Test func framesThatAreFreedBeforeTheFlushAreCaught() {
     var detached = clear()
-    var frames = FrameList()
-    swap(&frames, &detached.frames)
-    free(frames)
+    test.manager.cpus.with { cpu in _ = test.manager.frames.free(&detached.frames, cpu) }
     for access in [Fault.Access.read, .write] {
       let fault = test.fault(access, at: start)
       #expect(fault?.cause == .freedFrame)

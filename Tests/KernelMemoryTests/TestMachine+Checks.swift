@@ -52,6 +52,13 @@ extension TestMachine {
     return try body()
   }
 
+  /// Takes every frame, and gives back every second one: no block of more frames than one is left.
+  func scatterFreeFrames() throws {
+    var all: [FrameNumber] = []
+    try manager.allocateFrames(count: Int(framesLeft)) { all.append($0) }
+    for frame in all where frame.rawValue % 2 == 0 { try manager.freeFrames(frame) }
+  }
+
   /// A pointer with this bit pattern; address zero has none.
   func pointer(_ address: UInt64) -> UnsafeMutableRawPointer? {
     UnsafeMutableRawPointer(bitPattern: UInt(address))

@@ -9,6 +9,8 @@ import Testing
     let pages: UInt64
     let tables: UInt64
     let flush: Counter
+    var largeLeaves: UInt64 = 0
+    var entries: UInt64 { pages - 511 * largeLeaves }
   }
 
   static let pairs = [
@@ -16,23 +18,29 @@ import Testing
     Pair(pages: 64, tables: 2, flush: .flushesOfRanges), Pair(pages: 65, tables: 2, flush: .flushesOfAll),
     Pair(pages: 512, tables: 2, flush: .flushesOfAll), Pair(pages: 513, tables: 3, flush: .flushesOfAll),
     Pair(pages: 1025, tables: 4, flush: .flushesOfAll),
+    Pair(pages: 512, tables: 1, flush: .flushesOfAll, largeLeaves: 1),
+    Pair(pages: 513, tables: 2, flush: .flushesOfAll, largeLeaves: 1),
+    Pair(pages: 1025, tables: 2, flush: .flushesOfAll, largeLeaves: 2),
   ]
 
   @Test(arguments: pairs)
   func aPairCountsItself(pair: Pair) throws {
     let test = try TestMachine(ram: [.small])
     let start = test.manager.counters
-    let pointer = try test.manager.vmalloc(Int(pair.pages) * 4096)
+    var options = VmallocOptions()
+    options.leaves = pair.largeLeaves > 0 ? .largeWherePossible : .base
+    let pointer = try test.manager.vmalloc(Int(pair.pages) * 4096, options)
     let made = test.manager.counters.since(start)
     let expectedMade: [Counter: UInt64] = [
-      .entriesWritten: pair.pages, .tablesMade: pair.tables, .areasAllocated: 1, .pagesAllocated: pair.pages,
+      .entriesWritten: pair.entries, .tablesMade: pair.tables, .areasAllocated: 1,
+      .pagesAllocated: pair.pages,
     ]
     expect(made, expectedMade)
     let middle = test.manager.counters
     let flushed = test.simulated.counters
     try test.manager.vfree(pointer)
     let expectedFreed: [Counter: UInt64] = [
-      .entriesCleared: pair.pages, .tablesReturned: pair.tables, .areasFreed: 1, .pagesFreed: pair.pages,
+      .entriesCleared: pair.entries, .tablesReturned: pair.tables, .areasFreed: 1, .pagesFreed: pair.pages,
       pair.flush: 1,
     ]
     expect(test.manager.counters.since(middle), expectedFreed)

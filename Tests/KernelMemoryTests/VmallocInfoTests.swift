@@ -49,7 +49,7 @@ import Testing
       info(test) == """
         0xffffc90000000000-0xffffc90000005000   20480 kernel_clone+0xc2/0x430 pages=4 vmalloc N0=4
         0xffffc90000005000-0xffffc90000007000    8192 - pages=1 vmalloc N0=1
-        0xffffc90000007000-0xffffc90000991000 10002432 big pages=2442 vmalloc N0=2442
+        0xffffc90000200000-0xffffc90000b8a000 10002432 big pages=2442 vmalloc N0=2442
         0xffffffffc0000000-0xffffffffc0002000    8192 big pages=2 vmalloc N0=2
 
         """)

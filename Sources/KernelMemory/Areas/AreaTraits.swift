@@ -1,7 +1,9 @@
 /// What an area is like, in one word: all but its tag, and the tag.
 ///
-///     63    48 47    40 39       32 31     24 23      20 19      16 15        0
-///    | tag    | zone   | alignment | cache   | instance | protection | guard     |     alignment: log2 of pages
+///     63    48 47    44 43    40 39       32 31     24 23      20 19      16 15        0
+///    | tag    | leaves | zone   | alignment | cache   | instance | protection | guard     |
+///
+/// The alignment is log2 of pages.
 @frozen @usableFromInline
 struct AreaTraits: Equatable, Sendable {
   @usableFromInline var rawValue: UInt64
@@ -55,8 +57,13 @@ struct AreaTraits: Equatable, Sendable {
   }
 
   @usableFromInline var zone: ZoneKind {
-    @inline(__always) get { ZoneKind(rawValue: UInt8(self[40, 0xff])) ?? .normal }
-    set { self[40, 0xff] = UInt64(newValue.rawValue) }
+    @inline(__always) get { ZoneKind(rawValue: UInt8(self[40, 0xf])) ?? .normal }
+    set { self[40, 0xf] = UInt64(newValue.rawValue) }
+  }
+
+  @usableFromInline var leaves: LeafPolicy {
+    get { LeafPolicy(rawValue: UInt8(self[44, 0xf])) ?? .base }
+    set { self[44, 0xf] = UInt64(newValue.rawValue) }
   }
 
   @usableFromInline var tag: Tag {

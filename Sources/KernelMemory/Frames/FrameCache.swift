@@ -35,18 +35,22 @@ struct FrameCache: ~Copyable {
     return frame
   }
 
-  /// Takes neighbours that lie on the list in ascending order, as the frames of a large area do.
+  /// Takes neighbours that lie on the list in ascending or in descending order, as frames do that were freed one after
+  /// the other.
   /// - Precondition: the list is not empty.
   mutating func popRun(atMost limit: Int, _ table: FrameTable) -> (first: UInt32, count: Int) {
     let first = head
+    var last = first
     var next = table[first].value.next
+    let step: UInt32 = next == first &- 1 ? 0 &- 1 : 1
     var length = 1
-    while length < limit && next == first &+ UInt32(truncatingIfNeeded: length) {
+    while length < limit && next == last &+ step {
+      last = next
       next = table[next].value.next
       length &+= 1
     }
     head = next
     count &-= length
-    return (first, length)
+    return (min(first, last), length)
   }
 }

@@ -10,7 +10,8 @@ internal import Synchronization
 //
 //     link    as `free`:     next and previous block of the zone's list of this order
 //             as `idle`, `retired`: next frame of the list that it is on; the upper half is unused
-//             as `mapped`:   the area that maps it, and which of the area's pages: the reverse mapping
+//             as `mapped`:   the area that maps it, and which of the area's pages: the reverse mapping, also for
+//                            the frames of its block, which are `tail`
 //             as `table`:    the table above it; and the next of a list of emptied or resting tables
 //             as `slab`:     next and previous slab of its cache that has a free object
 //             as `large`:    who is charged; the upper half is unused
@@ -39,7 +40,7 @@ enum FrameKind: UInt8 {
   case idle
   /// Heads a block that a caller holds.
   case allocated
-  /// Mapped by one area.
+  /// Heads a block that one area maps.
   case mapped
   /// A page table.
   case table
@@ -49,7 +50,7 @@ enum FrameKind: UInt8 {
   case slab
   /// Heads a block that kmalloc has handed out whole.
   case large
-  /// Was mapped by an area, and may still be translated: behind a flush.
+  /// Heads a block that an area mapped, and that may still be translated: behind a flush.
   case retired
 }
 
@@ -165,10 +166,10 @@ struct FrameMetadata: ~Copyable {
   /// The area that maps this frame, and which of its pages. Of a frame that is `mapped`.
   var mapper: (area: UInt32, page: UInt32) { (next, previous) }
 
-  /// Makes the frame one that an area maps.
+  /// Makes the frame the head of a block that an area maps, from a page on.
   @inline(__always)
-  borrowing func map(area: UInt32, page: UInt32) {
-    setState(state.becoming(.mapped))
+  borrowing func map(order: Int, area: UInt32, page: UInt32) {
+    setState(state.becoming(.mapped, order: order))
     setLinks(next: area, previous: page)
   }
 }

@@ -54,6 +54,12 @@ struct FrameTable {
     VirtualAddress(base.rawValue &+ frame.address(pageSize).rawValue)
   }
 
+  /// The linear map's address of physical memory.
+  @inline(__always)
+  func address(of physical: PhysicalAddress) -> VirtualAddress {
+    VirtualAddress(base.rawValue &+ physical.rawValue)
+  }
+
   /// The address of a frame in the linear map.
   @inline(__always)
   func address(of frame: FrameNumber) -> VirtualAddress {

@@ -1,45 +1,39 @@
 // Blocks of several frames through the CPU's lists
 //
-// As for single frames, each CPU keeps short lists of blocks of the orders that kmalloc asks for: those
-// of slabs and of buffers up to 64 KiB, and 2 MiB, the size of a large leaf. A pair that hits its list
-// takes no lock. A listed block is `idle` with its order, and its other frames are `tail`.
+// As for single frames, each CPU keeps short lists of larger blocks: slabs and buffers of kmalloc are blocks, and an
+// area is made of a few. A pair that hits its list takes no lock. A listed block is `idle` with its order,
+// and its other frames are `tail`.
 
 /// Which orders have lists, and how long those get.
 enum BlockCaches {
-  static let count = 5
+  /// 2 MiB with 4 KiB frames: the size of a large leaf.
+  static let largestOrder = 9
+  static let count = largestOrder
+  static var orders: ClosedRange<Int> { 1...largestOrder }
 
-  /// 1 to 4, and 9.
-  static func order(_ slot: Int) -> Int { slot == 4 ? 9 : slot &+ 1 }
-
-  /// The list of an order; nil where it has none.
+  /// With 4 KiB frames at most 256 KiB a CPU and zone in the lists of orders 1 to 6 each, and one block above,
+  /// up to 2 MiB: twice what a pair needs, and small against what a CPU's share of memory is.
   @inline(__always)
-  static func slot(_ order: Int) -> Int? {
-    order == 9 ? 4 : (1...4).contains(order) ? order &- 1 : nil
-  }
-
-  /// With 4 KiB frames at most 256 KiB a CPU and zone in the lists of orders 1 to 4 each, and one block of
-  /// 2 MiB: twice what a pair needs, and small against what a CPU's share of memory is.
-  @inline(__always)
-  static func high(_ order: Int) -> Int { order == 9 ? 1 : 64 &>> order }
+  static func high(_ order: Int) -> Int { max(64 &>> order, 1) }
 }
 
 extension Frames {
-  func blocks(_ cpu: Int, _ zone: Int, _ slot: Int) -> Stable<FrameCache> {
-    state.value.blocks[(cpu &* ZoneKind.count &+ zone) &* BlockCaches.count &+ slot]
+  /// The list of a CPU for blocks of an order from 1 to 9.
+  @inline(__always)
+  func blocks(_ cpu: Int, _ zone: Int, _ order: Int) -> Stable<FrameCache> {
+    state.value.blocks[(cpu &* ZoneKind.count &+ zone) &* BlockCaches.count &+ order &- 1]
   }
 
   /// This CPU's.
   @inline(__always)
-  func blocks(_ cpu: borrowing CPU, _ zone: Int, _ slot: Int) -> Stable<FrameCache> {
-    cpu.rooms.value.blocks[zone &* BlockCaches.count &+ slot]
+  func blocks(_ cpu: borrowing CPU, _ zone: Int, _ order: Int) -> Stable<FrameCache> {
+    cpu.rooms.value.blocks[zone &* BlockCaches.count &+ order &- 1]
   }
 
   /// Frames in one CPU's lists of blocks of a zone.
   func cachedInBlocks(_ cpu: Int, _ zone: Int) -> Int {
     var sum = 0
-    for slot in 0..<BlockCaches.count {
-      sum &+= blocks(cpu, zone, slot).value.count &<< BlockCaches.order(slot)
-    }
+    for order in BlockCaches.orders { sum &+= blocks(cpu, zone, order).value.count &<< order }
     return sum
   }
 
@@ -56,10 +50,10 @@ extension Frames {
   }
 
   @inline(__always)
-  private func takeBlock(order: Int, in zone: Int, _ cpu: borrowing CPU) -> UInt32? {
+  func takeBlock(order: Int, in zone: Int, _ cpu: borrowing CPU) -> UInt32? {
     if order == 0 { return pop(zone, cpu) }
-    if let slot = BlockCaches.slot(order) {
-      let list = blocks(cpu, zone, slot)
+    if order <= BlockCaches.largestOrder {
+      let list = blocks(cpu, zone, order)
       if list.value.count != 0 { return list.value.pop(table) }
     }
     return takeFromZone(order: order, zone, cpu)
@@ -74,9 +68,14 @@ extension Frames {
   @inline(__always)
   func giveBlock(_ block: UInt32, order: Int, _ cpu: borrowing CPU) {
     let zone = table[block].value.state.zone
-    if order == 0 { return keep(block, zone, table, cpu) }
-    if let slot = BlockCaches.slot(order) {
-      let list = blocks(cpu, zone, slot)
+    if order == 0 { keep(block, zone, table, cpu) } else { giveBlock(block, order: order, zone, cpu) }
+  }
+
+  /// As above, for a block of `zone` and more frames than one.
+  @inline(__always)
+  func giveBlock(_ block: UInt32, order: Int, _ zone: Int, _ cpu: borrowing CPU) {
+    if order <= BlockCaches.largestOrder {
+      let list = blocks(cpu, zone, order)
       if list.value.count < BlockCaches.high(order) {
         table[block].value.setState(FrameState(.idle, order: order, zone: zone))
         return list.value.push(block, table)
@@ -92,10 +91,10 @@ extension Frames {
 
   /// Gives this CPU's blocks of a zone back to it, so that they merge. O(blocks).
   func drainBlocks(_ zone: Int, _ cpu: borrowing CPU) {
-    for slot in 0..<BlockCaches.count {
-      let list = blocks(cpu, zone, slot)
+    for order in BlockCaches.orders {
+      let list = blocks(cpu, zone, order)
       while list.value.count != 0 {
-        giveToZone(list.value.pop(table), order: BlockCaches.order(slot), zone, cpu)
+        giveToZone(list.value.pop(table), order: order, zone, cpu)
       }
     }
   }

@@ -9,9 +9,8 @@ extension Frames {
         if let problem = checkCache(cache(cpu, zone), order: 0, zone: zone) { return problem }
         if let problem = checkCache(cleared(cpu, zone), order: 0, zone: zone) { return problem }
         if let problem = checkCleared(cleared(cpu, zone)) { return problem }
-        for slot in 0..<BlockCaches.count {
-          let order = BlockCaches.order(slot)
-          if let problem = checkCache(blocks(cpu, zone, slot), order: order, zone: zone) { return problem }
+        for order in BlockCaches.orders {
+          if let problem = checkCache(blocks(cpu, zone, order), order: order, zone: zone) { return problem }
         }
       }
     }
@@ -86,10 +85,10 @@ extension Frames {
     table.forEach { _, metadata in
       let state = metadata.value.state
       switch state.kind {
-      case .allocated, .large: owned &+= 1 &<< UInt64(state.order)
-      case .mapped, .table, .metadata, .slab: owned &+= 1
+      case .allocated, .large, .mapped: owned &+= 1 &<< UInt64(state.order)
+      case .table, .metadata, .slab: owned &+= 1
       case .idle: idle &+= 1 &<< UInt64(state.order)
-      case .retired: waiting &+= 1
+      case .retired: waiting &+= 1 &<< UInt64(state.order)
       case .unmanaged, .free, .tail: break
       }
     }

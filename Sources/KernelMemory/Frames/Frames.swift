@@ -46,7 +46,7 @@ struct Frames {
         table: table, cpus: cpus, caches: caches, cleared: cleared, blocks: blocks, locks: locks))
     for cpu in 0..<cpus.count {
       cpus.rooms(cpu).value.frames = cache(cpu, 0)
-      cpus.rooms(cpu).value.blocks = self.blocks(cpu, 0, 0)
+      cpus.rooms(cpu).value.blocks = self.blocks(cpu, 0, 1)
     }
   }
 
@@ -109,7 +109,7 @@ extension Frames {
     case .free, .idle, .retired: .alreadyFree
     case .tail:
       switch table[head(around: UInt32(frame.rawValue))].value.state.kind {
-      case .free, .idle: .alreadyFree
+      case .free, .idle, .retired: .alreadyFree
       case .allocated: .interior
       default: .foreign
       }
@@ -173,7 +173,7 @@ extension Frames {
     table[frame].value.setState(FrameState(.idle, zone: zone))
     cache.value.push(frame, table)
     if cache.value.count > FrameCache.high {
-      drain(cache, zone, downTo: cache.value.count &- FrameCache.batch, cpu)
+      drain(cache, zone, downTo: cache.value.count &- FrameCache.batch, runs: FrameCache.batch / 4, cpu)
     }
   }
 
@@ -188,12 +188,17 @@ extension Frames {
     cpu.count(.frameCacheRefills)
   }
 
+  /// Gives frames back to their zone, at most so many `runs` of neighbours: a frame alone takes some 300 instructions.
   @inline(never)
-  private func drain(_ cache: Stable<FrameCache>, _ zone: Int, downTo count: Int, _ cpu: borrowing CPU) {
+  private func drain(
+    _ cache: Stable<FrameCache>, _ zone: Int, downTo count: Int, runs: Int = .max, _ cpu: borrowing CPU
+  ) {
     guard cache.value.count > count else { return }
     cpu.count(.frameCacheDrains)
     withZone(zone, cpu) { lists in
-      while cache.value.count > count {
+      var left = runs
+      while cache.value.count > count, left > 0 {
+        left &-= 1
         let run = cache.value.popRun(atMost: cache.value.count &- count, table)
         lists.put(run: run.first, count: run.count, zone: zone, table)
       }

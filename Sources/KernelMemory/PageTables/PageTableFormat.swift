@@ -25,6 +25,8 @@ protocol PageTableFormat {
   static func isLeaf(_ entry: UInt64, level: Int) -> Bool
   /// The table that a present entry names.
   static func nextTable(_ entry: UInt64) -> FrameNumber
+  /// The address of that table.
+  static func nextTableAddress(_ entry: UInt64) -> PhysicalAddress
   /// The first frame of a leaf of a table of `level`.
   static func frame(ofLeaf entry: UInt64, level: Int) -> FrameNumber
   /// An entry that names a table; all permissions are left to the leaves.
@@ -50,6 +52,9 @@ extension PageTableFormat {
   /// The pages that an entry of a table of `level` covers.
   @inline(__always)
   static func span(_ level: Int) -> UInt64 { 1 &<< spanShift(level) }
+
+  /// The level of the leaves that map a whole block of an area, and of their tables.
+  static var areaLeafLevel: Int { 1 }
 
   /// Whether entries hold the numbers of all frames from `first` on that `count` pages are mapped to.
   static func reaches(_ first: FrameNumber, _ count: PageCount) -> Bool {

@@ -55,6 +55,13 @@ struct PageTables {
     }
   }
 
+  /// log2 of the pages that a large leaf of an area maps.
+  var areaLeafOrder: Int {
+    switch choice {
+    case .x86_64FourLevel: Int(X86_64Format.spanShift(X86_64Format.areaLeafLevel))
+    }
+  }
+
   /// Refuses frames that no entry can name.
   /// - Throws: `frameOutOfReach`.
   func checkReach(_ first: FrameNumber, _ count: PageCount) throws(MemoryError) {
@@ -66,22 +73,23 @@ struct PageTables {
   }
 
   func tablesMissing(
-    for pages: PageRange, frame: FrameNumber? = nil, checkingLeaves: Bool = false
+    for pages: PageRange, frame: FrameNumber? = nil, large: PageCount = .zero, checkingLeaves: Bool = false
   ) throws(MemoryError) -> Int {
     switch choice {
-    case .x86_64FourLevel(let large):
-      try walker(hasGigabyteLeaves: large).tablesMissing(
-        for: pages, frame: frame, checkingLeaves: checkingLeaves)
+    case .x86_64FourLevel(let gigabyte):
+      try walker(hasGigabyteLeaves: gigabyte).tablesMissing(
+        for: pages, frame: frame, large: large, checkingLeaves: checkingLeaves)
     }
   }
 
   func pin(
-    _ pages: PageRange, frame: FrameNumber? = nil, eachLeaf: Bool = true,
+    _ pages: PageRange, frame: FrameNumber? = nil, large: PageCount = .zero, eachLeaf: Bool = true,
     from source: inout some TableSource & ~Copyable
   ) -> Int {
     switch choice {
-    case .x86_64FourLevel(let large):
-      walker(hasGigabyteLeaves: large).pin(pages, frame: frame, eachLeaf: eachLeaf, from: &source)
+    case .x86_64FourLevel(let gigabyte):
+      walker(hasGigabyteLeaves: gigabyte).pin(
+        pages, frame: frame, large: large, eachLeaf: eachLeaf, from: &source)
     }
   }
 
@@ -103,9 +111,20 @@ struct PageTables {
   }
 
   @inline(__always)
-  func detach(_ pages: PageRange) -> Detached {
+  func fill(
+    _ pages: PageRange, area: UInt32, _ attributes: MappingAttributes,
+    from source: inout some BlockSource & ~Copyable
+  ) -> Int {
     switch choice {
-    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).detach(pages)
+    case .x86_64FourLevel(let large):
+      walker(hasGigabyteLeaves: large).fill(pages, area: area, attributes, from: &source)
+    }
+  }
+
+  @inline(__always)
+  func detach(_ pages: PageRange, limit: Int = .max) -> Detached {
+    switch choice {
+    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).detach(pages, limit: limit)
     }
   }
 
@@ -116,20 +135,26 @@ struct PageTables {
   }
 
   @inline(__always)
-  func write(
-    _ count: UInt64, at firstEntry: UInt, _ attributes: MappingAttributes, _ frame: (UInt32) -> UInt32
-  ) {
+  func fill(at firstEntry: UInt, _ block: UInt32, order: Int, area: UInt32, _ attributes: MappingAttributes) {
     switch choice {
     case .x86_64FourLevel(let large):
-      walker(hasGigabyteLeaves: large).write(count, at: firstEntry, attributes, frame)
+      walker(hasGigabyteLeaves: large).fill(
+        at: firstEntry, block, order: order, area: area, attributes)
     }
   }
 
   @inline(__always)
-  func detach(_ count: UInt64, at firstEntry: UInt) -> Detached {
+  func isOneBlock(_ count: UInt64, at firstEntry: UInt) -> Bool {
+    switch choice {
+    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).isOneBlock(count, at: firstEntry)
+    }
+  }
+
+  @inline(__always)
+  func detach(_ count: UInt64, at firstEntry: UInt, onto retired: inout BlockList) {
     switch choice {
     case .x86_64FourLevel(let large):
-      walker(hasGigabyteLeaves: large).detach(count, at: firstEntry)
+      walker(hasGigabyteLeaves: large).detach(count, at: firstEntry, onto: &retired)
     }
   }
 

@@ -11,27 +11,47 @@ extension Walker {
     return level == 0 ? entry(lowest, index(of: pages.first, level: 0)).address : 0
   }
 
-  /// As `write`, with the frame that `frame` gives for each page.
+  /// As `fill`, with one block of 2^`order` frames.
   @inline(__always)
-  func write(
-    _ count: UInt64, at firstEntry: UInt, _ attributes: MappingAttributes, _ frame: (UInt32) -> UInt32
-  ) {
+  func fill(at firstEntry: UInt, _ block: UInt32, order: Int, area: UInt32, _ attributes: MappingAttributes) {
+    table[block].value.map(order: order, area: area, page: 0)
     let bits = Format.bits(attributes, level: 0)
     let first = Entry(bitPattern: firstEntry)
-    for page in 0..<UInt32(truncatingIfNeeded: count) {
-      let frame = FrameNumber(UInt64(frame(page)))
-      first[Int(page)].value.store(Format.leaf(frame, bits: bits), ordering: .relaxed)
+    for index in 0..<(1 &<< order) {
+      let frame = FrameNumber(UInt64(block) &+ UInt64(truncatingIfNeeded: index))
+      first[index].value.store(Format.leaf(frame, bits: bits), ordering: .relaxed)
     }
   }
 
-  /// As `detach`.
+  /// Whether `count` pages are mapped to one block of as many frames.
   @inline(__always)
-  func detach(_ count: UInt64, at firstEntry: UInt) -> Detached {
-    var detached = Detached()
+  func isOneBlock(_ count: UInt64, at firstEntry: UInt) -> Bool {
+    let value = Entry(bitPattern: firstEntry).value.load(ordering: .relaxed)
+    guard Format.isPresent(value) else { return false }
+    return 1 &<< UInt64(truncatingIfNeeded: table[block(value)].value.state.order) == count
+  }
+
+  /// As `detach`, of an area's `count` pages.
+  @inline(__always)
+  func detach(_ count: UInt64, at firstEntry: UInt, onto retired: inout BlockList) {
     let first = Entry(bitPattern: firstEntry)
-    for step in 0..<Int(truncatingIfNeeded: count) {
-      detach(first[step], level: 0, into: &detached)
+    let count = Int(truncatingIfNeeded: count)
+    var index = 0
+    while index < count {
+      let block = block(first[index].value.load(ordering: .relaxed))
+      let metadata = table[block]
+      let state = metadata.value.state
+      metadata.value.setState(state.becoming(.retired, order: state.order))
+      retired.push(block, order: state.order, table)
+      for _ in 0..<(1 &<< state.order) {
+        first[index].value.store(0, ordering: .relaxed)
+        index &+= 1
+      }
     }
-    return detached
+  }
+
+  @inline(__always)
+  private func block(_ leaf: UInt64) -> UInt32 {
+    UInt32(truncatingIfNeeded: Format.frame(ofLeaf: leaf, level: 0).rawValue)
   }
 }

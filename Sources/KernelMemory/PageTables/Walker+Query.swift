@@ -50,8 +50,7 @@ extension Walker {
   /// The frame that `page` is mapped to. O(levels), lock-free.
   @inline(__always)
   func frame(of page: PageNumber) -> FrameNumber? {
-    let (lowest, level) = descend(to: 0, for: page)
-    let entry = entry(lowest, index(of: page, level: level))
+    let (entry, level) = lowestEntry(of: page)
     cmachine_step(cmachine_step_entry_found)
     let value = entry.value.load(ordering: .relaxed)
     guard isLeaf(value, level: level) else { return nil }

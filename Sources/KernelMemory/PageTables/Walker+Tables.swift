@@ -83,17 +83,20 @@ extension Walker {
     return count
   }
 
-  /// The pins that a table should have. Leaves of areas have none of their own.
+  /// The pins that a table should have. Leaves of areas have none of their own: an area pins its lowest tables once,
+  /// and the one above them for each lowest table that a large leaf spares it.
   private func pins(_ place: TablePlace, _ areas: (PageRange) -> Int) -> Int {
     var pins = 0
     for slot in 0..<Int(Format.span(1)) {
       let value = entry(place.table, slot).value.load(ordering: .relaxed)
-      guard Format.isPresent(value) else { continue }
-      if Format.isLeaf(value, level: place.level) {
-        let page = PageNumber(place.page.rawValue &+ UInt64(slot) &<< Format.spanShift(place.level))
-        if areas(PageRange(unchecked: page, count: PageCount(1))) > 0 { continue }
+      let page = PageNumber(place.page.rawValue &+ UInt64(slot) &<< Format.spanShift(place.level))
+      let pages = PageRange(unchecked: page, count: PageCount(Format.span(place.level)))
+      switch place.level {
+      case 0: if Format.isPresent(value) && areas(pages) == 0 { pins &+= 1 }
+      // Cleared large leaves of an area that is on its way back are pinned, too.
+      case Format.areaLeafLevel where value == 0: pins &+= areas(pages)
+      default: if Format.isPresent(value) { pins &+= 1 }
       }
-      pins &+= 1
     }
     guard place.level == 0 else { return pins }
     return pins &+ areas(PageRange(unchecked: place.page, count: PageCount(Format.span(1))))

@@ -1,44 +1,6 @@
 internal import Synchronization
 
-/// What an unmap took out of the tables. CPUs may still translate through all of it, so it cannot be
-/// freed: it goes into a `RetiredBatch`, and a completed flush takes it out of there.
-struct Detached: ~Copyable {
-  /// Frames that the cleared leaves owned.
-  var frames = FrameList()
-  /// Tables that became empty.
-  var tables = FrameList()
-
-  /// Ends one that is empty.
-  consuming func end() {
-    frames.end()
-    tables.end()
-  }
-}
-
 extension Walker {
-  /// Clears every leaf of an area, and detaches the frames behind them. Its tables are pinned, so no lock is
-  /// needed. O(pages + tables). Cannot fail.
-  @inline(__always)
-  func detach(_ pages: PageRange) -> Detached {
-    var detached = Detached()
-    forEachStop(pages) { stop, first in
-      for step in 0..<stop.entries { detach(first[step], level: stop.level, into: &detached) }
-    }
-    return detached
-  }
-
-  /// Clears a leaf and detaches its frame, if it is there.
-  @inline(__always)
-  func detach(_ entry: Entry, level: Int, into detached: inout Detached) {
-    let value = entry.value.load(ordering: .relaxed)
-    guard Format.isPresent(value) else { return }
-    entry.value.store(0, ordering: .relaxed)
-    let frame = UInt32(truncatingIfNeeded: Format.frame(ofLeaf: value, level: level).rawValue)
-    let metadata = table[frame]
-    metadata.value.setState(metadata.value.state.becoming(.retired))
-    detached.frames.push(frame, table)
-  }
-
   /// Clears every leaf of `pages`, whose frames are borrowed; leaves that stick out were split before.
   /// O(pages + tables). Cannot fail.
   /// - Parameters:

@@ -34,7 +34,7 @@ protocol TableSource: ~Copyable {
   mutating func takeTable() -> FrameNumber
 }
 
-/// What a mapping's leaves point to.
+/// What the leaves of a mapping by hand point to.
 protocol LeafSource: ~Copyable {
   /// The first frame of the next leaf of `span` pages.
   mutating func nextLeaf(span: UInt64) -> FrameNumber
@@ -80,6 +80,21 @@ struct Walker<Format: PageTableFormat> {
       at &-= 1
     }
     return (frame, at)
+  }
+
+  /// The entry for `page` in the lowest table on the way to it, and that table's level.
+  @inline(__always)
+  func lowestEntry(of page: PageNumber) -> (entry: Entry, level: Int) {
+    var start = table.address(of: root, Format.pageSize)
+    var at = format.levels &- 1
+    while true {
+      let entry = Entry(at: start)[index(of: page, level: at)]
+      guard at > 0 else { return (entry, 0) }
+      let value = entry.value.load(ordering: .relaxed)
+      guard Format.isPresent(value), !Format.isLeaf(value, level: at) else { return (entry, at) }
+      start = table.address(of: Format.nextTableAddress(value))
+      at &-= 1
+    }
   }
 
   /// As `descend`, through tables at rest as well.
@@ -131,20 +146,30 @@ struct Walker<Format: PageTableFormat> {
 
   // MARK: Mapping
 
+  /// The lowest level that an area pins for a piece of its range: `level`, unless the piece lies before `end`, up to
+  /// where large leaves are wanted, and is all that a table would lead to that does not exist.
+  @inline(__always)
+  private func levelToPin(_ page: PageNumber, level: Int, largeBefore end: PageNumber) -> Int {
+    guard page < end, reach(to: level, for: page).level > level else { return level }
+    return Format.areaLeafLevel
+  }
+
   /// Step 1: the tables that a mapping needs and that do not exist. Changes nothing. O(tables of the
   /// range).
   /// - Throws: `alreadyMapped`, where a large leaf stands in the way, or, with `checkingLeaves`, any leaf;
   ///   `placeTaken` where a table is at rest in the place of a large leaf.
   func tablesMissing(
-    for pages: PageRange, frame: FrameNumber?, checkingLeaves: Bool
+    for pages: PageRange, frame: FrameNumber?, large: PageCount, checkingLeaves: Bool
   ) throws(MemoryError) -> Int {
     var missing = 0
+    let largeEnd = PageNumber(pages.first.rawValue &+ large.rawValue)
     try forEachChunk(pages, frame: frame) { (page, chunk) throws(MemoryError) in
       let (lowest, existing) = reach(to: chunk.level, for: page)
       if existing > chunk.level {
         try checkForLargeLeaf(lowest, page, level: existing)
+        let wanted = levelToPin(page, level: chunk.level, largeBefore: largeEnd)
         // A table is shared with the pieces before this one unless its first page, or the range's, is here.
-        for level in chunk.level..<existing
+        for level in wanted..<existing
         where page == pages.first || page.rawValue & (Format.span(level &+ 1) &- 1) == 0 { missing &+= 1 }
       } else if checkingLeaves {
         try check(lowest, page, level: existing, leaves: chunk.leaves)
@@ -179,12 +204,15 @@ struct Walker<Format: PageTableFormat> {
   /// for an area, once. Cannot fail.
   /// - Returns: the tables put in place.
   func pin(
-    _ pages: PageRange, frame: FrameNumber?, eachLeaf: Bool, from source: inout some TableSource & ~Copyable
+    _ pages: PageRange, frame: FrameNumber?, large: PageCount, eachLeaf: Bool,
+    from source: inout some TableSource & ~Copyable
   ) -> Int {
     var made = 0
+    let largeEnd = PageNumber(pages.first.rawValue &+ large.rawValue)
     forEachChunk(pages, frame: frame) { page, chunk in
+      let wanted = levelToPin(page, level: chunk.level, largeBefore: largeEnd)
       var (lowest, level) = descend(to: chunk.level, for: page)
-      while level > chunk.level {
+      while level > wanted {
         let slot = index(of: page, level: level)
         let value = entry(lowest, slot).value.load(ordering: .relaxed)
         let resting = Format.restingTable(value)

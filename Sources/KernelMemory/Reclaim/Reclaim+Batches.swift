@@ -55,12 +55,23 @@ extension Reclaim {
     }
   }
 
-  /// Frees up to `limit` frames of the closed batch, if its flush is complete.
-  func completeFrames(limit: Int, _ cpu: borrowing CPU) {
+  /// Frees frames of the closed batch, up to `limit` blocks or `pages` frames, if its flush is complete.
+  func completeFrames(limit: Int, pages: Int, _ cpu: borrowing CPU) {
     withClosed(cpu) { batch in
-      let count = frames.free(&batch.frames, limit: limit, cpu)
+      let count = frames.free(&batch.frames, limit: limit, frames: pages, cpu)
       cmachine_step(cmachine_step_frames_freed)
       return count
+    }
+  }
+
+  /// Frees about `pages` frames of the closed batch, and as many addresses, if its flush is complete.
+  func completeShare(pages: Int, _ cpu: borrowing CPU) {
+    withClosed(cpu) { batch in
+      let count = frames.free(&batch.frames, frames: pages, cpu)
+      cmachine_step(cmachine_step_frames_freed)
+      _ = free(&batch.tables, limit: 1, cpu)
+      _ = sort(&batch, limit: 1, keeping: true, cpu)
+      return count &+ release(&batch.areas, limit: 2 &* Self.releaseCost(UInt64(pages)), cpu)
     }
   }
 
@@ -117,15 +128,15 @@ extension Reclaim {
     return count
   }
 
-  /// Moves up to `limit` small areas of a batch into the cool cache, or, where it is full, to those whose
+  /// Moves small areas of a batch into the cool cache, or, where it is full, to those whose
   /// addresses are given back.
-  /// - Returns: how many.
+  /// - Returns: in pages, how much work that was: at most about `limit`.
   func sort(
     _ batch: inout RetiredBatch, limit: Int, keeping: Bool, _ cpu: borrowing CPU
   ) -> Int {
     let slot = slot(cpu)
-    var count = 0
-    while count < limit, let area = batch.smallAreas.pop(pool) {
+    var done = 0
+    while done < limit, let area = batch.smallAreas.pop(pool) {
       let descriptor = pool[area]
       let pages = descriptor.value.pageCount
       if keeping && pages <= slot.value.cool.room {
@@ -134,10 +145,11 @@ extension Reclaim {
       } else {
         unpin(area, cpu)
         batch.areas.push(area, pool)
+        done &+= Self.unpinCost
       }
-      count &+= 1
+      done &+= 1
     }
-    return count
+    return done
   }
 
   /// - Returns: in pages, how much work that was.

@@ -33,8 +33,7 @@ extension Reclaim {
     while done < limit, let area = slot(cpu).value.warm.evict(all: all) {
       cpu.count(.warmEvicted)
       area.value.setState(.retired)
-      done &+= Int(truncatingIfNeeded: area.value.pageCount) &+ 4
-      clear(area.value.number, cpu)
+      done &+= clearSmall(area.value.number, cpu).work &+ 4
     }
     return done
   }
@@ -50,20 +49,17 @@ extension Reclaim {
     return done
   }
 
-  /// Clears pages of queued areas. An area leaves the queue before its link serves the batch.
+  /// Clears pages of queued areas.
+  /// - Returns: how much work that was.
   private func clearQueued(limit: Int, _ cpu: borrowing CPU) -> Int {
     let slot = slot(cpu)
     var done = 0
-    while done < limit, slot.value.queued.first != 0 {
-      let area = slot.value.queued.first
-      let left = pool[area].value.pageCount &- pool[area].value.progress
-      let share = min(left, UInt64(limit &- done))
-      if share == left {
-        _ = slot.value.queued.pop(pool)
-        slot.value.queuedPages &-= pool[area].value.span
-      }
-      clearMore(area, limit: share, cpu)
-      done &+= Int(truncatingIfNeeded: share)
+    // An area's link serves the queue or the batch.
+    while done < limit, let area = slot.value.queued.pop(pool) {
+      slot.value.queuedPages &-= pool[area].value.span
+      let step = clear(area, limit: limit &- done, cpu)
+      done &+= step.work
+      if !step.isDone { queue(area, cpu) }
     }
     return done
   }
@@ -82,12 +78,20 @@ extension Reclaim {
     // Whoever takes many pages does as much for those that came back.
     let share = Self.share &+ Int(truncatingIfNeeded: pages)
     if isFlushed(cpu) {
-      let wanted = Int(truncatingIfNeeded: min(pages, AreaCache.largest))
-      if frames.cached(cpu) < wanted { completeFrames(limit: wanted &+ Self.share, cpu) }
-      if pages > AreaCache.largest { complete(limit: share &* Self.frameCost, keeping: true, cpu) }
+      if pages > AreaCache.largest {
+        completeShare(pages: share, cpu)
+      } else if !hasFrames(for: pages, cpu) {
+        completeFrames(limit: Self.share, pages: share, cpu)
+      }
     }
     if slot.value.queued.first != 0 { _ = clearQueued(limit: share, cpu) }
     return isOverBound(with: span, cpu)
+  }
+
+  /// Whether this CPU's lists have the largest block that so many pages take.
+  @inline(__always)
+  private func hasFrames(for pages: UInt64, _ cpu: borrowing CPU) -> Bool {
+    frames.hasListed(order: 63 &- pages.leadingZeroBitCount, .normal, cpu)
   }
 
   /// As much of that work as a purge step does, and the next flush.

@@ -22,13 +22,15 @@ internal import Synchronization
 @safe
 struct Reclaim {
   /// Pages that a purge step works on at the most, unless it is told otherwise.
-  static let budget = 128
+  static let budget = 96
   /// Pages that an allocation works on at a time which finds this CPU over its bound.
   static let relief = 32
   /// In pages, what it costs to free a frame that has no neighbour with it.
   static let frameCost = 2
   /// In pages, what it costs to put a table to rest, and to free it.
   static let tableCost = 8
+  /// In pages, what it costs to let go of an area's tables.
+  static let unpinCost = 2
   /// In pages, what it costs to give an area's addresses back: most of it once, the slots of the index by a
   /// few instructions each.
   static func releaseCost(_ span: UInt64) -> Int { 12 &+ Int(truncatingIfNeeded: min(span, 4096) / 32) }
@@ -36,6 +38,9 @@ struct Reclaim {
   static func share(of left: Int, _ cost: Int) -> Int { left > 0 ? max(1, left / cost) : 0 }
   /// A free of more pages than this leaves the clearing to a purge step.
   static let largestCleared: UInt64 = 64
+  /// So does one of more work than this, as of 64 pages that are no neighbours in memory: 12 blocks take some 500
+  /// instructions.
+  static let clearedByFree = 12
   /// How much of a closed batch one call completes on its way, when it needs what is in it: 12 frames, or 12
   /// areas, take some 500 instructions.
   static let share = 12
@@ -143,8 +148,8 @@ extension Reclaim {
     return true
   }
 
-  /// Takes a live area back from its caller. Of several that try, one succeeds. O(pages) up to 64
-  /// pages, O(1) above.
+  /// Takes a live area back from its caller. Of several that try, one succeeds. O(1): up to 64 pages in a few
+  /// blocks are cleared at once.
   /// - Parameters:
   ///   - area: the number of its descriptor.
   ///   - life: the generation of the descriptor when the caller looked at it.
@@ -160,14 +165,14 @@ extension Reclaim {
       close(cpu)
     }
     if mode == .strict {
+      descriptor.value.progress = 0
       clear(area, cpu)
       flushOpen(cpu)
-    } else if pages <= Self.largestCleared {
-      clear(area, cpu)
-    } else {
+    } else if pages > Self.largestCleared {
       descriptor.value.progress = 0
-      slot.value.queued.push(area, pool)
-      slot.value.queuedPages &+= descriptor.value.span
+      queue(area, cpu)
+    } else if !clearSmall(area, limit: Self.clearedByFree, cpu).isDone {
+      queue(area, cpu)
     }
     return true
   }
@@ -204,10 +209,12 @@ extension Reclaim {
   ) -> Bool {
     let batch = openBatch(cpu)
     let held = batch.value.pages &+ area.value.span
-    guard area.value.firstEntry != 0, held &+ slot(cpu).value.queuedPages <= state.value.bound,
-      mode != .strict, area.value.move(from: .live, to: .retired, in: life)
+    let entry = area.value.firstEntry
+    guard entry != 0, held &+ slot(cpu).value.queuedPages <= state.value.bound, mode != .strict,
+      pages <= UInt64(Self.clearedByFree) || tables.isOneBlock(pages, at: entry),
+      area.value.move(from: .live, to: .retired, in: life)
     else { return false }
-    clearSmall(area, pages, cpu)
+    clear(area, pages, at: entry, cpu)
     batch.value.pages = held
     batch.value.smallAreas.push(area.value.number, pool)
     return true
@@ -238,56 +245,75 @@ extension Reclaim {
     }
   }
 
-  /// Whether frames for an area can come straight from the closed batch: it is flushed, has more than that, so
-  /// that it need not be ended, and the area may have frames of any zone.
+  /// A block of 2^`order` frames straight from the closed batch, if that is flushed, begins with one, and is not
+  /// used up by it, since then it must be ended. For an area that may have frames of any zone.
   @inline(__always)
-  func hasFlushedFrames(_ pages: UInt64, _ traits: AreaTraits, _ cpu: borrowing CPU) -> Bool {
-    slot(cpu).value.isFlushed && traits.zone == .normal
-      && closedBatch(cpu).value.frames.count > Int(truncatingIfNeeded: pages)
-  }
-
-  /// Takes one of them.
-  @inline(__always)
-  func takeFlushedFrame(_ cpu: borrowing CPU) -> UInt32 {
-    closedBatch(cpu).value.frames.popFirst(frames.table)
+  func takeFlushed(order: Int, _ cpu: borrowing CPU) -> UInt32? {
+    guard slot(cpu).value.isFlushed else { return nil }
+    return closedBatch(cpu).value.frames.popInner(order: order, frames.table)
   }
 
   @inline(__always)
-  private func clearSmall(_ area: Stable<AreaDescriptor>, _ pages: UInt64, _ cpu: borrowing CPU) {
-    let detached = tables.detach(pages, at: area.value.firstEntry)
-    let range = PageRange(unchecked: PageNumber(area.value.first), count: PageCount(pages))
-    noteCleared(detached, range, cpu)
+  private func clear(
+    _ area: Stable<AreaDescriptor>, _ pages: UInt64, at entry: UInt, _ cpu: borrowing CPU
+  ) {
+    tables.detach(pages, at: entry, onto: &openBatch(cpu).value.frames)
+    cmachine_step(cmachine_step_entries_cleared)
+    cpu.count(.entriesCleared, Int(truncatingIfNeeded: pages))
+    cover(PageRange(unchecked: PageNumber(area.value.first), count: PageCount(pages)), cpu)
   }
 
-  /// Clears all pages of a retired area, and puts it into the open batch.
-  func clear(_ area: UInt32, _ cpu: borrowing CPU) {
-    let pages = pool[area].value.pages
-    if pool[area].value.firstEntry != 0 {
-      clearSmall(pool[area], pages.count.rawValue, cpu)
-    } else {
-      noteCleared(tables.detach(pages), pages, cpu)
-    }
-    retireAddresses(area, cpu)
+  func queue(_ area: UInt32, _ cpu: borrowing CPU) {
+    slot(cpu).value.queued.push(area, pool)
+    slot(cpu).value.queuedPages &+= pool[area].value.span
   }
 
-  /// Clears the next pages of an area that was queued, at most `limit`; the last of them put it into the open
-  /// batch.
-  func clearMore(_ area: UInt32, limit: UInt64, _ cpu: borrowing CPU) {
+  /// Clears the next pages of a retired area; the last of them put it into the open batch.
+  /// - Parameters:
+  ///   - area: the number of its descriptor.
+  ///   - limit: of work, as `Walker.detach` counts it.
+  ///   - cpu: this CPU.
+  /// - Returns: how much work that was, and whether those were the last.
+  @discardableResult
+  @inline(never)
+  func clear(
+    _ area: UInt32, limit: Int = .max, _ cpu: borrowing CPU
+  ) -> (work: Int, isDone: Bool) {
     let descriptor = pool[area]
+    let first = descriptor.value.first
     let done = descriptor.value.progress
     let total = descriptor.value.pageCount
-    let count = min(limit, total &- done)
-    let pages = PageRange(unchecked: PageNumber(descriptor.value.first &+ done), count: PageCount(count))
-    noteCleared(tables.detach(pages), pages, cpu)
+    let detached = tables.detach(
+      PageRange(unchecked: PageNumber(first &+ done), count: PageCount(total &- done)), limit: limit)
+    cmachine_step(cmachine_step_entries_cleared)
+    cpu.count(.entriesCleared, detached.entries)
+    let (count, work) = (detached.pages, detached.work)
+    add(detached, PageRange(unchecked: PageNumber(first &+ done), count: PageCount(count)), cpu)
     descriptor.value.progress = done &+ count
-    if done &+ count == total { retireAddresses(area, cpu) }
+    guard done &+ count == total else { return (work, false) }
+    rememberFirstEntry(area)
+    retireAddresses(area, cpu)
+    return (work, true)
   }
 
-  @inline(__always)
-  private func noteCleared(_ detached: consuming Detached, _ pages: PageRange, _ cpu: borrowing CPU) {
-    cmachine_step(cmachine_step_entries_cleared)
-    cpu.count(.entriesCleared, detached.frames.count)
-    add(detached, pages, cpu)
+  /// As `clear`, for an area of at most 64 pages, nothing of which is cleared yet.
+  func clearSmall(
+    _ area: UInt32, limit: Int = .max, _ cpu: borrowing CPU
+  ) -> (work: Int, isDone: Bool) {
+    let descriptor = pool[area]
+    let (entry, pages) = (descriptor.value.firstEntry, descriptor.value.pageCount)
+    if entry != 0 && tables.isOneBlock(pages, at: entry) {
+      clear(descriptor, pages, at: entry, cpu)
+      retireAddresses(area, cpu)
+      return (3, true)
+    }
+    descriptor.value.progress = 0
+    return clear(area, limit: limit, cpu)
+  }
+
+  /// Notes where a small area's entries are; its tables are pinned.
+  func rememberFirstEntry(_ area: UInt32) {
+    pool[area].value.firstEntry = canBeKept(area) ? tables.firstEntry(of: pool[area].value.pages) : 0
   }
 
   /// Puts an area that is cleared into the open batch.
@@ -325,6 +351,13 @@ extension Reclaim {
     let batch = openBatch(cpu)
     batch.value.frames.prepend(detached.frames, frames.table)
     batch.value.tables.append(detached.tables, frames.table)
+    cover(pages, cpu)
+  }
+
+  /// Has the flush of the open batch cover `pages`, which have been cleared.
+  @inline(__always)
+  private func cover(_ pages: PageRange, _ cpu: borrowing CPU) {
+    let batch = openBatch(cpu)
     batch.value.ranges.add(pages, frames.table.pageSize, threshold: shootdown.threshold)
     batch.value.generation = shootdown.newest
     #if Ablations

@@ -49,7 +49,7 @@ struct AreaList: ~Copyable {
 /// the last of it went in. It needs no memory: its lists run through the frames' metadata and
 /// the areas' descriptors. Borrowed frames never enter it.
 struct RetiredBatch: ~Copyable {
-  var frames = FrameList()
+  var frames = BlockList()
   /// Tables at rest.
   var tables = FrameList()
   /// Areas whose addresses are to be given back, and small ones that may be kept for reuse: these still pin

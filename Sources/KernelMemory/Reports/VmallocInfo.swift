@@ -73,12 +73,14 @@ extension MemoryManager {
       let number = areas[area.areas].find(area.pages.first) ?? 0
       var page: UInt64 = 0
       tables.visit(area.pages) { leaf in
-        let metadata = frames.table.metadata(of: leaf.frame)
-        if metadata?.value.state.kind != .mapped { problem = "an area's frame is not marked as mapped" }
-        if let mapper = metadata?.value.mapper, mapper.area != number || UInt64(mapper.page) != page {
-          problem = "a frame's metadata names another page or area than maps it"
+        for offset in 0..<leaf.pages.count.rawValue {
+          let mapper = frames.mapper(of: UInt32(truncatingIfNeeded: leaf.frame.rawValue &+ offset))
+          if mapper == nil { problem = "an area's frame is not marked as mapped" }
+          if let mapper, mapper.area != number || UInt64(mapper.page) != page {
+            problem = "a frame's metadata names another page or area than maps it"
+          }
+          page &+= 1
         }
-        page &+= 1
       }
       if page != area.pages.count.rawValue { problem = "a page of an area is not mapped" }
       tables.visit(area.guardRange) { _ in problem = "a guard page is mapped" }

@@ -196,6 +196,14 @@ extension Tags {
     return true
   }
 
+  /// Whether `addAtOnce` would do so.
+  @inline(__always)
+  func canAddAtOnce(_ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) -> Bool {
+    let mine = mine(tag, cpu)
+    return mine.value.credit.load(ordering: .relaxed) == 0
+      && mine.value.unseen.load(ordering: .relaxed) >= bytes
+  }
+
   /// Counts what was freed.
   @inline(__always)
   func remove(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) {

@@ -124,25 +124,15 @@ extension MemoryManager {
   private func takeKept(
     _ count: UInt64, _ traits: AreaTraits, _ byteCount: Int, _ cpu: borrowing CPU
   ) -> UInt {
-    guard let area = reclaim.keptAtOnce(count, traits, cpu) else { return 0 }
+    let order = count.trailingZeroBitCount
+    guard count == 1 &<< UInt64(truncatingIfNeeded: order), traits.zone == .normal,
+      let area = reclaim.keptAtOnce(count, traits, cpu),
+      tags.canAddAtOnce(traits.tag, bytes(count), cpu),
+      let block = reclaim.takeFlushed(order: order, cpu) ?? frames.takeListed(order: order, .normal, cpu)
+    else { return 0 }
+    _ = tags.addAtOnce(.areas, traits.tag, bytes(count), cpu)
     let attributes = MappingAttributes(traits.protection, cache: traits.cache)
-    if reclaim.hasFlushedFrames(count, traits, cpu) {
-      guard tags.addAtOnce(.areas, traits.tag, bytes(count), cpu) else { return 0 }
-      tables.write(count, at: area.value.firstEntry, attributes) { page in
-        let frame = reclaim.takeFlushedFrame(cpu)
-        frames.table[frame].value.map(area: area.value.number, page: page)
-        return frame
-      }
-    } else {
-      guard let cache = frames.cache(holding: count, traits.zone, cpu),
-        tags.addAtOnce(.areas, traits.tag, bytes(count), cpu)
-      else { return 0 }
-      tables.write(count, at: area.value.firstEntry, attributes) { page in
-        let frame = cache.value.pop(frames.table)
-        frames.table[frame].value.map(area: area.value.number, page: page)
-        return frame
-      }
-    }
+    tables.fill(at: area.value.firstEntry, block, order: order, area: area.value.number, attributes)
     reclaim.take(area, count, cpu)
     cpu.count(.entriesWritten, Int(truncatingIfNeeded: count))
     cmachine_step(cmachine_step_entries_written)
@@ -323,69 +313,6 @@ extension MemoryManager {
     let first = note(area, request.traits, byteCount, cpu)
     area.value.resume()
     return PageNumber(first)
-  }
-
-  /// Steps 2 to 4.
-  private func reserve(_ request: Areas.Request, _ cpu: borrowing CPU) throws(MemoryError) -> UInt32 {
-    let instance = areas[request.traits.instance]
-    let area = try areas.locked(cpu) { () throws(MemoryError) in try instance.reserve(request, cpu) }
-    do throws(MemoryError) {
-      try fill(area, request, cpu)
-    } catch {
-      areas.locked(cpu) { instance.release(area) }
-      throw error
-    }
-    return area
-  }
-
-  /// Frames for a new area, and tables for it.
-  private func fill(_ area: UInt32, _ request: Areas.Request, _ cpu: borrowing CPU) throws(MemoryError) {
-    let list = try frames.allocate(
-      count: Int(truncatingIfNeeded: request.pages.rawValue), zone: request.traits.zone, cpu)
-    do throws(MemoryError) {
-      try pin(areas.pool[area].value.pages, frame: nil, cpu)
-    } catch {
-      frames.free(list, cpu)
-      throw error
-    }
-    areas.pool[area].value.firstEntry =
-      reclaim.canBeKept(area) ? tables.firstEntry(of: areas.pool[area].value.pages) : 0
-    var leaves = LeafList(list, area: area, frames.table)
-    map(area, request, from: &leaves, cpu)
-    leaves.end()
-  }
-
-  /// Frames for an area whose tables are pinned.
-  @inline(__always)
-  private func populate(_ area: UInt32, _ request: Areas.Request, _ cpu: borrowing CPU) throws(MemoryError) {
-    if let cache = frames.cache(holding: request.pages.rawValue, request.traits.zone, cpu) {
-      var leaves = CachedLeaves(cache, area: area, frames.table)
-      map(area, request, from: &leaves, cpu)
-      return
-    }
-    let list = try frames.allocate(
-      count: Int(truncatingIfNeeded: request.pages.rawValue), zone: request.traits.zone, cpu)
-    var leaves = LeafList(list, area: area, frames.table)
-    map(area, request, from: &leaves, cpu)
-    leaves.end()
-  }
-
-  /// Step 4's end, which cannot fail.
-  @inline(__always)
-  private func map(
-    _ area: UInt32, _ request: Areas.Request, from leaves: inout some LeafSource & ~Copyable,
-    _ cpu: borrowing CPU
-  ) {
-    let attributes = MappingAttributes(request.traits.protection, cache: request.traits.cache)
-    let pages = PageRange(unchecked: PageNumber(areas.pool[area].value.first), count: request.pages)
-    write(pages, frame: nil, attributes, from: &leaves, cpu)
-    #if Ablations
-    if Ablation.mapGuard.isOn, let leaf = tables.query(pages.first) {
-      var run = LeafRun(leaf.frame)
-      let guardPage = PageRange(unchecked: pages.end, count: PageCount(1))
-      write(guardPage, frame: leaf.frame, attributes, from: &run, cpu)
-    }
-    #endif
   }
 }
 

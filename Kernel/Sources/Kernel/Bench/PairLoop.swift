@@ -8,10 +8,11 @@ struct PairLoop {
     let name: StaticString
     let pages: UInt64
     let pairs: UInt64
+    var leaves = LeafPolicy.base
   }
 
-  /// How many sizes a mode is measured with. The warm cache keeps nothing as large as the last one.
-  static func sizeCount(_ mode: FreeMode) -> Int { mode == .warm ? 3 : 4 }
+  /// How many sizes a mode is measured with. The warm cache keeps nothing as large as the last two.
+  static func sizeCount(_ mode: FreeMode) -> Int { mode == .warm ? 3 : 5 }
 
   /// A fifth of the pairs in strict mode, where each waits for a flush of its own.
   static func size(_ index: Int, _ mode: FreeMode) -> Size {
@@ -20,16 +21,19 @@ struct PairLoop {
     case 0: Size(name: "vmalloc_4K", pages: 1, pairs: 100_000 / share)
     case 1: Size(name: "vmalloc_16K", pages: 4, pairs: 100_000 / share)
     case 2: Size(name: "vmalloc_64K", pages: 16, pairs: 100_000 / share)
-    default: Size(name: "vmalloc_2M", pages: 512, pairs: 2_000 / share)
+    case 3: Size(name: "vmalloc_2M", pages: 512, pairs: 2_000 / share)
+    default: Size(name: "vmalloc_2M_huge", pages: 512, pairs: 2_000 / share, leaves: .largeWherePossible)
     }
   }
 
   private let size: Size
   private let manager: MemoryManager
+  private var options = VmallocOptions()
 
   init(_ size: Size, on manager: MemoryManager) {
     self.size = size
     self.manager = manager
+    options.leaves = size.leaves
   }
 
   private var byteCount: Int { Int(size.pages << 12) }
@@ -81,7 +85,7 @@ struct PairLoop {
 
   @inline(__always)
   private func allocate() throws(MemoryError) -> UnsafeMutableRawPointer {
-    let memory = try unsafe manager.vmalloc(byteCount)
+    let memory = try unsafe manager.vmalloc(byteCount, options)
     unsafe memory.storeBytes(of: 1, as: UInt8.self)
     return unsafe memory
   }

@@ -37,6 +37,9 @@ struct X86_64Format: PageTableFormat {
   static func nextTable(_ entry: UInt64) -> FrameNumber { FrameNumber((entry & addressMask) &>> 12) }
 
   @inline(__always)
+  static func nextTableAddress(_ entry: UInt64) -> PhysicalAddress { PhysicalAddress(entry & addressMask) }
+
+  @inline(__always)
   static func frame(ofLeaf entry: UInt64, level: Int) -> FrameNumber {
     FrameNumber((entry & addressMask) &>> 12 & ~(span(level) &- 1))
   }

@@ -1,0 +1,95 @@
+// Frames for areas
+//
+// An area takes its frames in blocks, the fewest and largest there are: of 512 pages that are one block the
+// metadata of one frame says what it is, one entry of a list leads to it, and it goes back as the block
+// it was. Where memory is in small pieces the same loop ends up with single frames.
+
+extension Frames {
+  /// Allocates `count` frames, wherever they lie, in blocks that grow no larger along the list, from `zone` and
+  /// lower ones. O(blocks).
+  /// - Throws: `framesExhausted` with how many there were, and none taken.
+  func allocateBlocks(
+    _ count: UInt64, _ zone: ZoneKind, _ cpu: borrowing CPU
+  ) throws(MemoryError) -> BlockList {
+    var list = BlockList()
+    var left = count
+    for zone in (0...Int(zone.rawValue)).reversed() where left > 0 {
+      takeBlocks(&left, zone, into: &list, cpu)
+    }
+    guard left == 0 else {
+      free(&list, cpu)
+      list.end()
+      throw .framesExhausted(got: PageCount(count &- left), of: PageCount(count))
+    }
+    return list
+  }
+
+  private func takeBlocks(
+    _ left: inout UInt64, _ zone: Int, into list: inout BlockList, _ cpu: borrowing CPU
+  ) {
+    let table = table
+    var order = BlockCaches.largestOrder
+    while left > 0 {
+      order = min(order, 63 &- left.leadingZeroBitCount)
+      if let block = takeBlock(order: order, in: zone, cpu) {
+        list.append(block, order: order, table)
+        left &-= 1 &<< UInt64(truncatingIfNeeded: order)
+      } else if order > 0 {
+        order &-= 1
+      } else {
+        return
+      }
+    }
+  }
+
+  /// A block of `order` from this CPU's list for the highest zone up to `zone` that the machine has. O(1).
+  @inline(__always)
+  func takeListed(order: Int, _ zone: ZoneKind, _ cpu: borrowing CPU) -> UInt32? {
+    let list = list(order: order, zone, cpu)
+    return list.value.count == 0 ? nil : list.value.pop(table)
+  }
+
+  /// Whether that list has one.
+  @inline(__always)
+  func hasListed(order: Int, _ zone: ZoneKind, _ cpu: borrowing CPU) -> Bool {
+    list(order: order, zone, cpu).value.count != 0
+  }
+
+  @inline(__always)
+  private func list(order: Int, _ zone: ZoneKind, _ cpu: borrowing CPU) -> Stable<FrameCache> {
+    var zone = Int(zone.rawValue)
+    while zone > 0, state.value.zones[zone].managed == 0 { zone &-= 1 }
+    return order == 0 ? cpu.rooms.value.frames[zone] : blocks(cpu, zone, order)
+  }
+
+  /// Frees blocks of a list until `limit` of them or `frames` frames are. O(blocks).
+  /// - Returns: how many blocks.
+  @discardableResult
+  func free(
+    _ list: inout BlockList, limit: Int = .max, frames: Int = .max, _ cpu: borrowing CPU
+  ) -> Int {
+    let table = table
+    var count = 0
+    var left = frames
+    while count < limit, left > 0, let (block, state) = list.pop(table) {
+      let order = state.order
+      if order == 0 {
+        keep(block, state.zone, table, cpu)
+      } else {
+        giveBlock(block, order: order, state.zone, cpu)
+      }
+      count &+= 1
+      left &-= 1 &<< order
+    }
+    return count
+  }
+
+  /// The area that maps a frame, and which of its pages: what the first frame of its block says. Nil where no area
+  /// does. O(orders).
+  func mapper(of frame: UInt32) -> (area: UInt32, page: UInt32)? {
+    let head = head(around: frame)
+    guard table[head].value.state.kind == .mapped else { return nil }
+    let (area, page) = table[head].value.mapper
+    return (area, page &+ frame &- head)
+  }
+}

@@ -1,0 +1,158 @@
+internal import Synchronization
+
+/// What an unmap took out of the tables. CPUs may still translate through all of it, so it cannot be
+/// freed: it goes into a `RetiredBatch`, and a completed flush takes it out of there.
+struct Detached: ~Copyable {
+  /// Blocks of frames that the cleared leaves owned.
+  var frames = BlockList()
+  /// Tables that became empty.
+  var tables = FrameList()
+  /// Entries cleared.
+  var entries = 0
+  /// Pages passed: those of the cleared entries.
+  var pages: UInt64 = 0
+  /// What that has cost: one for a block, and one for 32 of its pages.
+  var work = 0
+
+  /// Ends one that is empty.
+  consuming func end() {
+    frames.end()
+    tables.end()
+  }
+}
+
+/// What an area is to be filled with.
+protocol BlockSource: ~Copyable {
+  /// The next block, which is idle.
+  mutating func nextBlock(_ table: FrameTable) -> (first: UInt32, order: Int)
+}
+
+extension BlockList: BlockSource {
+  @inline(__always)
+  mutating func nextBlock(_ table: FrameTable) -> (first: UInt32, order: Int) {
+    guard let (first, state) = pop(table) else {
+      preconditionFailure("more pages were mapped than reserved")
+    }
+    return (first, state.order)
+  }
+}
+
+/// All that an area needs, in one block.
+struct OneBlock: BlockSource {
+  let first: UInt32
+  let order: Int
+
+  @inline(__always)
+  mutating func nextBlock(_ table: FrameTable) -> (first: UInt32, order: Int) { (first, order) }
+}
+
+// An area's frames come in blocks, whose first frame's metadata says how many they are. So an area is filled and
+// cleared block by block: what is said of a frame is said once for a block, and what is left for each
+// page is one entry. Where `pin` has left a lowest table out, a block is mapped by one large leaf.
+extension Walker {
+  /// Entries of one lowest table, from a page on; or the one entry in whose place a large leaf is.
+  struct Run {
+    var first: Entry
+    var count: UInt64
+    let level: Int
+
+    @inline(__always)
+    init(_ walker: Walker, at page: PageNumber, before end: PageNumber) {
+      (first, level) = walker.lowestEntry(of: page)
+      count = level > 0 ? 1 : min(end.rawValue &- page.rawValue, walker.entriesToTableEnd(page, level: 0))
+    }
+
+    @inline(__always)
+    mutating func advance(_ entries: UInt64) {
+      first = first[Int(truncatingIfNeeded: entries)]
+      count &-= entries
+    }
+  }
+
+  /// Step 3 for an area: fills in its leaves. Cannot fail.
+  /// - Returns: the entries written.
+  @inline(__always)
+  func fill(
+    _ pages: PageRange, area: UInt32, _ attributes: MappingAttributes,
+    from source: inout some BlockSource & ~Copyable
+  ) -> Int {
+    var page = pages.first
+    var entries = Run(self, at: page, before: pages.end)
+    let bits = Format.bits(attributes, level: 0)
+    var written = 0
+    while true {
+      let block = source.nextBlock(table)
+      let offset = UInt32(truncatingIfNeeded: page.rawValue &- pages.first.rawValue)
+      table[block.first].value.map(order: block.order, area: area, page: offset)
+      var frame = UInt64(block.first)
+      var left = UInt64(1) &<< UInt64(truncatingIfNeeded: block.order)
+      page = PageNumber(page.rawValue &+ left)
+      if entries.level > 0 {
+        let large = Format.bits(attributes, level: Format.areaLeafLevel)
+        entries.first.value.store(Format.leaf(FrameNumber(frame), bits: large), ordering: .relaxed)
+        entries.count = 0
+        written &+= 1
+      } else {
+        written &+= Int(truncatingIfNeeded: left)
+        while true {
+          let count = min(left, entries.count)
+          for index in 0..<Int(truncatingIfNeeded: count) {
+            entries.first[index].value.store(Format.leaf(FrameNumber(frame), bits: bits), ordering: .relaxed)
+            frame &+= 1
+          }
+          left &-= count
+          entries.advance(count)
+          guard left > 0 else { break }
+          entries = Run(self, at: PageNumber(page.rawValue &- left), before: pages.end)
+        }
+      }
+      guard page < pages.end else { return written }
+      if entries.count == 0 { entries = Run(self, at: page, before: pages.end) }
+    }
+  }
+
+  /// Clears leaves of an area, and detaches the blocks behind them: whole ones, from the first page on, until
+  /// that is `limit` of work or some more. Their tables are pinned, so no lock is needed. Cannot fail.
+  @inline(__always)
+  func detach(_ pages: PageRange, limit: Int = .max) -> Detached {
+    var detached = Detached()
+    var page = pages.first
+    var entries = Run(self, at: page, before: pages.end)
+    repeat {
+      if entries.count == 0 { entries = Run(self, at: page, before: pages.end) }
+      let value = entries.first.value.load(ordering: .relaxed)
+      guard Format.isPresent(value) else {
+        entries.advance(1)
+        page = PageNumber(page.rawValue &+ 1)
+        continue
+      }
+      let block = UInt32(truncatingIfNeeded: Format.frame(ofLeaf: value, level: entries.level).rawValue)
+      let metadata = table[block]
+      let state = metadata.value.state
+      metadata.value.setState(state.becoming(.retired, order: state.order))
+      detached.frames.push(block, order: state.order, table)
+      var left = UInt64(1) &<< UInt64(truncatingIfNeeded: state.order)
+      page = PageNumber(page.rawValue &+ left)
+      detached.work &+= 1 &+ Int(truncatingIfNeeded: left &>> 5)
+      if entries.level > 0 {
+        entries.first.value.store(0, ordering: .relaxed)
+        entries.count = 0
+        detached.entries &+= 1
+        continue
+      }
+      detached.entries &+= Int(truncatingIfNeeded: left)
+      while true {
+        let count = min(left, entries.count)
+        for index in 0..<Int(truncatingIfNeeded: count) {
+          entries.first[index].value.store(0, ordering: .relaxed)
+        }
+        left &-= count
+        entries.advance(count)
+        guard left > 0 else { break }
+        entries = Run(self, at: PageNumber(page.rawValue &- left), before: pages.end)
+      }
+    } while page < pages.end && detached.work < limit
+    detached.pages = page.rawValue &- pages.first.rawValue
+    return detached
+  }
+}

@@ -1,0 +1,101 @@
+internal import CMachine
+
+// Steps 3 and 4 of vmalloc: addresses, frames, tables, entries. What fails undoes what it did.
+
+extension MemoryManager {
+  /// A new area, all but published.
+  func reserve(_ request: Areas.Request, _ cpu: borrowing CPU) throws(MemoryError) -> UInt32 {
+    let instance = areas[request.traits.instance]
+    let area = try areas.locked(cpu) { () throws(MemoryError) in
+      try reserveAddresses(request, instance, cpu)
+    }
+    do throws(MemoryError) {
+      try fill(area, request, cpu)
+    } catch {
+      areas.locked(cpu) { instance.release(area) }
+      throw error
+    }
+    return area
+  }
+
+  /// Step 3: at a multiple of a large leaf, where that may serve and there is room.
+  private func reserveAddresses(
+    _ request: Areas.Request, _ instance: Areas, _ cpu: borrowing CPU
+  ) throws(MemoryError) -> UInt32 {
+    let order = tables.areaLeafOrder
+    guard request.traits.leaves == .largeWherePossible, request.traits.alignment < order,
+      request.place == nil, request.pages.rawValue >= 1 &<< UInt64(truncatingIfNeeded: order)
+    else { return try instance.reserve(request, cpu) }
+    var aligned = request
+    aligned.traits.alignment = order
+    do throws(MemoryError) {
+      return try instance.reserve(aligned, cpu)
+    } catch {
+      guard case .rangeExhausted = error else { throw error }
+      return try instance.reserve(request, cpu)
+    }
+  }
+
+  /// Frames for a new area, and tables for it.
+  private func fill(_ area: UInt32, _ request: Areas.Request, _ cpu: borrowing CPU) throws(MemoryError) {
+    var blocks = try frames.allocateBlocks(request.pages.rawValue, request.traits.zone, cpu)
+    let large = largePart(of: area, request, blocks)
+    do throws(MemoryError) {
+      try pin(areas.pool[area].value.pages, frame: nil, large: large, cpu)
+    } catch {
+      frames.free(&blocks, cpu)
+      blocks.end()
+      throw error
+    }
+    reclaim.rememberFirstEntry(area)
+    map(area, request, from: &blocks, cpu)
+    blocks.end()
+  }
+
+  /// How many pages from its first on an area can have large leaves for.
+  private func largePart(
+    of area: UInt32, _ request: Areas.Request, _ blocks: borrowing BlockList
+  ) -> PageCount {
+    let order = tables.areaLeafOrder
+    guard request.traits.leaves == .largeWherePossible,
+      PageNumber(areas.pool[area].value.first).isAligned(toOrder: order)
+    else { return .zero }
+    return PageCount(UInt64(truncatingIfNeeded: blocks.leading(order: order, frames.table) &<< order))
+  }
+
+  /// Frames for an area whose tables are pinned.
+  @inline(__always)
+  func populate(_ area: UInt32, _ request: Areas.Request, _ cpu: borrowing CPU) throws(MemoryError) {
+    let count = request.pages.rawValue
+    let order = count.trailingZeroBitCount
+    if count == 1 &<< UInt64(truncatingIfNeeded: order),
+      let first = frames.takeListed(order: order, request.traits.zone, cpu)
+    {
+      var block = OneBlock(first: first, order: order)
+      map(area, request, from: &block, cpu)
+      return
+    }
+    var blocks = try frames.allocateBlocks(count, request.traits.zone, cpu)
+    map(area, request, from: &blocks, cpu)
+    blocks.end()
+  }
+
+  /// Step 4's end, which cannot fail.
+  @inline(__always)
+  private func map(
+    _ area: UInt32, _ request: Areas.Request, from blocks: inout some BlockSource & ~Copyable,
+    _ cpu: borrowing CPU
+  ) {
+    let attributes = MappingAttributes(request.traits.protection, cache: request.traits.cache)
+    let pages = PageRange(unchecked: PageNumber(areas.pool[area].value.first), count: request.pages)
+    cpu.count(.entriesWritten, tables.fill(pages, area: area, attributes, from: &blocks))
+    cmachine_step(cmachine_step_entries_written)
+    #if Ablations
+    if Ablation.mapGuard.isOn, let leaf = tables.query(pages.first) {
+      var run = LeafRun(leaf.frame)
+      let guardPage = PageRange(unchecked: pages.end, count: PageCount(1))
+      write(guardPage, frame: leaf.frame, attributes, from: &run, cpu)
+    }
+    #endif
+  }
+}
