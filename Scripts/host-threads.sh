@@ -5,9 +5,18 @@
 #   Scripts/host-threads.sh [--rounds N] [--milliseconds N] [--live N]
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-flags=(--package-path Benchmarks --scratch-path Benchmarks/.build-release -c release -Xswiftc
-  -cross-module-optimization)
-# SwiftPM now and then plans by the description of an earlier build; the second time it plans anew.
-build() { swift_build "${flags[@]}" --product HostThreads; }
-build || build
+scratch=Benchmarks/.build-release
+flags=(--package-path Benchmarks --scratch-path "$scratch" -c release -Xswiftc -cross-module-optimization)
+
+# SwiftPM keeps the plan of an earlier build when files have come to a package that the built one depends on.
+remove_stale() {
+  local stamp=$scratch/files.checksum now
+  now=$(find Sources -type f | LC_ALL=C sort | cksum)
+  if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$now" ]; then rm -f "$scratch/release.yaml"; fi
+  mkdir -p "$scratch"
+  printf '%s\n' "$now" >"$stamp"
+}
+
+remove_stale
+swift_build "${flags[@]}" --product HostThreads
 "$(swift build "${flags[@]}" --show-bin-path)/HostThreads" "$@"
