@@ -87,7 +87,8 @@ extension Bootstrap {
       participants: try carve(count), lock: try carve(1))
     let reclaim = Reclaim(
       mode: mode, frames: frames, tables: tables, areas: areas, shootdown: shootdown, state: try carve(1),
-      slots: try carve(count), open: try carve(count), closed: try carve(count))
+      slots: try carve(count), open: try carve(count), closed: try carve(count),
+      flushed: try carve(count))
     let slab = Slab(
       frames: frames, tags: tags, base: UInt(space.linearMap.base.rawValue),
       state: try carve(1), caches: try carve(Slab.capacity), magazines: try carve(count * Slab.capacity),

@@ -61,7 +61,7 @@ struct CPURooms {
   var magazines: Stable<Magazine>
   var reclaim: Stable<Reclaim.Slot>
   var open: Stable<RetiredBatch>
-  var closed: Stable<RetiredBatch>
+  var flushed: Stable<FlushedBatch>
   var hints: Stable<AreaHints>
 }
 

@@ -41,8 +41,7 @@ extension MemoryManager {
   func finishFlush() {
     guard cpus.count == 1 || cpus.mayWait else { return }
     while true {
-      let awaited = cpus.with { cpu in reclaim.settle(cpu) }
-      guard awaited != 0 else { return }
+      guard let awaited = cpus.with({ cpu in reclaim.settle(cpu) }) else { return }
       reclaim.shootdown.wait(for: awaited)
     }
   }

@@ -52,11 +52,11 @@ extension BlockList {
     return (first, state)
   }
 
-  /// Takes the first block, if it has 2^`order` frames and others are behind it. O(1).
+  /// Takes the first block, if it has 2^`order` frames. O(1).
   @inline(__always)
-  mutating func popInner(order: Int, _ table: FrameTable) -> UInt32? {
+  mutating func pop(order: Int, _ table: FrameTable) -> UInt32? {
     let size = 1 &<< order
-    guard count > size, table[head].value.state.order == order else { return nil }
+    guard count != 0, table[head].value.state.order == order else { return nil }
     let first = head
     head = table[first].value.next
     count &-= size

@@ -13,30 +13,43 @@ extension Reclaim {
   }
 
   /// A step towards the flush and completion of all that is retired on this CPU.
-  /// - Returns: the request to wait for before the next step; zero when nothing is left.
-  func settle(_ cpu: borrowing CPU) -> UInt64 {
+  /// - Returns: the request to wait for before the next step; nil when nothing is left.
+  func settle(_ cpu: borrowing CPU) -> UInt64? {
     complete(limit: Self.budget, keeping: true, cpu)
     if mode == .strict { prune(limit: .max, cpu) }
     close(cpu)
     complete(limit: Self.budget, keeping: true, cpu)
-    return slot(cpu).value.awaited
+    let awaited = slot(cpu).value.awaited
+    return awaited == 0 && flushedBatch(cpu).value.isEmpty ? nil : awaited
   }
 
-  /// Asks for the flush of the open batch, unless an earlier one is not completed.
+  /// Asks for the flush of the open batch, unless that of an earlier one is not complete.
   func close(_ cpu: borrowing CPU) {
+    collect(cpu)
     let slot = slot(cpu)
     let open = openBatch(cpu)
-    let closed = closedBatch(cpu)
     guard slot.value.awaited == 0, !open.value.isEmpty else { return }
-    let none = unsafe closed.pointer.move()
-    none.end()
+    let closed = state.value.closed[cpu.number]
     unsafe closed.pointer.initialize(to: open.pointer.move())
     unsafe open.pointer.initialize(to: RetiredBatch())
     slot.value.awaited = shootdown.request(closed.value.ranges, cpu)
     slot.value.awaitedPages = closed.value.pages
   }
 
-  /// Frees what is in the closed batch, if its flush is complete.
+  /// Takes the closed batch for flushed, if its flush is complete. O(1).
+  func collect(_ cpu: borrowing CPU) {
+    let slot = slot(cpu)
+    guard slot.value.awaited != 0, let token = shootdown.token(for: slot.value.awaited) else { return }
+    let closed = state.value.closed[cpu.number]
+    guard flushedBatch(cpu).value.take(closed, token, frames.table, pool) else {
+      shootdown.fail("a batch was completed by a flush that was requested before it was closed")
+    }
+    slot.value.awaited = 0
+    slot.value.awaitedPages = 0
+    cpu.count(.batchesCompleted)
+  }
+
+  /// Frees what is flushed.
   /// - Parameters:
   ///   - limit: pages of work.
   ///   - keeping: whether small areas may go into the cool cache.
@@ -44,77 +57,41 @@ extension Reclaim {
   /// - Returns: how much work that was.
   @discardableResult
   func complete(limit: Int, keeping: Bool, _ cpu: borrowing CPU) -> Int {
-    withClosed(cpu) { batch in
-      var left = limit
-      left &-= Self.frameCost &* frames.free(&batch.frames, limit: Self.share(of: left, Self.frameCost), cpu)
-      left &-= Self.tableCost &* free(&batch.tables, limit: Self.share(of: left, Self.tableCost), cpu)
-      cmachine_step(cmachine_step_frames_freed)
-      left &-= sort(&batch, limit: left, keeping: keeping, cpu)
-      left &-= release(&batch.areas, limit: left, cpu)
-      return limit &- left
-    }
+    collect(cpu)
+    let batch = flushedBatch(cpu)
+    guard !batch.value.isEmpty else { return 0 }
+    var left = limit
+    left &-=
+      Self.frameCost
+      &* frames.free(
+        &batch.value.frames, limit: Self.share(of: left, Self.frameCost), cpu)
+    left &-= Self.tableCost &* free(&batch.value.tables, limit: Self.share(of: left, Self.tableCost), cpu)
+    cmachine_step(cmachine_step_frames_freed)
+    left &-= sort(&batch.value.smallAreas, into: &batch.value.areas, limit: left, keeping: keeping, cpu)
+    left &-= release(&batch.value.areas, limit: left, cpu)
+    return limit &- left
   }
 
-  /// Frees frames of the closed batch, up to `limit` blocks or `pages` frames, if its flush is complete.
+  /// Frees flushed frames, up to `limit` blocks or `pages` frames.
   func completeFrames(limit: Int, pages: Int, _ cpu: borrowing CPU) {
-    withClosed(cpu) { batch in
-      let count = frames.free(&batch.frames, limit: limit, frames: pages, cpu)
-      cmachine_step(cmachine_step_frames_freed)
-      return count
-    }
+    _ = frames.free(&flushedBatch(cpu).value.frames, limit: limit, frames: pages, cpu)
+    cmachine_step(cmachine_step_frames_freed)
   }
 
-  /// Frees about `pages` frames of the closed batch, and as many addresses, if its flush is complete.
+  /// Frees about `pages` flushed frames, and as many addresses.
   func completeShare(pages: Int, _ cpu: borrowing CPU) {
-    withClosed(cpu) { batch in
-      let count = frames.free(&batch.frames, frames: pages, cpu)
-      cmachine_step(cmachine_step_frames_freed)
-      _ = free(&batch.tables, limit: 1, cpu)
-      _ = sort(&batch, limit: 1, keeping: true, cpu)
-      return count &+ release(&batch.areas, limit: 2 &* Self.releaseCost(UInt64(pages)), cpu)
-    }
+    let batch = flushedBatch(cpu)
+    _ = frames.free(&batch.value.frames, frames: pages, cpu)
+    cmachine_step(cmachine_step_frames_freed)
+    _ = free(&batch.value.tables, limit: 1, cpu)
+    _ = sort(&batch.value.smallAreas, into: &batch.value.areas, limit: 1, keeping: true, cpu)
+    _ = release(&batch.value.areas, limit: 2 &* Self.releaseCost(UInt64(pages)), cpu)
   }
 
-  /// Puts up to `limit` areas of the closed batch into the cool cache, if its flush is complete.
+  /// Puts up to `limit` flushed areas into the cool cache.
   func completeAreas(limit: Int, _ cpu: borrowing CPU) {
-    withClosed(cpu) { batch in
-      sort(&batch, limit: limit, keeping: true, cpu)
-    }
-  }
-
-  /// Runs `body` on the closed batch, if its flush is complete, and ends the batch when nothing is left in it.
-  @discardableResult
-  private func withClosed(
-    _ cpu: borrowing CPU, _ body: (inout RetiredBatch) -> Int
-  ) -> Int {
-    let slot = slot(cpu)
-    guard isFlushed(cpu) else { return 0 }
-    let count = body(&closedBatch(cpu).value)
-    if closedBatch(cpu).value.isFreed {
-      closedBatch(cpu).value.ranges = FlushRanges()
-      closedBatch(cpu).value.pages = 0
-      slot.value.awaited = 0
-      slot.value.isFlushed = false
-      cpu.count(.batchesCompleted)
-    }
-    return count
-  }
-
-  /// Whether there is a closed batch, and its flush complete: a token shows it once.
-  func isFlushed(_ cpu: borrowing CPU) -> Bool {
-    let slot = slot(cpu)
-    if slot.value.isFlushed { return true }
-    guard slot.value.awaited != 0, let token = shootdown.token(for: slot.value.awaited) else { return false }
-    check(closedBatch(cpu).value, token)
-    slot.value.isFlushed = true
-    slot.value.awaitedPages = 0
-    return true
-  }
-
-  private func check(_ batch: borrowing RetiredBatch, _ token: borrowing FlushToken) {
-    if token.number <= batch.generation {
-      shootdown.fail("a batch was completed by a flush that was requested before it was closed")
-    }
+    let batch = flushedBatch(cpu)
+    _ = sort(&batch.value.smallAreas, into: &batch.value.areas, limit: limit, keeping: true, cpu)
   }
 
   func free(_ list: inout FrameList, limit: Int, _ cpu: borrowing CPU) -> Int {
@@ -128,15 +105,15 @@ extension Reclaim {
     return count
   }
 
-  /// Moves small areas of a batch into the cool cache, or, where it is full, to those whose
+  /// Moves small areas into the cool cache, or, where it is full, to those whose
   /// addresses are given back.
   /// - Returns: in pages, how much work that was: at most about `limit`.
   func sort(
-    _ batch: inout RetiredBatch, limit: Int, keeping: Bool, _ cpu: borrowing CPU
+    _ smallAreas: inout AreaList, into areas: inout AreaList, limit: Int, keeping: Bool, _ cpu: borrowing CPU
   ) -> Int {
     let slot = slot(cpu)
     var done = 0
-    while done < limit, let area = batch.smallAreas.pop(pool) {
+    while done < limit, let area = smallAreas.pop(pool) {
       let descriptor = pool[area]
       let pages = descriptor.value.pageCount
       if keeping && pages <= slot.value.cool.room {
@@ -144,7 +121,7 @@ extension Reclaim {
         slot.value.cool.keep(descriptor, pages)
       } else {
         unpin(area, cpu)
-        batch.areas.push(area, pool)
+        areas.push(area, pool)
         done &+= Self.unpinCost
       }
       done &+= 1

@@ -20,11 +20,14 @@ extension Reclaim {
     slot.value.cool.age()
     left &-= clearQueued(limit: left, cpu)
     // Without this their tables would wait for a flush of their own.
-    if all { left &-= sort(&openBatch(cpu).value, limit: left, keeping: false, cpu) }
+    if all {
+      let open = openBatch(cpu)
+      left &-= sort(&open.value.smallAreas, into: &open.value.areas, limit: left, keeping: false, cpu)
+    }
     left &-= Self.tableCost &* prune(limit: Self.share(of: left, Self.tableCost), cpu)
     if left > 0 { close(cpu) }
     return slot.value.awaited != 0 || slot.value.queued.first != 0 || slot.value.emptied.count > 0
-      || !openBatch(cpu).value.isEmpty
+      || !openBatch(cpu).value.isEmpty || !flushedBatch(cpu).value.isEmpty
       || (all && slot.value.warm.pages &+ slot.value.cool.pages > 0)
   }
 
@@ -77,7 +80,8 @@ extension Reclaim {
     let slot = slot(cpu)
     // Whoever takes many pages does as much for those that came back.
     let share = Self.share &+ Int(truncatingIfNeeded: pages)
-    if isFlushed(cpu) {
+    collect(cpu)
+    if !flushedBatch(cpu).value.isEmpty {
       if pages > AreaCache.largest {
         completeShare(pages: share, cpu)
       } else if !hasFrames(for: pages, cpu) {
@@ -107,10 +111,10 @@ extension Reclaim {
   @inline(__always)
   private func isOverBound(with span: UInt64, _ cpu: borrowing CPU) -> Bool {
     let slot = slot(cpu)
-    // At most what a free clears at once: more might not fit under the bound, ever.
-    let held = openBatch(cpu).value.pages &+ slot.value.queuedPages &+ min(span, Self.largestCleared)
+    // At most the bound: more would not fit under it, ever.
+    let held = openBatch(cpu).value.pages &+ slot.value.queuedPages &+ min(span, state.value.bound)
     if held > state.value.bound { return true }
-    return held &+ slot.value.awaitedPages > state.value.bound && !isFlushed(cpu)
+    return held &+ slot.value.awaitedPages > state.value.bound
   }
 
   /// The request that this CPU's closed batch waits for; zero where it has none.

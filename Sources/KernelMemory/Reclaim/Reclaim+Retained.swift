@@ -1,11 +1,13 @@
 extension Reclaim {
   /// What this CPU keeps. O(CPUs + areas that are queued).
   func retained(_ cpu: borrowing CPU) -> RetainedMemory {
-    let (slot, open, closed) = (slot(cpu), openBatch(cpu), closedBatch(cpu))
+    let (slot, open, closed) = (slot(cpu), openBatch(cpu), state.value.closed[cpu.number])
+    let flushed = flushedBatch(cpu)
     let isFlushed = slot.value.awaited == 0 || shootdown.isComplete(slot.value.awaited)
-    let closedPages = isFlushed ? 0 : closed.value.pages
+    let closedPages = isFlushed ? 0 : slot.value.awaitedPages
     var frames = UInt64(open.value.frames.count &+ open.value.tables.count)
     frames &+= UInt64(closed.value.frames.count &+ closed.value.tables.count)
+    frames &+= UInt64(flushed.value.frames.count &+ flushed.value.tables.count)
     slot.value.queued.forEach(pool) { area in
       frames &+= pool[area].value.pageCount &- pool[area].value.progress
     }
@@ -19,6 +21,7 @@ extension Reclaim {
     var count = 0
     for cpu in 0..<frames.cpus.count {
       count &+= state.value.open[cpu].value.frames.count &+ state.value.closed[cpu].value.frames.count
+      count &+= state.value.flushed[cpu].value.frames.count
     }
     return count
   }

@@ -58,6 +58,7 @@ struct Reclaim {
     let slots: Stable<Slot>
     let open: Stable<RetiredBatch>
     let closed: Stable<RetiredBatch>
+    let flushed: Stable<FlushedBatch>
     /// Pages, guards included, that one CPU may have freed and not flushed.
     let bound: UInt64
     /// Rounds in which every CPU is asked to give back what it keeps.
@@ -68,9 +69,7 @@ struct Reclaim {
   struct Slot: ~Copyable {
     /// The request that the closed batch waits for; zero where there is no closed batch.
     var awaited: UInt64 = 0
-    /// Whether a token has shown that the closed batch's flush is complete.
-    var isFlushed = false
-    /// The closed batch's pages, until then.
+    /// The closed batch's pages.
     var awaitedPages: UInt64 = 0
     var queued = AreaList()
     /// Pages of the queued areas, guards included.
@@ -93,7 +92,8 @@ struct Reclaim {
   /// number of CPUs, in equal shares.
   init(
     mode: FreeMode, frames: Frames, tables: PageTables, areas: AreasTable, shootdown: Shootdown,
-    state: Stable<State>, slots: Stable<Slot>, open: Stable<RetiredBatch>, closed: Stable<RetiredBatch>
+    state: Stable<State>, slots: Stable<Slot>, open: Stable<RetiredBatch>, closed: Stable<RetiredBatch>,
+    flushed: Stable<FlushedBatch>
   ) {
     self.state = state
     let count = frames.cpus.count
@@ -102,14 +102,15 @@ struct Reclaim {
     unsafe state.pointer.initialize(
       to: State(
         mode: mode, frames: frames, tables: tables, areas: areas, pool: areas.pool, shootdown: shootdown,
-        slots: slots, open: open, closed: closed, bound: bound))
+        slots: slots, open: open, closed: closed, flushed: flushed, bound: bound))
     for cpu in 0..<count {
       unsafe slots[cpu].pointer.initialize(to: Slot(mode: mode, bound: bound))
       frames.cpus.rooms(cpu).value.reclaim = slots[cpu]
       frames.cpus.rooms(cpu).value.open = open[cpu]
-      frames.cpus.rooms(cpu).value.closed = closed[cpu]
+      frames.cpus.rooms(cpu).value.flushed = flushed[cpu]
       unsafe open[cpu].pointer.initialize(to: RetiredBatch())
       unsafe closed[cpu].pointer.initialize(to: RetiredBatch())
+      unsafe flushed[cpu].pointer.initialize(to: FlushedBatch())
     }
   }
 
@@ -121,7 +122,7 @@ struct Reclaim {
   var shootdown: Shootdown { state.value.shootdown }
 
   func openBatch(_ cpu: borrowing CPU) -> Stable<RetiredBatch> { cpu.rooms.value.open }
-  func closedBatch(_ cpu: borrowing CPU) -> Stable<RetiredBatch> { cpu.rooms.value.closed }
+  func flushedBatch(_ cpu: borrowing CPU) -> Stable<FlushedBatch> { cpu.rooms.value.flushed }
   func slot(_ cpu: borrowing CPU) -> Stable<Slot> { cpu.rooms.value.reclaim }
 }
 
@@ -190,7 +191,7 @@ extension Reclaim {
   func reuse(_ pages: UInt64, _ traits: AreaTraits, _ cpu: borrowing CPU) -> Stable<AreaDescriptor>? {
     guard mode != .strict else { return nil }
     if let area = slot(cpu).value.cool.take(pages, traits) { return area }
-    guard closedBatch(cpu).value.smallAreas.count > 0 else { return nil }
+    guard flushedBatch(cpu).value.smallAreas.count > 0 else { return nil }
     completeAreas(limit: Self.share, cpu)
     return slot(cpu).value.cool.take(pages, traits)
   }
@@ -220,8 +221,8 @@ extension Reclaim {
     return true
   }
 
-  /// A small area that can be handed out with other frames, from the cool cache or else straight from the closed
-  /// batch, if it is flushed; nil where work that frees have left is due before. `take` takes it out.
+  /// A small area that can be handed out with other frames, from the cool cache or else straight from what is
+  /// flushed; nil where work that frees have left is due before. `take` takes it out.
   @inline(__always)
   func keptAtOnce(_ pages: UInt64, _ traits: AreaTraits, _ cpu: borrowing CPU) -> Stable<AreaDescriptor>? {
     let slot = slot(cpu)
@@ -229,8 +230,9 @@ extension Reclaim {
     guard held &+ pages &+ UInt64(traits.guardPages) <= state.value.bound, slot.value.queuedPages == 0
     else { return nil }
     if let area = slot.value.cool.first(pages, traits) { return area.value.firstEntry != 0 ? area : nil }
-    guard slot.value.isFlushed, closedBatch(cpu).value.smallAreas.first != 0 else { return nil }
-    let area = pool[closedBatch(cpu).value.smallAreas.first]
+    let number = flushedBatch(cpu).value.smallAreas.first
+    guard number != 0 else { return nil }
+    let area = pool[number]
     guard area.value.pageCount == pages, area.value.traits.hasSameKey(as: traits), area.value.firstEntry != 0
     else { return nil }
     return area
@@ -241,16 +243,15 @@ extension Reclaim {
     if area.value.isKept {
       slot(cpu).value.cool.takeFirst(area, pages)
     } else {
-      _ = closedBatch(cpu).value.smallAreas.pop(pool)
+      _ = flushedBatch(cpu).value.smallAreas.pop(pool)
     }
   }
 
-  /// A block of 2^`order` frames straight from the closed batch, if that is flushed, begins with one, and is not
-  /// used up by it, since then it must be ended. For an area that may have frames of any zone.
+  /// A block of 2^`order` frames straight from what is flushed, if that begins with one: for an area that may
+  /// have frames of any zone.
   @inline(__always)
   func takeFlushed(order: Int, _ cpu: borrowing CPU) -> UInt32? {
-    guard slot(cpu).value.isFlushed else { return nil }
-    return closedBatch(cpu).value.frames.popInner(order: order, frames.table)
+    flushedBatch(cpu).value.frames.pop(order: order, frames.table)
   }
 
   @inline(__always)

@@ -6,11 +6,13 @@ internal import CMachine
 @usableFromInline
 struct AreaList: ~Copyable {
   private var head: UInt32 = 0
+  private var last: UInt32 = 0
   private(set) var count = 0
 
   @inline(__always)
   mutating func push(_ area: UInt32, _ pool: DescriptorPool) {
     pool[area].value.next = head
+    if count == 0 { last = area }
     head = area
     count &+= 1
   }
@@ -25,6 +27,17 @@ struct AreaList: ~Copyable {
     head = pool[area].value.next
     count &-= 1
     return area
+  }
+
+  /// Puts another list in front of this one. O(1).
+  mutating func prepend(_ other: consuming AreaList, _ pool: DescriptorPool) {
+    if other.count != 0 {
+      if count == 0 { last = other.last } else { pool[other.last].value.next = head }
+      head = other.head
+      count &+= other.count
+      other.count = 0
+    }
+    other.end()
   }
 
   func forEach(_ pool: DescriptorPool, _ body: (UInt32) -> Void) {
@@ -44,10 +57,10 @@ struct AreaList: ~Copyable {
   deinit { cmachine_dropped_memory() }
 }
 
-/// What has been freed but may still be translated: frames, page tables, and address ranges. Nothing but
-/// `Reclaim.complete` takes anything out, and that wants the token of a flush that began after
-/// the last of it went in. It needs no memory: its lists run through the frames' metadata and
-/// the areas' descriptors. Borrowed frames never enter it.
+/// What has been freed but may still be translated: frames, page tables, and address ranges. Nothing takes
+/// anything out but a `FlushedBatch`, and that wants the token of a flush that began after the last of it went
+/// in. It needs no memory: its lists run through the frames' metadata and the areas' descriptors. Borrowed
+/// frames never enter it.
 struct RetiredBatch: ~Copyable {
   var frames = BlockList()
   /// Tables at rest.
@@ -62,18 +75,32 @@ struct RetiredBatch: ~Copyable {
   /// Pages whose use must wait, guards included.
   var pages: UInt64 = 0
 
-  /// Ends a batch that is empty.
-  consuming func end() {
-    frames.end()
-    tables.end()
-    areas.end()
-    smallAreas.end()
+  var isEmpty: Bool {
+    frames.count == 0 && tables.count == 0 && areas.count == 0 && smallAreas.count == 0 && ranges.isEmpty
+  }
+}
+
+/// What no CPU can translate any more, and is not free yet.
+struct FlushedBatch: ~Copyable {
+  var frames = BlockList()
+  var tables = FrameList()
+  var areas = AreaList()
+  var smallAreas = AreaList()
+
+  /// Takes in a batch whose flush is complete. O(1).
+  /// - Returns: false, with nothing done, where the flush was requested before the batch was last added to.
+  mutating func take(
+    _ batch: Stable<RetiredBatch>, _ token: borrowing FlushToken, _ table: FrameTable, _ pool: DescriptorPool
+  ) -> Bool {
+    guard token.number > batch.value.generation else { return false }
+    let flushed = unsafe batch.pointer.move()
+    unsafe batch.pointer.initialize(to: RetiredBatch())
+    frames.prepend(flushed.frames, table)
+    tables.append(flushed.tables, table)
+    areas.prepend(flushed.areas, pool)
+    smallAreas.prepend(flushed.smallAreas, pool)
+    return true
   }
 
-  var isEmpty: Bool { isFreed && ranges.isEmpty }
-
-  /// Whether it holds nothing that is to be freed.
-  var isFreed: Bool {
-    frames.count == 0 && tables.count == 0 && areas.count == 0 && smallAreas.count == 0
-  }
+  var isEmpty: Bool { frames.count == 0 && tables.count == 0 && areas.count == 0 && smallAreas.count == 0 }
 }

@@ -20,7 +20,7 @@ public enum Counter: Int, Sendable {
   case notifications, flushesServed
   /// Areas handed out of the warm cache, put into it, and taken out of it to be unmapped.
   case warmHits, warmParked, warmEvicted
-  /// Batches whose flush was complete and whose contents were freed.
+  /// Batches of freed memory whose flush was complete.
   case batchesCompleted
   /// Objects of kmalloc and of caches handed out and taken back, blocks of whole frames included: as well.
   case objectsAllocated, objectsFreed
