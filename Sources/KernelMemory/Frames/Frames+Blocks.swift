@@ -7,6 +7,8 @@
 /// Which orders have lists, and how long those get.
 enum BlockCaches {
   static let count = 5
+  /// All orders up to this have a list.
+  static let largestUsual = 4
 
   /// 1 to 4, and 9.
   static func order(_ slot: Int) -> Int { slot == 4 ? 9 : slot &+ 1 }
