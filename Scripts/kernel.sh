@@ -45,12 +45,13 @@ unicode_tables() {
   printf '%s\n' "$(toolchain_bin)/../lib/swift/embedded/$triple/libswiftUnicodeDataTables.a"
 }
 
+# Nothing in the kernel walks frames by their pointers, so none are kept.
 build() {
   cd Kernel
   remove_stale
   VMALLOC_BARE_METAL=1 swift_build -c release --build-system native --triple "$triple" \
-    --toolset "$toolset" --scratch-path "$scratch" --product "$product" "${defines[@]}" \
-    -Xlinker "$(unicode_tables)"
+    --omit-frame-pointers --toolset "$toolset" --scratch-path "$scratch" --product "$product" \
+    "${defines[@]}" -Xlinker "$(unicode_tables)"
 }
 
 run() {

@@ -65,10 +65,11 @@ extension Bootstrap {
     space.early.window = space.linearMap
     let table = try makeFrameTable()
     let count = machine.cpuCount
-    let cpus = CPUs(count: count, blocks: try carve(count), directory: try carve(count))
+    let cpus = CPUs(
+      count: count, memory: try carve(count * CPUBlock.byteCount), directory: try carve(count))
     let tags = Tags(
       cpus: cpus, pageSize: table.pageSize, state: try carve(1), names: try carve(Tags.capacity),
-      charges: try carve(Tags.capacity * count), shared: try carve(Tags.capacity), lock: try carve(1))
+      shared: try carve(Tags.capacity), lock: try carve(1))
     let frames = Frames(
       table: table, cpus: cpus, state: try carve(1), caches: try carve(count * ZoneKind.count),
       cleared: try carve(count * ZoneKind.count),
@@ -91,9 +92,9 @@ extension Bootstrap {
       flushed: try carve(count))
     let slab = Slab(
       frames: frames, tags: tags, base: UInt(space.linearMap.base.rawValue),
-      state: try carve(1), caches: try carve(Slab.capacity), magazines: try carve(count * Slab.capacity),
-      locks: try carve(Slab.capacity), generations: try carve(Slab.capacity), reports: try carve(1),
-      reportsLock: try carve(1), hardening: hardening)
+      state: try carve(1), caches: try carve(Slab.capacity), locks: try carve(Slab.capacity),
+      generations: try carve(Slab.capacity), reports: try carve(1), reportsLock: try carve(1),
+      hardening: hardening)
     let control: Stable<MemoryManager.Control> = try carve(1)
     unsafe control.pointer.initialize(
       to: MemoryManager.Control(
@@ -146,6 +147,7 @@ extension Bootstrap {
       next = run.end
     }
     frames.adopt(inUse: taken)
+    frames.chooseUsualZone()
     frames.state.value.refused = refusedFrames()
   }
 

@@ -51,14 +51,16 @@ struct CPU: ~Copyable {
 
 /// Where the rooms' records of one CPU are: for each room the first of an array, so that it is one load away.
 struct CPURooms {
-  /// Of each tag.
-  var charges: Stable<Tags.Charges>
   /// Of each zone.
   var frames: Stable<FrameCache>
   /// Of each zone and order.
   var blocks: Stable<FrameCache>
-  /// Of each cache.
-  var magazines: Stable<Magazine>
+  /// Those of the highest zone that there is, by order.
+  var usual: InlineArray<5, Stable<FrameCache>>
+  /// What a single frame of that zone is that nobody has.
+  var usualIdle: FrameState
+  /// A copy, so that it is near.
+  var table: FrameTable
   var reclaim: Stable<Reclaim.Slot>
   var open: Stable<RetiredBatch>
   var flushed: Stable<FlushedBatch>
@@ -82,6 +84,32 @@ struct CPUBlock: ~Copyable {
   var heldLocks: Int
 }
 
+// What each pair of kmalloc touches lies behind the block itself, at distances that are known when this is
+// compiled, so that it is no load away.
+extension CPUBlock {
+  /// Behind the block, on a cache line of its own: the magazine of each cache.
+  fileprivate static var magazines: UInt { (UInt(MemoryLayout<CPUBlock>.stride) &+ 63) & ~63 }
+  /// Behind those: the charges to each tag, and one more record, so that every byte is an index.
+  fileprivate static var charges: UInt {
+    magazines &+ UInt(Slab.capacity &* MemoryLayout<Magazine>.stride)
+  }
+  /// Of a block and all that is behind it, in whole cache lines.
+  static var byteCount: Int {
+    let end = Int(charges) &+ (Tags.capacity &+ 1) &* MemoryLayout<Tags.Charges>.stride
+    return (end &+ 63) & ~63
+  }
+}
+
+extension Stable<CPURooms> {
+  /// Of each cache.
+  @inline(__always)
+  var magazines: Stable<Magazine> { Stable<Magazine>(bitPattern: address &+ CPUBlock.magazines) }
+
+  /// Of each tag.
+  @inline(__always)
+  var charges: Stable<Tags.Charges> { Stable<Tags.Charges>(bitPattern: address &+ CPUBlock.charges) }
+}
+
 /// All CPUs, with their counters.
 @safe
 struct CPUs {
@@ -89,10 +117,13 @@ struct CPUs {
   /// Where the block of each CPU is.
   private let blocks: Stable<Stable<CPUBlock>>
 
-  init(count: Int, blocks: Stable<CPUBlock>, directory: Stable<Stable<CPUBlock>>) {
+  /// `memory` is cleared memory, `CPUBlock.byteCount` a CPU.
+  init(count: Int, memory: Stable<UInt8>, directory: Stable<Stable<CPUBlock>>) {
     self.count = count
     self.blocks = directory
-    for number in 0..<count { directory[number].value = blocks[number] }
+    for number in 0..<count {
+      directory[number].value = Stable(bitPattern: memory[number &* CPUBlock.byteCount].address)
+    }
   }
 
   /// Runs `body` on this CPU with interrupts off.

@@ -15,6 +15,10 @@ struct EarlySpace {
   ) throws(MemoryError) {
     try Self.check(window, choice)
     try Self.check(linearMap, choice)
+    // Blocks, and the slabs that they become, are aligned to their size in both.
+    guard linearMap.base.rawValue & ((choice.pageSize.bytes &<< UInt64(Zone.maxOrder)) &- 1) == 0 else {
+      throw .linearMapUnusable(linearMap.base)
+    }
     self.memoryMap = memoryMap
     self.linearMap = linearMap
     self.choice = choice

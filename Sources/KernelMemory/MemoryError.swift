@@ -18,8 +18,8 @@ public enum MemoryError: Error, Equatable, Sendable {
   case tablesExhausted(got: PageCount, of: PageCount)
   /// No page frame for the descriptors and the index of areas.
   case metadataExhausted
-  /// The base of the linear map, or of the boot window, is no page's address, or its page size is not the
-  /// page-table format's.
+  /// The base of the linear map is no multiple of the largest block of frames (1,024 of them), or that of the
+  /// boot window is no page's address, or the page size is not the page-table format's.
   case linearMapUnusable(VirtualAddress)
   /// The pages are not in the part of the address space that the page-table format can translate.
   case notCanonical(VirtualAddress)

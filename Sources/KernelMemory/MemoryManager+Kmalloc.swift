@@ -13,21 +13,43 @@ extension MemoryManager {
   ///   - options: alignment, zone, who is charged, and whether the call may wait.
   /// - Throws: `sizeIsZero`, `sizeOverflow`, `blockTooLarge`, `badAlignment`, `tagsExhausted` for a tag that does
   ///   not exist, `overQuota`, `framesExhausted`, `wouldWait`. After any of them nothing has changed.
+  // Inlined, so that what is known of the size and the options when the caller is compiled is not looked at again.
+  @inline(__always)
   public func kmalloc(
     _ byteCount: Int, _ options: KmallocOptions = KmallocOptions()
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
     let size = UInt(bitPattern: byteCount)
-    if size &- 1 < Slab.largest, options.alignment == 8, options.zone == .normal, !slab.isChecked,
-      tags.contains(options.tag)
-    {
-      let address = cpus.with { cpu in
-        cpu.isNested ? 0 : slab.allocate(size, asked: size, tag: options.tag, cpu)
-      }
-      if address > Slab.overQuota {
-        return unsafe UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped
-      }
+    if options.alignment == 8, options.zone == .normal {
+      let address =
+        size &- 1 < SizeClass.largestSmall
+        ? takeAtOnce(SizeClass.index(of: size), options.tag)
+        : size &- 1 < SizeClass.largest
+          ? takeAtOnce(SizeClass.index(of: size), orFrames: size, options.tag)
+          : takeBlockAtOnce(size, options.tag)
+      if address != 0 { return unsafe UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped }
     }
     return unsafe try allocateCarefully(byteCount, options)
+  }
+
+  /// The usual way; zero where it is another.
+  @inline(never)
+  func takeAtOnce(_ cache: Int, _ tag: Tag) -> UInt {
+    cpus.attempt(otherwise: 0) { cpu in slab.takeAtOnce(cache, tag, cpu) }
+  }
+
+  /// As `takeAtOnce`, for a size whose class may be one of whole frames.
+  @inline(never)
+  func takeAtOnce(_ cache: Int, orFrames byteCount: UInt, _ tag: Tag) -> UInt {
+    cpus.attempt(otherwise: 0) { cpu in
+      slab.isOfFrames(cache, cpu)
+        ? slab.takeBlockAtOnce(byteCount, tag, cpu) : slab.takeAtOnce(cache, tag, cpu)
+    }
+  }
+
+  /// As `takeAtOnce`, a block of frames.
+  @inline(never)
+  func takeBlockAtOnce(_ byteCount: UInt, _ tag: Tag) -> UInt {
+    cpus.attempt(otherwise: 0) { cpu in slab.takeBlockAtOnce(byteCount, tag, cpu) }
   }
 
   /// As `kmalloc`, with all `byteCount` bytes zero.
@@ -81,9 +103,31 @@ extension MemoryManager {
   /// free that has looked at an object, and goes on when the first has emptied the slab and its frames are
   /// somebody else's, is not found out.
   /// - Throws: `badFree`, with nothing changed: `alreadyFree`, `interior`, `foreign`.
+  @inline(__always)
   public func kfree(_ pointer: UnsafeMutableRawPointer?) throws(MemoryError) {
     guard let pointer = unsafe pointer else { return }
     let address = UInt(bitPattern: pointer)
+    // A multiple of the smallest frames is more often a block than the first object of a slab.
+    if address & UInt(PageSize.size4K.offsetMask) == 0, freeBlockAtOnce(address) { return }
+    if !freeAtOnce(address) { try freeCarefully(address) }
+  }
+
+  /// The usual way of an object.
+  /// - Returns: false, with nothing changed, where it is another.
+  @inline(never)
+  func freeAtOnce(_ address: UInt) -> Bool {
+    cpus.attempt(otherwise: false) { cpu in slab.freeAtOnce(address, cpu) }
+  }
+
+  /// The usual way of a block.
+  /// - Returns: false, with nothing changed, where it is another.
+  @inline(never)
+  func freeBlockAtOnce(_ address: UInt) -> Bool {
+    cpus.attempt(otherwise: false) { cpu in slab.freeBlockAtOnce(address, cpu) }
+  }
+
+  @inline(never)
+  func freeCarefully(_ address: UInt) throws(MemoryError) {
     let problem = try freeing { (cpu) throws(MemoryError) in slab.free(address, cpu) }
     if let problem { throw refused(address, problem) }
   }
@@ -121,7 +165,7 @@ extension MemoryManager {
   }
 
   @inline(never)
-  private func allocateCarefully(
+  func allocateCarefully(
     _ byteCount: Int, _ options: KmallocOptions
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
     let request: ObjectRequest

@@ -3,17 +3,26 @@ internal import Synchronization
 
 extension MemoryManager {
   /// The frame behind a mapped address, in any range. O(levels), lock-free.
+  // Inlined, so that a loop over pages keeps what does not change in registers.
+  @inline(__always)
   public func frame(at address: VirtualAddress) -> FrameNumber? {
-    let page = address.number(pageSize)
-    guard tables.isCanonical(PageRange(unchecked: page, count: PageCount(1))) else { return nil }
-    return cpus.with { _ in tables.frame(of: page) }
+    undisturbed { tables.frame(at: address) }
   }
 
   /// The leaf that maps `address`. O(levels), lock-free.
   public func mapping(at address: VirtualAddress) -> MappedRange? {
     let page = address.number(pageSize)
     guard tables.isCanonical(PageRange(unchecked: page, count: PageCount(1))) else { return nil }
-    return cpus.with { _ in tables.query(page) }
+    return undisturbed { tables.query(page) }
+  }
+
+  /// Runs `body` with interrupts off, so that no flush of this CPU is confirmed meanwhile and no table that it
+  /// walks through is freed. Nothing of this CPU's is touched: an NMI may ask, too.
+  @inline(__always)
+  private func undisturbed<Result>(_ body: () -> Result) -> Result {
+    let interrupts = cmachine_interrupts_disable()
+    defer { cmachine_interrupts_restore(interrupts) }
+    return body()
   }
 
   /// Whether `address` lies in a range that this manager hands areas out of.

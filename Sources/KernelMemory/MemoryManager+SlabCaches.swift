@@ -48,10 +48,9 @@ extension MemoryManager {
     from cache: SlabCache, mayWait: Bool = true
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
     guard slab.contains(cache) else { throw failed(.cacheUnavailable) }
-    let address = cpus.with { cpu in cpu.isNested ? 0 : take(cache, cpu) }
-    if address > Slab.overQuota {
-      return unsafe UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped
-    }
+    let number = Int(cache.number)
+    let address = takeAtOnce(number, slab.caches[number].value.tag)
+    if address != 0 { return unsafe UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped }
     let found = try retrying(mayWait: mayWait) { (cpu) throws(MemoryError) -> UInt in
       let address = take(cache, cpu)
       let (order, tag) = (

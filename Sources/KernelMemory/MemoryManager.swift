@@ -194,10 +194,25 @@ extension MemoryManager {
   /// Allocates 2^`order` contiguous page frames, aligned to that number, from `zone` or a lower one.
   /// O(orders).
   /// - Throws: `framesExhausted`.
+  // Inlined, as kmalloc is.
+  @inline(__always)
   public func allocateFrames(order: Int = 0, zone: ZoneKind = .normal) throws(MemoryError) -> FrameNumber {
-    let single = cpus.with { cpu in order != 0 || cpu.isNested ? nil : frames.takeSingle(zone, cpu) }
-    if let single { return single }
-    return try retrying { (cpu) throws(MemoryError) in try frames.allocate(order: order, zone, cpu) }
+    if order == 0, zone == .normal {
+      let frame = takeFrameAtOnce()
+      if frame != 0 { return FrameNumber(UInt64(frame)) }
+    }
+    return try allocateFramesCarefully(order: order, zone: zone)
+  }
+
+  /// The usual way to a single frame; zero where it is another.
+  @inline(never)
+  func takeFrameAtOnce() -> UInt32 {
+    cpus.attempt(otherwise: 0) { cpu in frames.takeAtOnce(cpu) }
+  }
+
+  @inline(never)
+  func allocateFramesCarefully(order: Int, zone: ZoneKind) throws(MemoryError) -> FrameNumber {
+    try retrying { (cpu) throws(MemoryError) in try frames.allocate(order: order, zone, cpu) }
   }
 
   /// Allocates `count` single frames, wherever they lie, in one call, and passes each to `body`. Each
@@ -217,8 +232,20 @@ extension MemoryManager {
 
   /// Frees what one of the functions above returned. O(orders).
   /// - Throws: `badFree`, with nothing changed, where `frame` does not head an allocated block of `order`.
+  @inline(__always)
   public func freeFrames(_ frame: FrameNumber, order: Int = 0) throws(MemoryError) {
-    if cpus.with({ cpu in order == 0 && !cpu.isNested && frames.giveSingle(frame, cpu) }) { return }
+    if order != 0 || !giveFrameAtOnce(frame) { try freeFramesCarefully(frame, order: order) }
+  }
+
+  /// The usual way of a single frame.
+  /// - Returns: false, with nothing changed, where it is another.
+  @inline(never)
+  func giveFrameAtOnce(_ frame: FrameNumber) -> Bool {
+    cpus.attempt(otherwise: false) { cpu in frames.giveAtOnce(frame, cpu) }
+  }
+
+  @inline(never)
+  func freeFramesCarefully(_ frame: FrameNumber, order: Int) throws(MemoryError) {
     try freeing { (cpu) throws(MemoryError) in try frames.free(frame, order: order, cpu) }
   }
 

@@ -51,10 +51,18 @@ public func runtimeHeapFree(_ pointer: UnsafeMutableRawPointer?) {
   do throws(MemoryError) {
     unsafe try heap.deallocate(pointer)
   } catch {
+    heap.stop(error)
+  }
+}
+
+extension RuntimeHeap {
+  /// Ends the machine after a free that was refused.
+  @inline(never)
+  fileprivate func stop(_ error: MemoryError) -> Never {
     switch error {
-    case .badFree(.alreadyFree): heap.stop("the Swift runtime's heap: free of memory that is free already")
-    case .badFree(.interior): heap.stop("the Swift runtime's heap: free of an address inside an object")
-    default: heap.stop("the Swift runtime's heap: free of an address that is none of its objects")
+    case .badFree(.alreadyFree): stop("the Swift runtime's heap: free of memory that is free already")
+    case .badFree(.interior): stop("the Swift runtime's heap: free of an address inside an object")
+    default: stop("the Swift runtime's heap: free of an address that is none of its objects")
     }
   }
 }

@@ -64,18 +64,23 @@ extension RuntimeHeap {
   ///   - byteCount: zero to 4 MiB; zero gives memory, too, as for one byte.
   ///   - alignment: a power of two from that of a pointer to a page, in bytes.
   /// - Throws: `badAlignment`, `outOfMemory`.
+  // Inlined, so that the heap is not copied for the call.
+  @inline(__always)
   public func allocate(
     _ byteCount: Int, alignment: Int
   ) throws(Failure) -> UnsafeMutableRawPointer {
     let alignment = UInt(bitPattern: alignment)
-    guard alignment.nonzeroBitCount == 1, alignment >= UInt(MemoryLayout<UInt>.size) else {
+    guard alignment & (alignment &- 1) == 0, alignment >= UInt(MemoryLayout<UInt>.size) else {
       throw .badAlignment
     }
     // A size that is no sum with an alignment is none that kmalloc has, either.
     guard alignment <= pageBytes, UInt(bitPattern: byteCount) < UInt(Int32.max) else { throw .outOfMemory }
     let size = max(UInt(bitPattern: byteCount), 1)
     let rounded = (size &+ alignment &- 1) & ~(alignment &- 1)
-    let memory = unsafe try isChecked ? allocateChecked(size, alignment) : allocate(rounded, options)
+    let memory =
+      unsafe try isChecked
+      ? Self.allocateChecked(size, alignment, options, manager)
+      : Self.allocate(rounded, options, manager)
     let address = UInt(bitPattern: memory) &- linearBase &+ windowBase
     return unsafe UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped
   }
@@ -90,8 +95,8 @@ extension RuntimeHeap {
   }
 
   @inline(__always)
-  private func allocate(
-    _ byteCount: UInt, _ options: KmallocOptions
+  private static func allocate(
+    _ byteCount: UInt, _ options: KmallocOptions, _ manager: MemoryManager
   ) throws(Failure) -> UnsafeMutableRawPointer {
     do throws(MemoryError) {
       return unsafe try manager.kmalloc(Int(bitPattern: byteCount), options)
@@ -102,12 +107,12 @@ extension RuntimeHeap {
 
   /// In checked mode bytes behind the object are watched, and the manager must be told where it ends.
   @inline(never)
-  private func allocateChecked(_ byteCount: UInt, _ alignment: UInt) throws(Failure)
-    -> UnsafeMutableRawPointer
-  {
+  private static func allocateChecked(
+    _ byteCount: UInt, _ alignment: UInt, _ options: KmallocOptions, _ manager: MemoryManager
+  ) throws(Failure) -> UnsafeMutableRawPointer {
     var options = options
     options.alignment = UInt64(alignment)
-    return unsafe try allocate(byteCount, options)
+    return unsafe try allocate(byteCount, options, manager)
   }
 }
 

@@ -32,7 +32,12 @@ private let GiB: UInt64 = 1 << 30
     let larger = LinearMap(base: map.base, limit: map.limit, pageSize: .size16K)
     let shifted = LinearMap(
       base: VirtualAddress(map.base.rawValue + 8), limit: map.limit, pageSize: .size4K)
-    for (window, linearMap) in [(larger, map), (map, larger), (shifted, map), (map, shifted)] {
+    // A page's address, but no place for the largest block.
+    let between = LinearMap(
+      base: VirtualAddress(map.base.rawValue + 2 << 20), limit: map.limit, pageSize: .size4K)
+    for (window, linearMap) in [
+      (larger, map), (map, larger), (shifted, map), (map, shifted), (map, between),
+    ] {
       let base = window == map ? linearMap.base : window.base
       #expect(throws: MemoryError.linearMapUnusable(base)) {
         _ = try Bootstrap(

@@ -101,6 +101,13 @@ import Testing
       #expect(!isCanonical(half, half + 1) && !isCanonical(half - 1, half + 1))
       #expect(!isCanonical(top - half - 1, top - half) && !isCanonical(top - half - 1, top))
       #expect(!isCanonical(top - 1, top + 1) && !isCanonical(top, top + 1))
+      // The same of one address at a time.
+      let shift = UInt64(Format.pageSize.shift)
+      for page in [0, half - 1, half, top - half - 1, top - half, top - 1] {
+        for address in [page << shift, page << shift | Format.pageSize.offsetMask] {
+          #expect(format.isCanonical(VirtualAddress(address)) == isCanonical(page, page + 1))
+        }
+      }
       // From one half into the other, and round the top.
       #expect(!isCanonical(half - 1, top - half + 1) && !isCanonical(0, top) && !isCanonical(1, top))
       #expect(!isCanonical(0, half + 1) && !isCanonical(top - half, top + half))

@@ -27,8 +27,10 @@ import Testing
       for padding: UInt in [0, 8] {
         let layout = SlabLayout(class: number, pageSize, padding: padding)
         guard layout.stride != 0 else { continue }
-        for offset in 0...layout.mask where layout.index(offset) != offset / layout.stride {
-          Issue.record("class \(layout.stride): byte \(offset) is in object \(layout.index(offset))")
+        for offset in 0...layout.mask {
+          let (index, isFirst) = layout.grid.object(at: offset)
+          guard index != offset / layout.stride || isFirst != (offset % layout.stride == 0) else { continue }
+          Issue.record("class \(layout.stride): byte \(offset) is in object \(index), its first: \(isFirst)")
           break
         }
       }
@@ -46,7 +48,8 @@ import Testing
       let used = UInt(layout.capacity) * (layout.stride + 1)
       #expect(used <= bytes && (bytes - used) * 8 <= bytes, "class \(layout.stride)")
       #expect(layout.owners >= UInt(layout.capacity) * layout.stride)
-      #expect(layout.owners + UInt(layout.capacity) == bytes)
+      // An owner for each multiple of the stride.
+      #expect(layout.grid.object(at: layout.mask).index == layout.mask - layout.owners)
     }
   }
 

@@ -3,6 +3,8 @@ internal import Synchronization
 /// One CPU's list of single frames of one zone.
 struct FrameCache: ~Copyable {
   var head: UInt32 = 0
+  /// What is given back one by one goes elsewhere when there are so many.
+  var limit: UInt32 = 0
   private let countWord = Atomic<Int>(0)
 
   /// Written by the CPU that has the list, read by any.
@@ -10,6 +12,9 @@ struct FrameCache: ~Copyable {
     get { countWord.load(ordering: .relaxed) }
     nonmutating set { countWord.store(newValue, ordering: .relaxed) }
   }
+
+  @inline(__always)
+  var hasRoom: Bool { count < Int(limit) }
 
   /// Frames moved at once between a list and its zone: 64 spread the cost of an exchange (some 300
   /// instructions) to a handful a frame.

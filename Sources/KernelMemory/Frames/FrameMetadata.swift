@@ -86,7 +86,7 @@ struct FrameState: Equatable {
 
   /// Without the test that the number of the kind is one that there is.
   @inline(__always)
-  var isSlab: Bool { UInt8(truncatingIfNeeded: rawValue) == FrameKind.slab.rawValue }
+  func isOf(_ kind: FrameKind) -> Bool { UInt8(truncatingIfNeeded: rawValue) == kind.rawValue }
 
   /// Slab: the number of its cache.
   var cache: Int { Int(UInt8(truncatingIfNeeded: rawValue &>> 24)) }
@@ -108,6 +108,18 @@ struct FrameState: Equatable {
     FrameState(
       rawValue: FrameState(kind, order: order, zone: zone).rawValue
         | UInt64(truncatingIfNeeded: slot) &<< 48)
+  }
+
+  /// The same frame, which is of kind `old`, as another kind.
+  @inline(__always)
+  func changing(from old: FrameKind, to new: FrameKind) -> FrameState {
+    FrameState(rawValue: rawValue ^ UInt64(old.rawValue ^ new.rawValue))
+  }
+
+  /// The same frame, which is alone, as the head of a block.
+  @inline(__always)
+  func adding(order: Int) -> FrameState {
+    FrameState(rawValue: rawValue | UInt64(truncatingIfNeeded: order) &<< 16)
   }
 
   func adding(count: Int, resting: Int = 0) -> FrameState {

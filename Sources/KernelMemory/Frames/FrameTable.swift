@@ -66,6 +66,12 @@ struct FrameTable {
     VirtualAddress(base.rawValue &+ frame.address(pageSize).rawValue)
   }
 
+  /// The frame at an address of the linear map; any other address gives a number that no frame has.
+  @inline(__always)
+  func frame(at address: UInt) -> FrameNumber {
+    FrameNumber((UInt64(address) &- base.rawValue) &>> UInt64(pageSize.shift))
+  }
+
   /// The memory of a frame, as an array of `Element`s; whoever asks owns the frame.
   @inline(__always)
   func memory<Element: ~Copyable>(of frame: FrameNumber, as type: Element.Type) -> Stable<Element> {

@@ -10,6 +10,8 @@ enum BlockCaches {
   static let largestOrder = 9
   static let count = largestOrder
   static var orders: ClosedRange<Int> { 1...largestOrder }
+  /// The shortest ways serve orders up to this.
+  static let largestUsual = 4
 
   /// With 4 KiB frames at most 256 KiB a CPU and zone in the lists of orders 1 to 6 each, and one block above,
   /// up to 2 MiB: twice what a pair needs, and small against what a CPU's share of memory is.

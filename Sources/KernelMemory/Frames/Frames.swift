@@ -45,8 +45,15 @@ struct Frames {
       to: State(
         table: table, cpus: cpus, caches: caches, cleared: cleared, blocks: blocks, locks: locks))
     for cpu in 0..<cpus.count {
+      cpus.rooms(cpu).value.table = table
       cpus.rooms(cpu).value.frames = cache(cpu, 0)
       cpus.rooms(cpu).value.blocks = self.blocks(cpu, 0, 1)
+      for zone in 0..<ZoneKind.count {
+        cache(cpu, zone).value.limit = UInt32(FrameCache.high)
+        for order in BlockCaches.orders {
+          self.blocks(cpu, zone, order).value.limit = UInt32(BlockCaches.high(order))
+        }
+      }
     }
   }
 
@@ -138,28 +145,6 @@ extension Frames {
 // MARK: - Single frames through the CPU's list
 
 extension Frames {
-  /// A single frame of `zone` from this CPU's list, if it has one. O(1).
-  @inline(__always)
-  func takeSingle(_ zone: ZoneKind, _ cpu: borrowing CPU) -> FrameNumber? {
-    guard let cache = cache(holding: 1, zone, cpu) else { return nil }
-    let table = table
-    let frame = cache.value.pop(table)
-    table[frame].value.setState(table[frame].value.state.becoming(.allocated))
-    return FrameNumber(UInt64(frame))
-  }
-
-  /// Frees a single frame.
-  /// - Returns: false, with nothing changed, where that is no block of one frame that is allocated.
-  @inline(__always)
-  func giveSingle(_ frame: FrameNumber, _ cpu: borrowing CPU) -> Bool {
-    let table = table
-    guard let metadata = table.metadata(of: frame), metadata.value.endAllocation(order: 0) else {
-      return false
-    }
-    keep(UInt32(truncatingIfNeeded: frame.rawValue), metadata.value.state.zone, table, cpu)
-    return true
-  }
-
   func pop(_ zone: Int, _ cpu: borrowing CPU) -> UInt32? {
     let cache = cpu.rooms.value.frames[zone]
     if cache.value.count == 0 && hasFree(zone) { refill(cache, zone, cpu) }

@@ -70,6 +70,14 @@ extension PageTableFormat {
     return PageNumber(page.rawValue | (all &<< width & all))
   }
 
+  /// Whether the bits of an address above the translated ones copy the highest of these.
+  @inline(__always)
+  func isCanonical(_ address: VirtualAddress) -> Bool {
+    let width = Int64(levels * Self.indexBits + Int(Self.pageSize.shift))
+    let half = Int64(bitPattern: address.rawValue) &>> (width &- 1)
+    return half == 0 || half == -1
+  }
+
   /// Whether all of `pages` lie in one half of the translatable address space: the bits above it
   /// copy its highest bit.
   func isCanonical(_ pages: PageRange) -> Bool {

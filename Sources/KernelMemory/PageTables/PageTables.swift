@@ -190,9 +190,9 @@ struct PageTables {
   }
 
   @inline(__always)
-  func frame(of page: PageNumber) -> FrameNumber? {
+  func frame(at address: VirtualAddress) -> FrameNumber? {
     switch choice {
-    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).frame(of: page)
+    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).frame(at: address)
     }
   }
 

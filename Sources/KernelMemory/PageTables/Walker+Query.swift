@@ -47,15 +47,28 @@ extension Walker {
     return Format.isPresent(entry.value.load(ordering: .relaxed)) ? (lowest, entry, level) : nil
   }
 
-  /// The frame that `page` is mapped to. O(levels), lock-free.
+  /// The frame behind an address. O(levels), lock-free. Each entry on the way is read once: what it said then is
+  /// what counts.
   @inline(__always)
-  func frame(of page: PageNumber) -> FrameNumber? {
-    let (entry, level) = lowestEntry(of: page)
+  func frame(at address: VirtualAddress) -> FrameNumber? {
+    guard format.isCanonical(address) else { return nil }
+    let page = address.number(Format.pageSize)
+    var table = root
+    var level = format.levels &- 1
+    while level > 0 {
+      let value = entry(table, index(of: page, level: level)).value.load(ordering: .relaxed)
+      guard Format.isPresent(value) else { return nil }
+      if Format.isLeaf(value, level: level) {
+        let offset = page.rawValue & (Format.span(level) &- 1)
+        return FrameNumber(Format.frame(ofLeaf: value, level: level).rawValue &+ offset)
+      }
+      table = Format.nextTable(value)
+      level &-= 1
+    }
+    let entry = entry(table, index(of: page, level: 0))
     cmachine_step(cmachine_step_entry_found)
     let value = entry.value.load(ordering: .relaxed)
-    guard isLeaf(value, level: level) else { return nil }
-    let offset = page.rawValue & (Format.span(level) &- 1)
-    return FrameNumber(Format.frame(ofLeaf: value, level: level).rawValue &+ offset)
+    return Format.isPresent(value) ? Format.frame(ofLeaf: value, level: 0) : nil
   }
 
   /// The leaf that maps `page`: all its pages, its first frame, its attributes. O(levels), lock-free.

@@ -1,23 +1,3 @@
-internal import Synchronization
-
-/// One CPU's free objects of one cache: a chain through their own memory.
-struct Magazine: ~Copyable {
-  /// The address of the first; zero for none.
-  var head: UInt
-  private let countWord: Atomic<Int>
-
-  /// Written by the CPU that has the magazine, read by any.
-  @inline(__always)
-  var count: Int {
-    get { countWord.load(ordering: .relaxed) }
-    nonmutating set { countWord.store(newValue, ordering: .relaxed) }
-  }
-
-  /// What one magazine holds at the most: 16 KiB or four objects, and no more than 128, of which a half
-  /// moves at once.
-  static func limit(_ stride: UInt) -> Int { Int(min(max(16_384 / stride, 4), 128)) }
-}
-
 /// What a cache is, and under its lock what it has.
 @safe
 struct CacheBlock {

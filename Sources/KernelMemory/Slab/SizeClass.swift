@@ -12,6 +12,8 @@
 enum SizeClass {
   static let count = 36
   static let largest: UInt = 8_192
+  /// Above this there are classes of whole frames, with the smallest frames that there are.
+  static let largestSmall: UInt = 3_584
 
   /// The class of a size from 1 to `largest`.
   @inline(__always)

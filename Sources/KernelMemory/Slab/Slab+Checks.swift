@@ -20,11 +20,11 @@ extension Slab {
     _ object: UInt, _ next: UInt, _ number: Int, _ asked: UInt, _ tag: Tag, _ cpu: borrowing CPU
   ) -> Bool {
     let cache = caches[number]
-    let magazine = cpu.rooms.value.magazines[number]
+    let magazine = cpu.rooms.magazines[number]
     guard isChained(next, number, isLast: magazine.value.count == 1) else {
       report(.corruptLink, number, noteTag(object, cache), object, cpu)
       lose(magazine.value.count, number, cpu)
-      magazine.value.head = 0
+      magazine.value.first = 0
       magazine.value.count = 0
       return false
     }
@@ -32,7 +32,7 @@ extension Slab {
     guard cache.value.hasConstructor || isPoisoned(object, cache) else {
       report(.writeAfterFree, number, noteTag(object, cache), object, cpu)
       lose(1, number, cpu)
-      magazine.value.head = next
+      magazine.value.first = next
       magazine.value.count &-= 1
       return false
     }
@@ -62,10 +62,8 @@ extension Slab {
     let state = metadata.value.state
     guard state.kind == .slab, state.cache == number else { return false }
     let cache = caches[number]
-    let index = cache.value.layout.index(offset & cache.value.layout.mask)
-    guard index &* cache.value.layout.stride == offset & cache.value.layout.mask,
-      index < UInt(cache.value.layout.capacity)
-    else { return false }
+    let (index, isFirst) = cache.value.layout.grid.object(at: object)
+    guard isFirst, index < UInt(cache.value.layout.capacity) else { return false }
     return owner(of: object, cache).value.load(ordering: .relaxed) == 0
   }
 
@@ -164,9 +162,9 @@ extension Slab {
     }
     let cache = caches[state.cache]
     let layout = cache.value.layout
-    let index = layout.index(offset & layout.mask)
+    let index = layout.grid.object(at: address).index
     guard index < UInt(layout.capacity) else { return report(kind, state.cache, .untagged, address, cpu) }
-    let object = address &- offset & layout.mask &+ index &* layout.stride
+    let object = address & ~layout.mask &+ index &* layout.stride
     let owner = owner(of: object, cache).value.load(ordering: .relaxed)
     let tag = owner == 0 ? noteTag(object, cache) : Tag(index: UInt16(owner &- 1))
     report(kind, state.cache, tag, address, cpu)

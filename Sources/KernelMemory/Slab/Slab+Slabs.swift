@@ -9,17 +9,17 @@ extension Slab {
   func refill(_ number: Int, _ cpu: borrowing CPU) -> UInt {
     let cache = caches[number]
     guard cache.value.layout.stride != 0 else { return 0 }
-    let magazine = cpu.rooms.value.magazines[number]
+    let magazine = cpu.rooms.magazines[number]
     withLock(number, cpu) { _ in takeObjects(number, into: magazine, cpu) }
-    if magazine.value.head == 0, let slab = makeSlab(number, cpu) {
+    if magazine.value.first == 0, let slab = makeSlab(number, cpu) {
       // Constructors ran before the lock is taken, since they may take long.
       withLock(number, cpu) { cache in
         add(slab, cache)
-        if magazine.value.head == 0 { takeObjects(number, into: magazine, cpu) }
+        if magazine.value.first == 0 { takeObjects(number, into: magazine, cpu) }
       }
     }
-    if magazine.value.head != 0 { cpu.count(.magazineRefills) }
-    return magazine.value.head
+    if magazine.value.first != 0 { cpu.count(.magazineRefills) }
+    return magazine.value.first
   }
 
   private func takeObjects(_ number: Int, into magazine: Stable<Magazine>, _ cpu: borrowing CPU) {
@@ -31,13 +31,12 @@ extension Slab {
       let first = address(of: slab) &+ UInt(state.slot &- 1) &* cache.value.layout.stride
       let wanted = min(cache.value.batch &- magazine.value.count, capacity &- state.count)
       let chain = follow(first, wanted, of: capacity &- state.count, number, cpu)
-      setNext(magazine.value.head, after: chain.last, cache)
-      magazine.value.head = first
+      setNext(magazine.value.first, after: chain.last, cache)
+      magazine.value.first = first
       magazine.value.count &+= chain.count
       let isCut = chain.rest == 0
       let out = isCut ? capacity : state.count &+ chain.count
-      let offset = (chain.rest &- base) & cache.value.layout.mask
-      let pins = isCut ? 0 : Int(cache.value.layout.index(offset)) &+ 1
+      let pins = isCut ? 0 : Int(cache.value.layout.grid.object(at: chain.rest).index) &+ 1
       table[slab].value.setState(state.counting(out, slot: pins))
       cache.value.out &+= out &- state.count
       cache.value.lost &+= out &- state.count &- chain.count
@@ -70,21 +69,21 @@ extension Slab {
   /// Returns objects of this CPU's magazine to their slabs, until `count` are left.
   @inline(never)
   func drain(_ number: Int, downTo count: Int, _ cpu: borrowing CPU) {
-    let magazine = cpu.rooms.value.magazines[number]
+    let magazine = cpu.rooms.magazines[number]
     guard magazine.value.count > count else { return }
     cpu.count(.magazineDrains)
     withLock(number, cpu) { cache in
       while magazine.value.count > count {
-        let object = magazine.value.head
+        let object = magazine.value.first
         let next = next(after: object, cache)
         magazine.value.count &-= 1
         if cache.value.hides != 0 && !isChained(next, number, isLast: magazine.value.count == 0) {
           report(.corruptLink, number, noteTag(object, cache), object, cpu)
           cache.value.lost &+= magazine.value.count
           magazine.value.count = 0
-          magazine.value.head = 0
+          magazine.value.first = 0
         } else {
-          magazine.value.head = next
+          magazine.value.first = next
         }
         putBack(object, cache)
       }
@@ -98,7 +97,7 @@ extension Slab {
     let start = address(of: slab)
     let next = state.slot == 0 ? 0 : start &+ UInt(state.slot &- 1) &* cache.value.layout.stride
     setNext(next, after: object, cache)
-    let index = cache.value.layout.index(object &- start)
+    let index = cache.value.layout.grid.object(at: object).index
     table[slab].value.setState(state.counting(state.count &- 1, slot: Int(index) &+ 1))
     cache.value.out &-= 1
     if state.count == cache.value.layout.capacity { table.insert(slab, into: &cache.value.partial) }
@@ -117,7 +116,8 @@ extension Slab {
 // MARK: - Making and returning slabs
 
 extension Slab {
-  /// A slab that is on no list, its objects chained in ascending order.
+  /// A slab that is on no list, its objects chained in ascending order, but for the first, which comes last: at
+  /// its address a free looks for a block.
   private func makeSlab(_ number: Int, _ cpu: borrowing CPU) -> UInt32? {
     let cache = caches[number]
     let layout = cache.value.layout
@@ -126,13 +126,14 @@ extension Slab {
     for offset in 0..<(UInt32(1) &<< UInt32(layout.order)) {
       table[block &+ offset].value.setState(FrameState(slabOf: number, order: layout.order, zone: zone))
     }
-    table[block].value.setState(table[block].value.state.counting(0, slot: 1))
+    let first = 1 % layout.capacity
+    table[block].value.setState(table[block].value.state.counting(0, slot: first &+ 1))
     let start = address(of: block)
     unsafe Stable<UInt8>(bitPattern: start &+ layout.owners).pointer.initialize(
-      repeating: 0, count: layout.capacity)
+      repeating: 0, count: Int(layout.mask &+ 1 &- layout.owners))
     var next: UInt = 0
-    for index in (0..<UInt(layout.capacity)).reversed() {
-      let object = start &+ index &* layout.stride
+    for index in (1...layout.capacity).reversed() {
+      let object = start &+ UInt(index % layout.capacity) &* layout.stride
       prepare(object, cache)
       setNext(next, after: object, cache)
       next = object

@@ -32,7 +32,7 @@ extension Slab {
     for cpu in 0..<cpus.count {
       let magazine = magazine(cpu, number)
       guard magazine.value.count <= cache.value.limit else { return "a magazine is over its bound" }
-      guard chain(from: magazine.value.head, number) == magazine.value.count else {
+      guard chain(from: magazine.value.first, number) == magazine.value.count else {
         return "a magazine's count disagrees with its chain"
       }
     }
@@ -90,10 +90,11 @@ extension Slab {
   }
 
   private func countOwned(_ slab: UInt32, _ cache: Stable<CacheBlock>) -> Int {
-    let owners = Stable<Atomic<UInt8>>(bitPattern: address(of: slab) &+ cache.value.layout.owners)
+    let layout = cache.value.layout
     var count = 0
-    for index in 0..<cache.value.layout.capacity where owners[index].value.load(ordering: .relaxed) != 0 {
-      count &+= 1
+    for offset in layout.owners...layout.mask {
+      let owner = Stable<Atomic<UInt8>>(bitPattern: address(of: slab) &+ offset)
+      if owner.value.load(ordering: .relaxed) != 0 { count &+= 1 }
     }
     return count
   }

@@ -6,16 +6,18 @@ internal import Synchronization
 // of one to eight frames, each of one size; larger ones are whole blocks. Three layers:
 //
 //     magazine   this CPU's free objects of one cache, a chain through their own memory: the usual pair
-//                takes from it and puts into it, with interrupts off, and neither locks nor shares
+//                takes from it and puts into it, with interrupts off, and neither locks nor shares. That is
+//                `takeAtOnce` and `freeAtOnce`, straight lines; what they do not find as usual goes the longer
+//                way, through `take` and `free`
 //     cache      one size, or one named kind: the list of its slabs that have a free object, under a lock
 //     slab       its free objects, a chain as in a magazine; the metadata of its first frame has the count
 //                of those that are out, and where the chain begins
 //
-// An address leads to its object in O(1): the frame's metadata names the cache and the slab's order; the
-// offset in the slab, times a reciprocal of the size, is the object's number; a remainder means that the
-// address is inside an object. At the end of the slab each object has a byte: zero where it is free, else
-// one more than the number of the tag that is charged. The one compare-and-swap that makes it zero decides
-// whether a free is right, even when two CPUs free at once.
+// An address leads to its object in O(1): the frame's metadata names the cache; the offset in the slab, times
+// a reciprocal of the size, is the object's number; a remainder means that the address is inside an object. At
+// the end of the slab each object has a byte: zero where it is free, else one more than the number of the tag
+// that is charged. The one compare-and-swap that makes it zero decides whether a free is right, even when two
+// CPUs free at once.
 //
 // An object freed on another CPU than it came from goes to that CPU's magazine, and from there back to
 // its slab. A magazine that is empty takes half of what it may hold from the slabs; one that is full
@@ -42,7 +44,6 @@ struct Slab {
     let table: FrameTable
     let tags: Tags
     let caches: Stable<CacheBlock>
-    let magazines: Stable<Magazine>
     let locks: Stable<SpinLock>
     /// Of the caches.
     let generations: Stable<Atomic<UInt32>>
@@ -55,28 +56,24 @@ struct Slab {
 
   private let state: Stable<State>
 
-  /// `magazines`, `locks` and `generations` are cleared memory for `capacity` elements, the magazines for
-  /// each CPU.
+  /// `locks` and `generations` are cleared memory for `capacity` elements.
   init(
     frames: Frames, tags: Tags, base: UInt, state: Stable<State>, caches: Stable<CacheBlock>,
-    magazines: Stable<Magazine>, locks: Stable<SpinLock>, generations: Stable<Atomic<UInt32>>,
-    reports: Stable<SlabReports>, reportsLock: Stable<SpinLock>, hardening: SlabHardening
+    locks: Stable<SpinLock>, generations: Stable<Atomic<UInt32>>, reports: Stable<SlabReports>,
+    reportsLock: Stable<SpinLock>, hardening: SlabHardening
   ) {
     self.state = state
     unsafe state.pointer.initialize(
       to: State(
-        frames: frames, table: frames.table, tags: tags, caches: caches, magazines: magazines, locks: locks,
+        frames: frames, table: frames.table, tags: tags, caches: caches, locks: locks,
         generations: generations, reports: reports, reportsLock: reportsLock, base: base,
         hardening: hardening))
-    for cpu in 0..<frames.cpus.count {
-      frames.cpus.rooms(cpu).value.magazines = magazines[cpu &* Self.capacity]
-    }
     unsafe reports.pointer.initialize(to: SlabReports())
     for number in 0..<Self.capacity {
       let layout =
         number < SizeClass.count
         ? SlabLayout(class: number, frames.table.pageSize, padding: hardening.padding) : SlabLayout()
-      unsafe caches[number].pointer.initialize(to: CacheBlock(layout, hardening))
+      setUp(number, CacheBlock(layout, hardening))
     }
   }
 
@@ -84,7 +81,6 @@ struct Slab {
   @inline(__always) var table: FrameTable { state.value.table }
   @inline(__always) var tags: Tags { state.value.tags }
   @inline(__always) var caches: Stable<CacheBlock> { state.value.caches }
-  @inline(__always) var magazines: Stable<Magazine> { state.value.magazines }
   var locks: Stable<SpinLock> { state.value.locks }
   var generations: Stable<Atomic<UInt32>> { state.value.generations }
   var reports: Stable<SlabReports> { state.value.reports }
@@ -95,7 +91,7 @@ struct Slab {
   var pageShift: UInt { UInt(table.pageSize.shift) }
 
   @inline(__always)
-  func magazine(_ cpu: Int, _ cache: Int) -> Stable<Magazine> { magazines[cpu &* Self.capacity &+ cache] }
+  func magazine(_ cpu: Int, _ cache: Int) -> Stable<Magazine> { cpus.rooms(cpu).magazines[cache] }
 
   @inline(__always)
   func withLock<Result: ~Copyable>(
@@ -122,11 +118,8 @@ extension Slab {
   }
 
   /// The byte that says who owns an object.
-  @inline(__always)
   func owner(of object: UInt, _ cache: Stable<CacheBlock>) -> Stable<Atomic<UInt8>> {
-    let offset = (object &- base) & cache.value.layout.mask
-    return Stable(
-      bitPattern: object &- offset &+ cache.value.layout.owners &+ cache.value.layout.index(offset))
+    cache.value.layout.grid.owner(of: object)
   }
 
   /// The first frame of the slab that has an object.
@@ -174,77 +167,43 @@ extension Slab {
 
 extension Slab {
   /// Memory for `byteCount` bytes, of which `asked` were asked for, from an object of the size's class or a
-  /// block of its order; zero where there is none, `overQuota` where the quota refuses it. O(1), or O(orders + batch) where a magazine is empty.
-  @inline(__always)
+  /// block of its order; zero where there is none, `overQuota` where the quota refuses it. O(orders + batch).
   func allocate(_ byteCount: UInt, asked: UInt, tag: Tag, _ cpu: borrowing CPU) -> UInt {
     if byteCount <= SizeClass.largest {
-      let object = takeCached(SizeClass.index(of: byteCount), tag, cpu)
-      if object != 0 { return object }
-    }
-    return allocateSlowly(byteCount, asked: asked, tag: tag, cpu)
-  }
-
-  @inline(never)
-  private func allocateSlowly(_ byteCount: UInt, asked: UInt, tag: Tag, _ cpu: borrowing CPU) -> UInt {
-    if byteCount <= SizeClass.largest {
-      let object = takeCarefully(SizeClass.index(of: byteCount), asked: asked, tag: tag, cpu)
+      let object = take(SizeClass.index(of: byteCount), asked: asked, tag: tag, cpu)
       if object != 0 { return object }
     }
     return allocateBlock(byteCount, .normal, tag: tag, cpu)
   }
 
-  /// An object of a cache; zero where there is none, `overQuota` where the quota refuses it.
-  @inline(__always)
+  /// An object of a cache; zero where there is none, `overQuota` where the quota refuses it. O(batch).
   func take(_ number: Int, asked: UInt, tag: Tag, _ cpu: borrowing CPU) -> UInt {
-    let object = takeCached(number, tag, cpu)
-    return object != 0 ? object : takeCarefully(number, asked: asked, tag: tag, cpu)
-  }
-
-  /// The usual way: from the magazine, where links are not hidden. Zero where it is another.
-  @inline(__always)
-  private func takeCached(_ number: Int, _ tag: Tag, _ cpu: borrowing CPU) -> UInt {
     let cache = caches[number]
-    let magazine = cpu.rooms.value.magazines[number]
-    let object = magazine.value.head
-    guard object != 0, cache.value.hides == 0,
-      tags.charge(.objects, tag, UInt64(cache.value.layout.stride), cpu)
-    else { return 0 }
-    magazine.value.head = Stable<UInt>(bitPattern: object &+ cache.value.link).value
-    handOut(object, cache, magazine, tag, cpu)
-    return object
-  }
-
-  @inline(never)
-  private func takeCarefully(_ number: Int, asked: UInt, tag: Tag, _ cpu: borrowing CPU) -> UInt {
-    let cache = caches[number]
-    let magazine = cpu.rooms.value.magazines[number]
+    let magazine = cpu.rooms.magazines[number]
     let bytes = UInt64(cache.value.layout.stride)
     guard tags.charge(.objects, tag, bytes, cpu) else { return Self.overQuota }
     while true {
-      let object = magazine.value.head != 0 ? magazine.value.head : refill(number, cpu)
+      let object = magazine.value.first != 0 ? magazine.value.first : refill(number, cpu)
       if object == 0 {
         tags.undo(.objects, tag, bytes, cpu)
         return 0
       }
       let next = next(after: object, cache)
       if cache.value.hides == 0 || mayHandOut(object, next, number, asked, tag, cpu) {
-        magazine.value.head = next
-        handOut(object, cache, magazine, tag, cpu)
+        magazine.value.first = next
+        handOut(object, magazine, tag)
+        tags.add(.objects, tag, bytes, cpu)
         return object
       }
     }
   }
 
-  /// Counts the object that was first in a magazine.
+  /// Notes who owns the object that was first in a magazine.
   @inline(__always)
-  private func handOut(
-    _ object: UInt, _ cache: Stable<CacheBlock>, _ magazine: Stable<Magazine>, _ tag: Tag,
-    _ cpu: borrowing CPU
-  ) {
+  func handOut(_ object: UInt, _ magazine: Stable<Magazine>, _ tag: Tag) {
     magazine.value.count &-= 1
-    owner(of: object, cache).value.store(
-      UInt8(truncatingIfNeeded: tag.index) &+ 1, ordering: .releasing)
-    tags.add(.objects, tag, UInt64(cache.value.layout.stride), cpu)
+    let owner = UInt8(truncatingIfNeeded: tag.index) &+ 1
+    magazine.value.grid.owner(of: object).value.store(owner, ordering: .releasing)
   }
 
   /// A block of frames from `zone` or a lower one; zero where there is none, `overQuota` where the quota
@@ -269,65 +228,45 @@ extension Slab {
 extension Slab {
   /// Takes an object or a block back.
   /// - Returns: why not, with nothing changed.
-  @inline(__always)
   func free(_ object: UInt, _ cpu: borrowing CPU) -> BadFree? {
     let frame = FrameNumber(UInt64((object &- base) &>> pageShift))
-    guard let metadata = table.metadata(of: frame) else { return .foreign }
-    let state = metadata.value.state
-    guard state.isSlab else { return freeBlock(object, cpu) }
+    guard let state = table.metadata(of: frame)?.value.state else { return .foreign }
+    guard state.isOf(.slab) else { return freeBlock(object, cpu) }
     let number = state.cache
     let cache = caches[number]
-    let offset = (object &- base) & cache.value.layout.mask
-    let index = cache.value.layout.index(offset)
-    guard index &* cache.value.layout.stride == offset,
-      index < UInt(bitPattern: cache.value.layout.capacity)
-    else {
+    let (index, isFirst) = cache.value.layout.grid.object(at: object)
+    guard isFirst, index < UInt(bitPattern: cache.value.layout.capacity) else {
       return problem(inside: object, cache)
     }
-    let owner = Stable<Atomic<UInt8>>(
-      bitPattern: object &- offset &+ cache.value.layout.owners &+ index)
-    let tag = owner.value.load(ordering: .relaxed)
-    guard tag != 0 else { return .alreadyFree }
-    let claim = updating(.end) {
-      owner.value.compareExchange(expected: tag, desired: 0, ordering: .acquiring)
-    }
-    guard claim.exchanged else { return .alreadyFree }
-    tags.remove(.objects, Tag(index: UInt16(tag &- 1)), UInt64(cache.value.layout.stride), cpu)
-    if cache.value.hides != 0 { return putBackCarefully(object, number, Tag(index: UInt16(tag &- 1)), cpu) }
-    let magazine = cpu.rooms.value.magazines[number]
-    Stable<UInt>(bitPattern: object &+ cache.value.link).value = magazine.value.head
-    magazine.value.head = object
-    magazine.value.count &+= 1
-    if magazine.value.count > cache.value.limit { drainHalf(number, cpu) }
-    return nil
-  }
-
-  @inline(never)
-  private func putBackCarefully(_ object: UInt, _ number: Int, _ tag: Tag, _ cpu: borrowing CPU) -> BadFree? {
-    let cache = caches[number]
+    let word = cache.value.layout.grid.owner(index, object)
+    let owner = word.value.load(ordering: .relaxed)
+    guard owner != 0, end(owner, word) else { return .alreadyFree }
+    let tag = Tag(index: UInt16(owner) &- 1)
+    tags.remove(.objects, tag, UInt64(cache.value.layout.stride), cpu)
     if cache.value.padding != 0 && !mayTakeBack(object, number, tag, cpu) { return nil }
-    let magazine = cpu.rooms.value.magazines[number]
-    setNext(magazine.value.head, after: object, cache)
-    magazine.value.head = object
+    let magazine = cpu.rooms.magazines[number]
+    setNext(magazine.value.first, after: object, cache)
+    magazine.value.first = object
     magazine.value.count &+= 1
-    if magazine.value.count > cache.value.limit { drainHalf(number, cpu) }
+    if magazine.value.count > cache.value.limit { drain(number, downTo: cache.value.batch, cpu) }
     return nil
   }
 
-  @inline(never)
-  private func drainHalf(_ number: Int, _ cpu: borrowing CPU) {
-    drain(number, downTo: caches[number].value.batch, cpu)
+  /// Ends the life of an object. Of several that try, one succeeds.
+  @inline(__always)
+  func end(_ owner: UInt8, _ word: Stable<Atomic<UInt8>>) -> Bool {
+    updating(.end) {
+      word.value.compareExchange(expected: owner, desired: 0, ordering: .acquiring).exchanged
+    }
   }
 
   /// Why an address in a slab, not the first of an object, cannot be freed.
   @inline(never)
   private func problem(inside address: UInt, _ cache: Stable<CacheBlock>) -> BadFree {
     let layout = cache.value.layout
-    let offset = (address &- base) & layout.mask
-    let index = layout.index(offset)
+    let index = layout.grid.object(at: address).index
     guard index < UInt(layout.capacity) else { return .foreign }
-    let owner = owner(of: address &- offset &+ index &* layout.stride, cache)
-    return owner.value.load(ordering: .relaxed) == 0 ? .alreadyFree : .interior
+    return layout.grid.owner(index, address).value.load(ordering: .relaxed) == 0 ? .alreadyFree : .interior
   }
 
   @inline(never)
@@ -375,9 +314,8 @@ extension Slab {
     }
     guard state.kind == .slab else { return nil }
     let cache = caches[state.cache]
-    let index = cache.value.layout.index(offset & cache.value.layout.mask)
-    guard index &* cache.value.layout.stride == offset & cache.value.layout.mask,
-      index < UInt(cache.value.layout.capacity),
+    let (index, isFirst) = cache.value.layout.grid.object(at: address)
+    guard isFirst, index < UInt(cache.value.layout.capacity),
       owner(of: address, cache).value.load(ordering: .relaxed) != 0
     else { return nil }
     return cache.value.padding == 0 ? cache.value.objectSize : notedSize(of: address, cache)

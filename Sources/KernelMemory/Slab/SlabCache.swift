@@ -37,6 +37,12 @@ extension Slab {
       && generations[Int(cache.number)].value.load(ordering: .acquiring) == cache.generation
   }
 
+  /// Starts a cache, while nobody knows its number.
+  func setUp(_ number: Int, _ block: CacheBlock) {
+    unsafe caches[number].pointer.initialize(to: block)
+    for cpu in 0..<cpus.count { unsafe magazine(cpu, number).pointer.initialize(to: Magazine(block)) }
+  }
+
   /// Claims a number for a new cache; nil where all are taken.
   func makeCache(_ block: CacheBlock) -> SlabCache? {
     for number in Self.firstNamed..<Self.capacity {
@@ -48,7 +54,7 @@ extension Slab {
         word.value.compareExchange(expected: old, desired: old &+ 2, ordering: .acquiring)
       }
       guard claim.exchanged else { continue }
-      unsafe caches[number].pointer.initialize(to: block)
+      setUp(number, block)
       word.value.store(old &+ 1, ordering: .releasing)
       return SlabCache(number: UInt8(number), generation: old &+ 1)
     }
@@ -62,7 +68,7 @@ extension Slab {
     return withLock(number, cpu) { block in
       guard contains(cache), block.value.out == 0 else { return false }
       returnEmpty(block, keeping: 0, cpu)
-      unsafe caches[number].pointer.initialize(to: CacheBlock(SlabLayout(), .none))
+      setUp(number, CacheBlock(SlabLayout(), .none))
       generations[number].value.store(cache.generation &+ 3, ordering: .releasing)
       return true
     }

@@ -91,7 +91,6 @@ struct Tags {
   struct State: ~Copyable {
     let cpus: CPUs
     let names: Stable<Name>
-    let charges: Stable<Charges>
     let shared: Stable<Shared>
     let lock: Stable<SpinLock>
     let pageShift: UInt64
@@ -100,19 +99,17 @@ struct Tags {
 
   let state: Stable<State>
 
-  /// `charges` is cleared memory for `capacity` records a CPU, and `shared` for `capacity` records.
+  /// `shared` is cleared memory for `capacity` records.
   init(
-    cpus: CPUs, pageSize: PageSize, state: Stable<State>, names: Stable<Name>, charges: Stable<Charges>,
-    shared: Stable<Shared>, lock: Stable<SpinLock>
+    cpus: CPUs, pageSize: PageSize, state: Stable<State>, names: Stable<Name>, shared: Stable<Shared>,
+    lock: Stable<SpinLock>
   ) {
     self.state = state
     unsafe state.pointer.initialize(
       to: State(
-        cpus: cpus, names: names, charges: charges, shared: shared, lock: lock,
-        pageShift: UInt64(pageSize.shift)))
+        cpus: cpus, names: names, shared: shared, lock: lock, pageShift: UInt64(pageSize.shift)))
     unsafe names.pointer.initialize(repeating: Name(), count: Self.capacity)
     for cpu in 0..<cpus.count {
-      cpus.rooms(cpu).value.charges = charges[cpu &* Self.capacity]
       for index in 1..<Self.capacity { close(Tag(index: UInt16(index)), cpu) }
     }
     var name = Name()
@@ -146,7 +143,7 @@ struct Tags {
 
   @inline(__always)
   func charges(of tag: Tag, _ cpu: Int) -> Stable<Charges> {
-    state.value.charges[cpu &* Self.capacity &+ Int(tag.index)]
+    state.value.cpus.rooms(cpu).charges[Int(tag.index)]
   }
 
   func shared(of tag: Tag) -> Stable<Shared> { state.value.shared[Int(tag.index)] }
@@ -156,7 +153,7 @@ struct Tags {
 
 extension Tags {
   @inline(__always)
-  func mine(_ tag: Tag, _ cpu: borrowing CPU) -> Stable<Charges> { cpu.rooms.value.charges[Int(tag.index)] }
+  func mine(_ tag: Tag, _ cpu: borrowing CPU) -> Stable<Charges> { cpu.rooms.charges[Int(tag.index)] }
 
   /// Charges bytes that are about to be allocated.
   /// - Returns: false where the tag's quota refuses them.
@@ -188,8 +185,9 @@ extension Tags {
   @inline(__always)
   func addAtOnce(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) -> Bool {
     let mine = mine(tag, cpu)
+    guard mine.value.isUnlimited else { return false }
     let unseen = mine.value.unseen.load(ordering: .relaxed)
-    guard mine.value.credit.load(ordering: .relaxed) == 0, unseen >= bytes else { return false }
+    guard unseen >= bytes else { return false }
     mine.value.unseen.store(unseen &- bytes, ordering: .relaxed)
     mine[kind].bytesAllocated.bump(bytes)
     mine[kind].allocated.bump(1)
@@ -214,16 +212,13 @@ extension Tags {
   /// Whether a tag has no quota.
   @inline(__always)
   func isUnlimited(_ tag: Tag, _ cpu: borrowing CPU) -> Bool {
-    mine(tag, cpu).value.credit.load(ordering: .relaxed) == 0
+    mine(tag, cpu).value.isUnlimited
   }
 
   /// As `remove`, for a tag that had no quota a moment ago.
   @inline(__always)
   func removeAtOnce(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) {
-    let mine = mine(tag, cpu)
-    mine[kind].freed.bump(1)
-    mine.value.showMore(bytes)
-    mine[kind].bytesFreed.bump(bytes)
+    mine(tag, cpu).removeAtOnce(kind, bytes)
   }
 
   /// Adds what all tags have been charged with. O(tags × CPUs).
@@ -247,6 +242,9 @@ extension Tags {
 }
 
 extension Tags.Charges {
+  @inline(__always)
+  var isUnlimited: Bool { credit.load(ordering: .relaxed) == 0 }
+
   /// Lets as many bytes be allocated unseen as were freed.
   @inline(__always)
   borrowing func showMore(_ bytes: UInt64) {
@@ -255,6 +253,14 @@ extension Tags.Charges {
 }
 
 extension Stable<Tags.Charges> {
+  /// As `Tags.removeAtOnce`, of one CPU and tag.
+  @inline(__always)
+  func removeAtOnce(_ kind: Tags.Kind, _ bytes: UInt64) {
+    self[kind].freed.bump(1)
+    value.showMore(bytes)
+    self[kind].bytesFreed.bump(bytes)
+  }
+
   /// The sums of one kind: they come first in a record, in the order of the kinds.
   @inline(__always)
   subscript(kind: Tags.Kind) -> Tags.Charges.Sums {

@@ -31,7 +31,10 @@ struct X86_64Format: PageTableFormat {
   static func isPresent(_ entry: UInt64) -> Bool { entry & present != 0 }
 
   @inline(__always)
-  static func isLeaf(_ entry: UInt64, level: Int) -> Bool { level == 0 || entry & pageSizeMark != 0 }
+  static func isLeaf(_ entry: UInt64, level: Int) -> Bool {
+    // In the root the mark is reserved, and zero.
+    level == 0 || level < 3 && entry & pageSizeMark != 0
+  }
 
   @inline(__always)
   static func nextTable(_ entry: UInt64) -> FrameNumber { FrameNumber((entry & addressMask) &>> 12) }

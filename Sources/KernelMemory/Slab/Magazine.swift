@@ -1,0 +1,43 @@
+internal import Synchronization
+
+/// One CPU's free objects of one cache: a chain through their own memory. Beside it lies what the usual pair has
+/// to know of the cache, so that it looks nowhere else. All zero it is one of a cache that there is not.
+struct Magazine: ~Copyable {
+  /// The address of the first object; zero for none, and always where links are hidden.
+  var head: UInt
+  private let countWord: Atomic<Int>
+  /// As many objects are kept; zero where links are hidden: what is freed there takes another way.
+  let limit: Int
+  let grid: SlabGrid
+  /// Where in a free object the next one's address is.
+  let link: UInt
+  /// The address of the first object where links are hidden.
+  private var hiddenHead: UInt
+
+  /// Of a cache: an empty one.
+  init(_ cache: borrowing CacheBlock) {
+    head = 0
+    countWord = Atomic(0)
+    limit = cache.hides == 0 ? cache.limit : 0
+    grid = cache.layout.grid
+    link = cache.link
+    hiddenHead = 0
+  }
+
+  /// Written by the CPU that has the magazine, read by any.
+  @inline(__always)
+  var count: Int {
+    get { countWord.load(ordering: .relaxed) }
+    nonmutating set { countWord.store(newValue, ordering: .relaxed) }
+  }
+
+  /// The address of the first object, hidden links or not; zero for none.
+  var first: UInt {
+    get { limit == 0 ? hiddenHead : head }
+    set { if limit == 0 { hiddenHead = newValue } else { head = newValue } }
+  }
+
+  /// What one magazine holds at the most: 16 KiB or four objects, and no more than 128, of which a half
+  /// moves at once.
+  static func limit(_ stride: UInt) -> Int { Int(min(max(16_384 / stride, 4), 128)) }
+}
