@@ -135,6 +135,13 @@ struct PageTables {
   }
 
   @inline(__always)
+  func pinFirstEntry(of pages: PageRange) -> UInt {
+    switch choice {
+    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).pinFirstEntry(of: pages)
+    }
+  }
+
+  @inline(__always)
   func fill(at firstEntry: UInt, _ block: UInt32, order: Int, area: UInt32, _ attributes: MappingAttributes) {
     switch choice {
     case .x86_64FourLevel(let large):

@@ -11,6 +11,16 @@ extension Walker {
     return level == 0 ? entry(lowest, index(of: pages.first, level: 0)).address : 0
   }
 
+  /// As `pin` and `firstEntry` in one, for an area whose table is there.
+  /// - Returns: zero, with nothing done, where it is not, or the pages are in several.
+  func pinFirstEntry(of pages: PageRange) -> UInt {
+    guard pages.count.rawValue <= entriesToTableEnd(pages.first, level: 0) else { return 0 }
+    let (lowest, level) = descend(to: 0, for: pages.first)
+    guard level == 0 else { return 0 }
+    adjust(lowest, pins: 1)
+    return entry(lowest, index(of: pages.first, level: 0)).address
+  }
+
   /// As `fill`, with one block of 2^`order` frames.
   @inline(__always)
   func fill(at firstEntry: UInt, _ block: UInt32, order: Int, area: UInt32, _ attributes: MappingAttributes) {

@@ -169,13 +169,21 @@ extension Reclaim {
       descriptor.value.progress = 0
       clear(area, cpu)
       flushOpen(cpu)
-    } else if pages > Self.largestCleared {
-      descriptor.value.progress = 0
+    } else {
+      clearOrQueue(area, pages, cpu)
+    }
+    return true
+  }
+
+  /// Clears a small area in a few blocks; leaves any other to purge steps.
+  @inline(never)
+  private func clearOrQueue(_ area: UInt32, _ pages: UInt64, _ cpu: borrowing CPU) {
+    if pages > Self.largestCleared {
+      pool[area].value.progress = 0
       queue(area, cpu)
     } else if !clearSmall(area, limit: Self.clearedByFree, cpu).isDone {
       queue(area, cpu)
     }
-    return true
   }
 
   /// In warm mode, a freed area of the same kind that is still mapped.
@@ -201,8 +209,8 @@ extension Reclaim {
     slot(cpu).value.cool.keep(area, area.value.pageCount)
   }
 
-  /// The shortest way, in lazy and warm mode: takes a small live area back from its caller, clears its entries
-  /// where it remembers them, and puts it into the open batch, where the bound allows that.
+  /// The shortest way, in lazy and warm mode, where the bound allows that: takes a live area back from its caller,
+  /// clears the entries of a small one where it remembers them, and puts it into the open batch.
   /// - Returns: false where it has not done so.
   @inline(never)
   func retireAtOnce(
@@ -210,11 +218,17 @@ extension Reclaim {
   ) -> Bool {
     let batch = openBatch(cpu)
     let held = batch.value.pages &+ area.value.span
-    let entry = area.value.firstEntry
-    guard entry != 0, held &+ slot(cpu).value.queuedPages <= state.value.bound, mode != .strict,
-      pages <= UInt64(Self.clearedByFree) || tables.isOneBlock(pages, at: entry),
+    guard held &+ slot(cpu).value.queuedPages <= state.value.bound, mode != .strict,
       area.value.move(from: .live, to: .retired, in: life)
     else { return false }
+    // Before that, another CPU might have freed it, and the entry be somebody else's.
+    let entry = area.value.firstEntry
+    guard pages <= Self.largestCleared, entry != 0,
+      pages <= UInt64(Self.clearedByFree) || tables.isOneBlock(pages, at: entry)
+    else {
+      clearOrQueue(area.value.number, pages, cpu)
+      return true
+    }
     clear(area, pages, at: entry, cpu)
     batch.value.pages = held
     batch.value.smallAreas.push(area.value.number, pool)

@@ -38,6 +38,7 @@ extension MemoryManager {
 
   /// Frames for a new area, and tables for it.
   private func fill(_ area: UInt32, _ request: Areas.Request, _ cpu: borrowing CPU) throws(MemoryError) {
+    if fillSmall(area, request, cpu) { return }
     var blocks = try frames.allocateBlocks(request.pages.rawValue, request.traits.zone, cpu)
     let large = largePart(of: area, request, blocks)
     do throws(MemoryError) {
@@ -50,6 +51,25 @@ extension MemoryManager {
     reclaim.rememberFirstEntry(area)
     map(area, request, from: &blocks, cpu)
     blocks.end()
+  }
+
+  /// One block of this CPU's list, in a table that is there: what a small area mostly takes.
+  /// - Returns: false, with nothing done, where it takes more.
+  private func fillSmall(_ area: UInt32, _ request: Areas.Request, _ cpu: borrowing CPU) -> Bool {
+    let count = request.pages.rawValue
+    let order = count.trailingZeroBitCount
+    guard count == 1 &<< UInt64(truncatingIfNeeded: order), reclaim.canBeKept(area),
+      frames.hasListed(order: order, request.traits.zone, cpu)
+    else { return false }
+    let entry = tables.locked(cpu) { tables.pinFirstEntry(of: areas.pool[area].value.pages) }
+    guard entry != 0, let block = frames.takeListed(order: order, request.traits.zone, cpu) else {
+      return false
+    }
+    areas.pool[area].value.firstEntry = entry
+    let attributes = MappingAttributes(request.traits.protection, cache: request.traits.cache)
+    tables.fill(at: entry, block, order: order, area: area, attributes)
+    noteFilled(area, request, entries: Int(truncatingIfNeeded: count), cpu)
+    return true
   }
 
   /// How many pages from its first on an area can have large leaves for.
@@ -88,9 +108,18 @@ extension MemoryManager {
   ) {
     let attributes = MappingAttributes(request.traits.protection, cache: request.traits.cache)
     let pages = PageRange(unchecked: PageNumber(areas.pool[area].value.first), count: request.pages)
-    cpu.count(.entriesWritten, tables.fill(pages, area: area, attributes, from: &blocks))
+    noteFilled(area, request, entries: tables.fill(pages, area: area, attributes, from: &blocks), cpu)
+  }
+
+  @inline(__always)
+  private func noteFilled(
+    _ area: UInt32, _ request: Areas.Request, entries: Int, _ cpu: borrowing CPU
+  ) {
+    cpu.count(.entriesWritten, entries)
     cmachine_step(cmachine_step_entries_written)
     #if Ablations
+    let pages = areas.pool[area].value.pages
+    let attributes = MappingAttributes(request.traits.protection, cache: request.traits.cache)
     if Ablation.mapGuard.isOn, let leaf = tables.query(pages.first) {
       var run = LeafRun(leaf.frame)
       let guardPage = PageRange(unchecked: pages.end, count: PageCount(1))

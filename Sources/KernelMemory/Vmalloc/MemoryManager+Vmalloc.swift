@@ -187,10 +187,11 @@ extension MemoryManager {
     guard tags.contains(request.traits.tag) else { throw failed(.tagsExhausted(limit: tags.count)) }
     if options.alignment != 1 || options.address != nil { try place(&request, options) }
     if request.place == nil, let first = reuseMapped(request, byteCount) { return first }
-    if reclaim.mode != .strict, let first = try reuse(request, byteCount, mayWait: options.mayWait) {
-      return first
+    guard request.pages <= frames.managed else {
+      throw failed(.sizeTooLarge(pages: request.pages, limit: frames.managed))
     }
-    return try makeNew(request, byteCount, options)
+    guard areas.contains(request.traits.instance) else { throw failed(.areasUnavailable) }
+    return try makeUnmapped(request, byteCount, mayWait: options.mayWait)
   }
 
   /// A freed area of the same kind that is still mapped.
@@ -223,60 +224,45 @@ extension MemoryManager {
     request.place = address.number(pageSize)
   }
 
-  /// An area with addresses, frames and tables of its own.
+  /// An area with frames of its own. Where earlier frees have left work, this CPU does its share, so that nothing
+  /// depends on an idle loop: a little always, and past the bound, where waiting is legal, all of it.
+  /// - Returns: its first page.
   @inline(never)
-  private func makeNew(
-    _ request: Areas.Request, _ byteCount: Int, _ options: VmallocOptions
+  private func makeUnmapped(
+    _ request: Areas.Request, _ byteCount: Int, mayWait: Bool
   ) throws(MemoryError) -> PageNumber {
-    guard request.pages <= frames.managed else {
-      throw failed(.sizeTooLarge(pages: request.pages, limit: frames.managed))
-    }
-    guard areas.contains(request.traits.instance) else { throw failed(.areasUnavailable) }
-    let first = try retrying(mayWait: options.mayWait) { (cpu) throws(MemoryError) in
+    let span = request.pages.rawValue &+ UInt64(request.traits.guardPages)
+    var isOverBound = false
+    let first = try retrying(mayWait: mayWait) { (cpu) throws(MemoryError) in
       try charge(request, cpu)
-      let area: UInt32
+      if reclaim.mode != .strict { isOverBound = reclaim.relieve(request.pages.rawValue, span: span, cpu) }
       do throws(MemoryError) {
-        area = try reserve(request, cpu)
+        return publish(try obtain(request, cpu), request, byteCount, cpu)
       } catch {
         undo(request, cpu)
         throw error
       }
-      return publish(areas.pool[area], request, byteCount, cpu)
     }
+    if isOverBound && mayWait { relieve(span) }
     announce(PageRange(unchecked: first, count: request.pages))
     return first
   }
 
-  /// The addresses and tables of a freed area of the same kind, with frames of its own. Where earlier frees
-  /// have left work, this CPU does its share, so that nothing depends on an idle loop: a little always, and
-  /// past the bound, where waiting is legal, all of it.
-  /// - Returns: its first page; nil where there is none.
-  private func reuse(
-    _ request: Areas.Request, _ byteCount: Int, mayWait: Bool
-  ) throws(MemoryError) -> PageNumber? {
-    var isOverBound = false
-    guard request.pages <= frames.managed else { return nil }
-    let span = request.pages.rawValue &+ UInt64(request.traits.guardPages)
-    let found = try entering { (cpu) throws(MemoryError) -> PageNumber? in
-      try charge(request, cpu)
-      isOverBound = reclaim.relieve(request.pages.rawValue, span: span, cpu)
-      guard request.place == nil, let area = reclaim.reuse(request.pages.rawValue, request.traits, cpu)
-      else {
-        undo(request, cpu)
-        return nil
-      }
-      do throws(MemoryError) {
-        try populate(area.value.number, request, cpu)
-      } catch {
-        reclaim.keep(area, cpu)
-        undo(request, cpu)
-        return nil
-      }
-      return publish(area, request, byteCount, cpu)
+  /// A freed area of the same kind that has its addresses and tables, or a new one; with frames.
+  @inline(__always)
+  private func obtain(
+    _ request: Areas.Request, _ cpu: borrowing CPU
+  ) throws(MemoryError) -> Stable<AreaDescriptor> {
+    guard request.place == nil, let area = reclaim.reuse(request.pages.rawValue, request.traits, cpu) else {
+      return areas.pool[try reserve(request, cpu)]
     }
-    if isOverBound && mayWait { relieve(span) }
-    if let found { announce(PageRange(unchecked: found, count: request.pages)) }
-    return found
+    do throws(MemoryError) {
+      try populate(area.value.number, request, cpu)
+    } catch {
+      reclaim.keep(area, cpu)
+      throw error
+    }
+    return area
   }
 
   @inline(never)
