@@ -78,7 +78,7 @@ struct Bench {
     let loop = PairLoop(size, on: manager)
     var figures = try loop.measure()
     figures.extremes = try loop.examine()
-    let isRight = Row(size.name, mode).write(figures, brokenRule: figures.brokenRule(mode))
+    let isRight = size.row(mode).write(figures, brokenRule: figures.brokenRule(mode))
     if size.pages == 1 && mode == .lazy {
       Row("vmalloc_4K_worst").write(figures.extremes.allocation)
       Row("vfree_4K_worst").write(figures.extremes.free)

@@ -9,6 +9,11 @@ struct PairLoop {
     let pages: UInt64
     let pairs: UInt64
     var leaves = LeafPolicy.base
+
+    /// Of its figure: those of large leaves have a name of their own, whatever the mode.
+    func row(_ mode: FreeMode) -> Row {
+      leaves == .largeWherePossible && mode == .lazy ? Row(name) : Row(name, mode)
+    }
   }
 
   /// How many sizes a mode is measured with. The warm cache keeps nothing as large as the last two.
@@ -68,8 +73,7 @@ struct PairLoop {
     return extremes
   }
 
-  /// The pairs between two calls of `kernel_profile_mark`, after as many others.
-  /// - Parameter purging: whether what the pairs left on its way back is purged before the second one.
+  /// The pairs between two calls of `kernel_profile_mark`, after others.
   func runMarked() throws(MemoryError) {
     // So long that more than one batch has been freed, and the caches are as they will be.
     for _ in 0..<size.pairs * 3 { try unsafe manager.vfree(try allocate()) }
