@@ -9,7 +9,6 @@ struct AlignmentShiftTest: VmallocTest {
   var name: StaticString { "align_shift_alloc_test" }
   var row: StaticString? { nil }
   var loops: UInt64 { 1 }
-  var largestFree: UInt64 { 2 }
 
   mutating func run(on manager: MemoryManager, _ watcher: inout some LoopWatcher) throws(MemoryError) {
     var options = VmallocOptions()

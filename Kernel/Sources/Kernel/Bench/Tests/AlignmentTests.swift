@@ -7,7 +7,6 @@ struct FixedAlignmentTest: VmallocTest {
   var name: StaticString { "fix_align_alloc_test" }
   var row: StaticString? { nil }
   var loops: UInt64 { 20_000 }
-  var largestFree: UInt64 { 6 }
 
   func run(on manager: MemoryManager, _ watcher: inout some LoopWatcher) throws(MemoryError) {
     var options = VmallocOptions()
@@ -26,7 +25,6 @@ struct RandomAlignmentTest: VmallocTest {
   var name: StaticString { "random_size_align_alloc_test" }
   var row: StaticString? { nil }
   var loops: UInt64 { 20_000 }
-  var largestFree: UInt64 { 11 }
 
   mutating func run(on manager: MemoryManager, _ watcher: inout some LoopWatcher) throws(MemoryError) {
     var options = VmallocOptions()

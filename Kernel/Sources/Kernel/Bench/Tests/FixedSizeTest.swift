@@ -6,7 +6,6 @@ struct FixedSizeTest: VmallocTest {
 
   var name: StaticString { "fix_size_alloc_test" }
   var loops: UInt64 { pages == 1 ? 100_000 : 20_000 }
-  var largestFree: UInt64 { UInt64(pages) + 1 }
 
   var row: StaticString? {
     switch pages {

@@ -5,7 +5,6 @@ struct LongBusyListTest: VmallocTest {
   var name: StaticString { "long_busy_list_alloc_test" }
   var row: StaticString? { "test_long_busy_list" }
   var loops: UInt64 { 100_000 }
-  var largestFree: UInt64 { 101 }
 
   private var liveAreas: Int { 15_000 }
 

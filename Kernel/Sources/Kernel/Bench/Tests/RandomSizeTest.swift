@@ -7,7 +7,6 @@ struct RandomSizeTest: VmallocTest {
   var name: StaticString { "random_size_alloc_test" }
   var row: StaticString? { "test_random_size" }
   var loops: UInt64 { 20_000 }
-  var largestFree: UInt64 { 101 }
 
   mutating func run(on manager: MemoryManager, _ watcher: inout some LoopWatcher) throws(MemoryError) {
     for _ in 0..<loops {

@@ -39,9 +39,6 @@ struct TestModule {
     writeSummary(test, figures, refusal)
     guard let name = test.row else { return isRight }
     figures.extremes = try examine(fresh)
-    // No free waits, so the last one may come on top of what may be left; as on Linux, which purges once that
-    // much is passed.
-    figures.mostUnflushed += test.largestFree
     // A warm set-up leaves what it likes, and a warm loop writes entries where an area is too large to stay
     // mapped: the figure is what it is.
     guard mode == .lazy else { return Row(name, mode).write(figures, brokenRule: nil) && isRight }

@@ -16,8 +16,6 @@ protocol VmallocTest {
   var row: StaticString? { get }
   /// An operation of the figure is one of these.
   var loops: UInt64 { get }
-  /// The pages of the largest area that a loop frees, guard included.
-  var largestFree: UInt64 { get }
 
   /// - Parameters:
   ///   - manager: where areas come from.
