@@ -63,9 +63,10 @@ extension MemoryManager {
 extension MemoryManager {
   @inline(__always)
   private func checkManaged(_ borrowed: UnsafeBufferPointer<FrameNumber>) throws(MemoryError) {
+    let table = frames.table
     for index in 0..<borrowed.count {
       let frame = unsafe borrowed[index]
-      guard let metadata = frames.table.metadata(of: frame), !metadata.value.state.isOf(.unmanaged) else {
+      guard let metadata = table.metadata(of: frame), !metadata.value.state.isOf(.unmanaged) else {
         throw failed(.frameOutOfReach(frame))
       }
     }
