@@ -70,7 +70,7 @@ public enum BadFree: Equatable, Sendable {
   case interior
   /// In the guard behind a live area.
   case guardPage
-  /// Not memory of this allocator: another range, the linear map, a frame that is reserved or in other use.
+  /// Not memory of this allocator: another range, an area whose frames are its caller's or, to `vunmap`, are not, the linear map, a frame that is reserved or in other use.
   case foreign
   /// Not the first byte of a page, or a frame number that no block of this order has.
   case unaligned

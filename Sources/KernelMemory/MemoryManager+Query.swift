@@ -42,14 +42,20 @@ extension MemoryManager {
   /// together only if the same life went on all the while.
   private func liveArea(_ number: UInt32) -> Area? {
     let descriptor = areas.pool[number]
-    guard let life = descriptor.value.liveGeneration else { return nil }
+    guard let (life, isBorrowed) = life(descriptor) else { return nil }
     cmachine_step(cmachine_step_area_found)
-    let area = area(number)
+    let area = area(number, isBorrowed: isBorrowed)
     #if Ablations
     if Ablation.skipAreaGeneration.isOn { return area }
     #endif
     atomicMemoryFence(ordering: .acquiring)
-    return descriptor.value.liveGeneration == life ? area : nil
+    return self.life(descriptor)?.generation == life ? area : nil
+  }
+
+  private func life(_ area: Stable<AreaDescriptor>) -> (generation: UInt64, isBorrowed: Bool)? {
+    if let generation = area.value.liveGeneration { return (generation, false) }
+    if let generation = area.value.borrowingGeneration { return (generation, true) }
+    return nil
   }
 
   /// Every live area, instance by instance, in address order. Areas that come or go meanwhile may be
@@ -128,12 +134,13 @@ extension MemoryManager {
     }
   }
 
-  func area(_ number: UInt32) -> Area {
+  private func area(_ number: UInt32, isBorrowed: Bool) -> Area {
     let descriptor = areas.pool[number]
     let traits = descriptor.value.traits
     return Area(
       address: PageNumber(descriptor.value.first).address(pageSize), pages: descriptor.value.pages,
       guardPages: PageCount(UInt64(traits.guardPages)), byteCount: descriptor.value.byteCount,
-      protection: traits.protection, cache: traits.cache, tag: traits.tag, areas: traits.instance)
+      protection: traits.protection, cache: traits.cache, tag: traits.tag, areas: traits.instance,
+      isBorrowed: isBorrowed)
   }
 }

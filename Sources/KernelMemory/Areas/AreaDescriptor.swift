@@ -18,12 +18,14 @@ enum AreaState: UInt8 {
   case parked
   /// An area whose caller has freed it, kept with addresses and tables in a cool cache.
   case kept
+  /// An area that a caller holds, and whose frames are the caller's.
+  case borrowing
 
   /// Whether there is an area that pins the tables of its pages.
   var hasPins: Bool {
     switch self {
     case .spare, .hole, .unpinned: false
-    case .reserved, .live, .retired, .parked, .kept: true
+    case .reserved, .live, .retired, .parked, .kept, .borrowing: true
     }
   }
 }
@@ -121,6 +123,13 @@ struct AreaDescriptor: ~Copyable {
     return UInt8(truncatingIfNeeded: word) == AreaState.live.rawValue ? word &>> 8 : nil
   }
 
+  /// The generation of an area whose frames are its caller's; nil in any other state.
+  @inline(__always)
+  var borrowingGeneration: UInt64? {
+    let word = stateWord.load(ordering: .acquiring)
+    return UInt8(truncatingIfNeeded: word) == AreaState.borrowing.rawValue ? word &>> 8 : nil
+  }
+
   /// Starts another life of this descriptor.
   borrowing func renew(as state: AreaState) {
     stateWord.store((generation &+ 1) &<< 8 | UInt64(state.rawValue), ordering: .relaxed)
@@ -131,6 +140,13 @@ struct AreaDescriptor: ~Copyable {
   borrowing func resume() {
     let word = stateWord.load(ordering: .relaxed) | 0xff
     stateWord.store(word &+ 1 &+ UInt64(AreaState.live.rawValue), ordering: .releasing)
+  }
+
+  /// As `resume`, of an area with frames that are its caller's.
+  @inline(__always)
+  borrowing func resumeBorrowing() {
+    let word = stateWord.load(ordering: .relaxed) | 0xff
+    stateWord.store(word &+ 1 &+ UInt64(AreaState.borrowing.rawValue), ordering: .releasing)
   }
 
   /// As `resume`, of an area that was parked.

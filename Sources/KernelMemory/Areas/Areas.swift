@@ -233,7 +233,8 @@ extension Areas {
     var piece = page <= range.first ? 0 : index.lastArea(notAfter: page.rawValue)
     if piece == 0 { piece = state.value.firstPiece }
     while piece != 0 {
-      if pool[piece].value.first >= page.rawValue && pool[piece].value.state == .live { return piece }
+      let state = pool[piece].value.state
+      if pool[piece].value.first >= page.rawValue && (state == .live || state == .borrowing) { return piece }
       piece = pool[piece].value.after
     }
     return nil

@@ -165,6 +165,37 @@ struct PageTables {
     }
   }
 
+  @inline(__always)
+  func lend(_ frames: UnsafeBufferPointer<FrameNumber>, at firstEntry: UInt, _ attributes: MappingAttributes)
+  {
+    switch choice {
+    case .x86_64FourLevel(let large):
+      unsafe walker(hasGigabyteLeaves: large).lend(frames, at: firstEntry, attributes)
+    }
+  }
+
+  func lend(
+    _ frames: UnsafeBufferPointer<FrameNumber>, from page: PageNumber, _ attributes: MappingAttributes
+  ) {
+    switch choice {
+    case .x86_64FourLevel(let large):
+      unsafe walker(hasGigabyteLeaves: large).lend(frames, from: page, attributes)
+    }
+  }
+
+  @inline(__always)
+  func takeBack(_ count: UInt64, at firstEntry: UInt) {
+    switch choice {
+    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).takeBack(count, at: firstEntry)
+    }
+  }
+
+  func takeBack(_ pages: PageRange) {
+    switch choice {
+    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).takeBack(pages)
+    }
+  }
+
   func clear(_ pages: PageRange, emptied: inout EmptiedTables) -> Int {
     switch choice {
     case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).clear(pages, emptied: &emptied)

@@ -333,7 +333,7 @@ extension Reclaim {
 
   /// Puts an area that is cleared into the open batch.
   @inline(__always)
-  private func retireAddresses(_ area: UInt32, _ cpu: borrowing CPU) {
+  func retireAddresses(_ area: UInt32, _ cpu: borrowing CPU) {
     let batch = openBatch(cpu)
     batch.value.pages &+= pool[area].value.span
     if mode != .strict && canBeKept(area) {
@@ -371,7 +371,7 @@ extension Reclaim {
 
   /// Has the flush of the open batch cover `pages`, which have been cleared.
   @inline(__always)
-  private func cover(_ pages: PageRange, _ cpu: borrowing CPU) {
+  func cover(_ pages: PageRange, _ cpu: borrowing CPU) {
     let batch = openBatch(cpu)
     batch.value.ranges.add(pages, frames.table.pageSize, threshold: shootdown.threshold)
     batch.value.generation = shootdown.newest

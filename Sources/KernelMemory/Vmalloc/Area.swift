@@ -13,6 +13,8 @@ public struct Area: Equatable, Sendable {
   public let tag: Tag
   /// The range that it lies in.
   public let areas: AreasID
+  /// Whether its frames are its caller's (`vmap`).
+  public internal(set) var isBorrowed = false
 
   /// The guard: addresses behind the pages that fault when touched.
   public var guardRange: PageRange { PageRange(unchecked: pages.end, count: guardPages) }

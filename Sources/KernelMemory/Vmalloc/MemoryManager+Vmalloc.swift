@@ -266,7 +266,7 @@ extension MemoryManager {
   }
 
   @inline(never)
-  private func relieve(_ span: UInt64) {
+  func relieve(_ span: UInt64) {
     guard cpus.count == 1 || cpus.mayWait else { return }
     repeat {
       reclaim.shootdown.wait(for: cpus.with { cpu in reclaim.awaited(cpu) })

@@ -66,6 +66,8 @@ struct Bench {
     case .lazy:
       try measureFrames()
       try measureLookup()
+      try measureVmap("vm_map_ram_1", pages: 1)
+      try measureVmap("vm_map_ram_64", pages: 64)
       try KmallocPairs(manager: manager).measure()
       isRight = try measureLive() && isRight
     case .warm: try PurgeSteps(on: manager).measure()
@@ -105,6 +107,15 @@ struct Bench {
       if page == end { unsafe page = VirtualAddress(memory).rawValue }
     }
     unsafe try manager.vfree(memory)
+  }
+
+  private func measureVmap(_ name: StaticString, pages: Int) throws(MemoryError) {
+    let frames = try BorrowedFrames(pages, from: manager)
+    try manager.flushRetired()
+    try measure(name, operations: 100_000) { () throws(MemoryError) in
+      unsafe try manager.vunmap(try manager.vmap(frames.buffer))
+    }
+    try frames.free(to: manager)
   }
 
   private func measureLive() throws(MemoryError) -> Bool {

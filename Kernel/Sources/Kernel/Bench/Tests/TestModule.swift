@@ -24,6 +24,8 @@ struct TestModule {
       isRight = try run(FixedAlignmentTest()) && isRight
       isRight = try run(RandomAlignmentTest()) && isRight
       isRight = try run(AlignmentShiftTest()) && isRight
+      isRight = try run(VmapTest(pages: 1)) && isRight
+      isRight = try run(VmapTest(pages: 64)) && isRight
     case .warm:
       isRight = try run(FixedSizeTest(pages: 1)) && isRight
       isRight = try run(FullFitTest()) && isRight

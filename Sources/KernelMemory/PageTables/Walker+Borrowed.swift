@@ -1,0 +1,52 @@
+internal import Synchronization
+
+// Entries of areas whose frames are their callers'. Tables are pinned, so no lock is needed; nothing is said of
+// the frames, which may be mapped more than once. None of this can fail.
+
+extension Walker {
+  /// Writes an entry for each frame, one behind the other in one table.
+  @inline(__always)
+  func lend(_ frames: UnsafeBufferPointer<FrameNumber>, at firstEntry: UInt, _ attributes: MappingAttributes)
+  {
+    let first = Entry(bitPattern: firstEntry)
+    let bits = Format.bits(attributes, level: 0)
+    for index in 0..<frames.count {
+      let leaf = Format.leaf(unsafe frames[index], bits: bits)
+      first[index].value.store(leaf, ordering: .relaxed)
+    }
+  }
+
+  /// As above, in all tables from that of `page` on.
+  func lend(
+    _ frames: UnsafeBufferPointer<FrameNumber>, from page: PageNumber, _ attributes: MappingAttributes
+  ) {
+    let pages = PageRange(unchecked: page, count: PageCount(UInt64(frames.count)))
+    var done = 0
+    forEachRun(pages) { first, count in
+      let part = unsafe UnsafeBufferPointer(rebasing: frames[done..<done &+ count])
+      unsafe lend(part, at: first.address, attributes)
+      done &+= count
+    }
+  }
+
+  /// Clears entries that are behind each other in one table.
+  @inline(__always)
+  func takeBack(_ count: UInt64, at firstEntry: UInt) {
+    let first = Entry(bitPattern: firstEntry)
+    for index in 0..<Int(truncatingIfNeeded: count) { first[index].value.store(0, ordering: .relaxed) }
+  }
+
+  /// As above, in all tables of `pages`.
+  func takeBack(_ pages: PageRange) {
+    forEachRun(pages) { first, count in takeBack(UInt64(count), at: first.address) }
+  }
+
+  private func forEachRun(_ pages: PageRange, _ body: (Entry, Int) -> Void) {
+    var page = pages.first
+    while page < pages.end {
+      let run = Run(self, at: page, before: pages.end)
+      body(run.first, Int(truncatingIfNeeded: run.count))
+      page = PageNumber(page.rawValue &+ run.count)
+    }
+  }
+}

@@ -1,0 +1,27 @@
+internal import CMachine
+
+extension Reclaim {
+  /// Takes an area back from its caller, whose the frames are: they stay out of the batch, into which the range
+  /// goes. Of several that try, one succeeds. All entries are cleared at once: O(pages), a store each.
+  /// - Parameters:
+  ///   - area: its descriptor.
+  ///   - life: the generation of the descriptor when the caller looked at it.
+  ///   - cpu: this CPU.
+  /// - Returns: false where the area is not one of borrowed frames.
+  @inline(__always)
+  func retireBorrowed(_ area: Stable<AreaDescriptor>, in life: UInt64, _ cpu: borrowing CPU) -> Bool {
+    guard area.value.move(from: .borrowing, to: .retired, in: life) else { return false }
+    let slot = slot(cpu)
+    let pages = area.value.pages
+    let held = openBatch(cpu).value.pages &+ slot.value.queuedPages &+ area.value.span
+    if held > state.value.bound { close(cpu) }
+    let entry = area.value.firstEntry
+    if entry != 0 { tables.takeBack(pages.count.rawValue, at: entry) } else { tables.takeBack(pages) }
+    cmachine_step(cmachine_step_entries_cleared)
+    cpu.count(.entriesCleared, Int(truncatingIfNeeded: pages.count.rawValue))
+    cover(pages, cpu)
+    retireAddresses(area.value.number, cpu)
+    if mode == .strict { flushOpen(cpu) }
+    return true
+  }
+}

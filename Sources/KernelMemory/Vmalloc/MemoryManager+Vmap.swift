@@ -1,0 +1,202 @@
+internal import CMachine
+
+// Mappings of frames that a caller has, for a while. The area is one like vmalloc's: it has its guard, it is
+// listed, and its addresses and tables come from the same cool cache and go back there, so that either kind
+// has what the other left. Its state tells them apart: no free of the one kind finds an area of the other.
+
+extension MemoryManager {
+  /// Maps frames that the caller has at contiguous addresses, with a guard page behind them, in the vmalloc range.
+  ///
+  /// The frames are borrowed: they stay the caller's, who may have them mapped several times, even in one area,
+  /// and does not free them while they are mapped. What is charged is an area of no bytes, so no quota refuses
+  /// it. O(pages), whatever the number of areas. Legal in any context but an NMI.
+  /// - Parameters:
+  ///   - borrowed: a frame for each page, each of RAM that this manager hands out.
+  ///   - protection: what the pages allow.
+  ///   - cache: how CPUs cache them.
+  ///   - tag: who is charged with the area.
+  ///   - mayWait: whether the call may wait for other CPUs; with interrupts off it never does.
+  /// - Returns: the address of the first byte, for `vunmap`.
+  /// - Throws: `sizeIsZero`, `frameOutOfReach` for a frame that is not the manager's, `tagsExhausted` for a tag
+  ///   that does not exist, `sizeTooLarge`, `rangeExhausted`, `tablesExhausted`, `metadataExhausted`; with
+  ///   nothing mapped.
+  public func vmap(
+    _ borrowed: UnsafeBufferPointer<FrameNumber>, _ protection: Protection = .readWrite,
+    cache: CacheType = .writeBack, tag: Tag = .untagged, mayWait: Bool = true
+  ) throws(MemoryError) -> UnsafeMutableRawPointer {
+    guard borrowed.count > 0 else { throw failed(.sizeIsZero) }
+    unsafe try checkManaged(borrowed)
+    var traits = AreaTraits(rawValue: VmallocOptions.usualTraits)
+    traits.protection = protection
+    traits.cache = cache
+    traits.tag = tag
+    let kept = unsafe lendKept(borrowed, traits)
+    let first = kept != 0 ? kept : unsafe try lend(borrowed, traits, mayWait: mayWait)
+    // Page zero is in no range.
+    return unsafe PageNumber(first).address(pageSize).pointer.unsafelyUnwrapped
+  }
+
+  /// Unmaps what `vmap` returned; nil is ignored. The frames may still be reached through the addresses until a
+  /// flush: in strict mode that is done when this returns, else `flushRetired` has it done, before which the
+  /// frames must not be given to anybody who is not to be reached. The addresses wait for a flush in any case.
+  /// Allocates nothing. O(pages): a store each.
+  /// - Throws: `badFree`, with nothing changed: `foreign` for an area of `vmalloc`, as `vfree` says of one of
+  ///   these; `alreadyFree`, `interior`, `guardPage`, `unaligned`.
+  public func vunmap(_ pointer: UnsafeMutableRawPointer?) throws(MemoryError) {
+    guard let pointer = unsafe pointer else { return }
+    let address = unsafe VirtualAddress(pointer)
+    let page = address.number(pageSize)
+    let isDone = cpus.attempt(otherwise: false) { cpu in
+      guard let area = cpu.rooms.value.hints.value.area(at: page.rawValue),
+        let life = area.value.borrowingGeneration,
+        PageNumber(area.value.first).address(pageSize) == address
+      else { return false }
+      return takeBack(area, in: life, cpu)
+    }
+    if !isDone { try vunmapOtherwise(address) }
+    if reclaim.mode == .strict { finishFlush() }
+  }
+}
+
+// MARK: - Making
+
+extension MemoryManager {
+  @inline(__always)
+  private func checkManaged(_ borrowed: UnsafeBufferPointer<FrameNumber>) throws(MemoryError) {
+    let table = frames.table
+    for index in 0..<borrowed.count {
+      let frame = unsafe borrowed[index]
+      guard let metadata = table.metadata(of: frame), !metadata.value.state.isOf(.unmanaged) else {
+        throw failed(.frameOutOfReach(frame))
+      }
+    }
+  }
+
+  /// The shortest way: an area whose addresses and tables were kept.
+  /// - Returns: its first page; zero, which is in no range, where that was not done.
+  @inline(__always)
+  private func lendKept(_ borrowed: UnsafeBufferPointer<FrameNumber>, _ traits: AreaTraits) -> UInt64 {
+    let count = UInt64(borrowed.count)
+    guard count <= AreaCache.largest, reclaim.mode != .strict else { return 0 }
+    return cpus.attempt(otherwise: 0) { cpu in
+      guard let area = reclaim.keptAtOnce(count, traits, cpu), tags.addAtOnce(.areas, traits.tag, 0, cpu)
+      else { return 0 }
+      reclaim.take(area, count, cpu)
+      unsafe write(borrowed, area, traits, cpu)
+      announce(area.value.pages)
+      return publish(area, traits, cpu)
+    }
+  }
+
+  @inline(never)
+  private func lend(
+    _ borrowed: UnsafeBufferPointer<FrameNumber>, _ traits: AreaTraits, mayWait: Bool
+  ) throws(MemoryError) -> UInt64 {
+    let request = Areas.Request(pages: PageCount(UInt64(borrowed.count)), traits: traits, place: nil)
+    guard tags.contains(traits.tag) else { throw failed(.tagsExhausted(limit: tags.count)) }
+    if let first = unsafe try lendReused(borrowed, request, mayWait: mayWait) { return first }
+    let first = try retrying(mayWait: mayWait) { (cpu) throws(MemoryError) in
+      let area = areas.pool[try reserveBorrowing(request, cpu)]
+      tags.add(.areas, traits.tag, 0, cpu)
+      unsafe write(borrowed, area, traits, cpu)
+      return publish(area, traits, cpu)
+    }
+    announce(PageRange(unchecked: PageNumber(first), count: request.pages))
+    return first
+  }
+
+  /// The addresses and tables of a freed area, after this CPU's share of the work that frees have left.
+  private func lendReused(
+    _ borrowed: UnsafeBufferPointer<FrameNumber>, _ request: Areas.Request, mayWait: Bool
+  ) throws(MemoryError) -> UInt64? {
+    guard reclaim.mode != .strict else { return nil }
+    let (pages, traits) = (request.pages.rawValue, request.traits)
+    let span = pages &+ UInt64(traits.guardPages)
+    var isOverBound = false
+    let found = try entering { (cpu) throws(MemoryError) -> UInt64? in
+      isOverBound = reclaim.relieve(pages, span: span, cpu)
+      guard let area = reclaim.reuse(pages, traits, cpu) else { return nil }
+      tags.add(.areas, traits.tag, 0, cpu)
+      unsafe write(borrowed, area, traits, cpu)
+      return publish(area, traits, cpu)
+    }
+    if isOverBound && mayWait { relieve(span) }
+    if let found { announce(PageRange(unchecked: PageNumber(found), count: request.pages)) }
+    return found
+  }
+
+  /// A new area with its tables, all but published.
+  private func reserveBorrowing(
+    _ request: Areas.Request, _ cpu: borrowing CPU
+  ) throws(MemoryError) -> UInt32 {
+    let instance = areas[request.traits.instance]
+    let area = try areas.locked(cpu) { () throws(MemoryError) in try instance.reserve(request, cpu) }
+    do throws(MemoryError) {
+      try pin(areas.pool[area].value.pages, frame: nil, cpu)
+    } catch {
+      areas.locked(cpu) { instance.release(area) }
+      throw error
+    }
+    reclaim.rememberFirstEntry(area)
+    return area
+  }
+
+  @inline(__always)
+  private func write(
+    _ borrowed: UnsafeBufferPointer<FrameNumber>, _ area: Stable<AreaDescriptor>, _ traits: AreaTraits,
+    _ cpu: borrowing CPU
+  ) {
+    let attributes = MappingAttributes(traits.protection, cache: traits.cache)
+    let entry = area.value.firstEntry
+    if entry != 0 {
+      unsafe tables.lend(borrowed, at: entry, attributes)
+    } else {
+      unsafe tables.lend(borrowed, from: PageNumber(area.value.first), attributes)
+    }
+    cpu.count(.entriesWritten, borrowed.count)
+    cmachine_step(cmachine_step_entries_written)
+  }
+
+  /// - Returns: the first page.
+  @inline(__always)
+  private func publish(
+    _ area: Stable<AreaDescriptor>, _ traits: AreaTraits, _ cpu: borrowing CPU
+  ) -> UInt64 {
+    let first = area.value.first
+    area.value.traits = traits
+    area.value.byteCount = area.value.pageCount &<< UInt64(pageSize.shift)
+    cpu.rooms.value.hints.value.remember(area, at: first)
+    area.value.resumeBorrowing()
+    return first
+  }
+}
+
+// MARK: - Unmaking
+
+extension MemoryManager {
+  @inline(__always)
+  private func takeBack(_ area: Stable<AreaDescriptor>, in life: UInt64, _ cpu: borrowing CPU) -> Bool {
+    let tag = area.value.traits.tag
+    guard reclaim.retireBorrowed(area, in: life, cpu) else { return false }
+    tags.remove(.areas, tag, 0, cpu)
+    return true
+  }
+
+  @inline(never)
+  private func vunmapOtherwise(_ address: VirtualAddress) throws(MemoryError) {
+    try freeing { (cpu) throws(MemoryError) in
+      let page = address.number(pageSize)
+      guard let number = areas.instance(containing: page)?.find(page) else {
+        throw .badFree(problem(freeing: address))
+      }
+      let area = areas.pool[number]
+      guard let life = area.value.borrowingGeneration else {
+        throw .badFree(area.value.liveGeneration != nil ? .foreign : .alreadyFree)
+      }
+      if !area.value.pages.contains(page) { throw .badFree(.guardPage) }
+      guard page.rawValue == area.value.first else { throw .badFree(.interior) }
+      guard address.isAligned(to: pageSize) else { throw .badFree(.unaligned) }
+      guard takeBack(area, in: life, cpu) else { throw .badFree(.alreadyFree) }
+    }
+  }
+}
