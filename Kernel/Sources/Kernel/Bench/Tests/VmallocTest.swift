@@ -4,7 +4,8 @@ import KernelMemory
 // written from a description of what they do. As there, the time of a test has its set-up and its end in it; it
 // has the purge of what the test left, too. A repeat passes when nothing was refused.
 //
-// Two kinds of tests are not here: that of per-CPU memory, because there is no such function; and the frees by RCU, which this package leaves to the kernel that has an RCU.
+// Two kinds of tests are not here: that of per-CPU memory, because there is no such function; and the frees by
+// RCU, which this package leaves to the kernel that has an RCU.
 
 /// One test of the module.
 protocol VmallocTest {

@@ -6,7 +6,6 @@ struct VmapTest: VmallocTest {
 
   var name: StaticString { "vm_map_ram_test" }
   var loops: UInt64 { 50_000 }
-  var largestFree: UInt64 { UInt64(pages) + 1 }
   var row: StaticString? { pages == 1 ? "test_vm_map_ram_1" : "test_vm_map_ram_64" }
 
   func run(on manager: MemoryManager, _ watcher: inout some LoopWatcher) throws(MemoryError) {
