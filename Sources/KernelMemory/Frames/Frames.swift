@@ -261,19 +261,6 @@ extension Frames {
     return list
   }
 
-  /// This CPU's list of single frames of `zone`, if it holds `count`; of the next lower one where the machine has
-  /// no frames in `zone`.
-  @inline(__always)
-  func cache(holding count: UInt64, _ zone: ZoneKind, _ cpu: borrowing CPU) -> Stable<FrameCache>? {
-    var zone = Int(zone.rawValue)
-    while true {
-      let cache = cpu.rooms.value.frames[zone]
-      if UInt64(truncatingIfNeeded: cache.value.count) >= count { return cache }
-      guard zone > 0, state.value.zones[zone].managed == 0 else { return nil }
-      zone &-= 1
-    }
-  }
-
   /// Frames from this CPU's list; fewer than a batch are worth a refill, more come from the zone directly.
   private func takeCached(_ count: Int, _ zone: Int, into list: inout FrameList, _ cpu: borrowing CPU) {
     let cache = cpu.rooms.value.frames[zone]
