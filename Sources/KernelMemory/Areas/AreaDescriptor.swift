@@ -137,16 +137,9 @@ struct AreaDescriptor: ~Copyable {
 
   /// Hands out an area that nobody else can change now, in another life than the one that it ended in.
   @inline(__always)
-  borrowing func resume() {
+  borrowing func resume(as state: AreaState = .live) {
     let word = stateWord.load(ordering: .relaxed) | 0xff
-    stateWord.store(word &+ 1 &+ UInt64(AreaState.live.rawValue), ordering: .releasing)
-  }
-
-  /// As `resume`, of an area with frames that are its caller's.
-  @inline(__always)
-  borrowing func resumeBorrowing() {
-    let word = stateWord.load(ordering: .relaxed) | 0xff
-    stateWord.store(word &+ 1 &+ UInt64(AreaState.borrowing.rawValue), ordering: .releasing)
+    stateWord.store(word &+ 1 &+ UInt64(state.rawValue), ordering: .releasing)
   }
 
   /// As `resume`, of an area that was parked.

@@ -4,8 +4,9 @@ internal import Synchronization
 //
 // Two layers. The zones keep free memory in buddy blocks: O(orders) a block, no fragmentation that
 // freeing does not undo. In front of them each CPU keeps a short list of single frames for each zone,
-// because nearly all requests are for single frames (a page of vmalloc never needs more): a request pops
-// from it, and only every `batch`th request goes to the zone.
+// because most requests are for single frames: a request pops from it, and only every `batch`th request goes
+// to the zone. Larger blocks have lists, too (`Frames+Blocks`); areas take their frames in blocks
+// (`Frames+Areas`).
 //
 // Invariants, checked by `validate()`:
 //   - every managed frame is in exactly one of: a free block, one CPU's list, somebody's hands;

@@ -6,19 +6,23 @@ internal import Synchronization
 extension Walker {
   /// Where the entry of the first page is, if the others' are behind it in the same table; else zero.
   func firstEntry(of pages: PageRange) -> UInt {
-    guard pages.count.rawValue <= entriesToTableEnd(pages.first, level: 0) else { return 0 }
-    let (lowest, level) = descend(to: 0, for: pages.first)
-    return level == 0 ? entry(lowest, index(of: pages.first, level: 0)).address : 0
+    lowestTable(of: pages).map { entry($0, index(of: pages.first, level: 0)).address } ?? 0
   }
 
   /// As `pin` and `firstEntry` in one, for an area whose table is there.
   /// - Returns: zero, with nothing done, where it is not, or the pages are in several.
   func pinFirstEntry(of pages: PageRange) -> UInt {
-    guard pages.count.rawValue <= entriesToTableEnd(pages.first, level: 0) else { return 0 }
-    let (lowest, level) = descend(to: 0, for: pages.first)
-    guard level == 0 else { return 0 }
+    guard let lowest = lowestTable(of: pages) else { return 0 }
     adjust(lowest, pins: 1)
     return entry(lowest, index(of: pages.first, level: 0)).address
+  }
+
+  /// The one table that the entries of all pages are in; nil where it is not there, or there are several.
+  @inline(__always)
+  private func lowestTable(of pages: PageRange) -> FrameNumber? {
+    guard pages.count.rawValue <= entriesToTableEnd(pages.first, level: 0) else { return nil }
+    let (lowest, level) = descend(to: 0, for: pages.first)
+    return level == 0 ? lowest : nil
   }
 
   /// As `fill`, with one block of 2^`order` frames.

@@ -9,13 +9,15 @@ internal import Synchronization
 //     queued    large: its entries are still there, and a purge step clears them by budget
 //     open      its entries are cleared; its frames and its addresses are in this CPU's open batch
 //     closed    the batch's flush has been requested: nothing is added to it any more
-//     free      every CPU has flushed, and the batch is completed, bit by bit: frames, tables, addresses;
-//               of a small area the addresses and pinned tables stay for a while, in the cool cache
+//     flushed   every CPU has flushed: the batch as a whole is part of this CPU's flushed one, out of which small
+//               areas and their frames are handed out again
+//     free      the rest is completed, bit by bit: frames, tables, addresses; of a small area the addresses
+//               and pinned tables stay for a while, in the cool cache
 //
-// The order is a matter of types. What the page tables give up goes into a `RetiredBatch`. A batch
-// gives up its contents only to `complete`, which wants a `FlushToken`, and only the shootdown makes
-// one, for a request that every CPU has served. The token carries the number of its request: it
-// completes a batch only if the request was made after the batch was last added to.
+// The order is a matter of types. What the page tables give up goes into a `RetiredBatch`. A `FlushedBatch` takes
+// one in for a `FlushToken`, and only the shootdown makes that, for a request that every CPU has served. The
+// token carries the number of its request: it serves for a batch only if the request was made after the batch
+// was last added to.
 //
 // Nothing here waits, so a free is legal in any context. What waits for other CPUs is the façade.
 
@@ -41,7 +43,7 @@ struct Reclaim {
   /// So does one of more work than this, as of 64 pages that are no neighbours in memory: 12 blocks take some 500
   /// instructions.
   static let clearedByFree = 12
-  /// How much of a closed batch one call completes on its way, when it needs what is in it: 12 frames, or 12
+  /// How much of what is flushed one call completes on its way, when it needs what is in it: 12 frames, or 12
   /// areas, take some 500 instructions.
   static let share = 12
   /// Pages that one CPU's warm cache keeps: 1 MiB.

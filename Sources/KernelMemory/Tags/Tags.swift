@@ -198,8 +198,7 @@ extension Tags {
   @inline(__always)
   func canAddAtOnce(_ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) -> Bool {
     let mine = mine(tag, cpu)
-    return mine.value.credit.load(ordering: .relaxed) == 0
-      && mine.value.unseen.load(ordering: .relaxed) >= bytes
+    return mine.value.isUnlimited && mine.value.unseen.load(ordering: .relaxed) >= bytes
   }
 
   /// Counts what was freed.

@@ -145,7 +145,7 @@ extension MemoryManager {
   /// Notes what was asked for in an area that is to go live.
   /// - Returns: its first page.
   @inline(__always)
-  private func note(
+  func note(
     _ area: Stable<AreaDescriptor>, _ traits: AreaTraits, _ byteCount: Int, _ cpu: borrowing CPU
   ) -> UInt64 {
     let first = area.value.first

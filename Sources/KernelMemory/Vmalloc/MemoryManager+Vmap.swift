@@ -18,7 +18,7 @@ extension MemoryManager {
   ///   - mayWait: whether the call may wait for other CPUs; with interrupts off it never does.
   /// - Returns: the address of the first byte, for `vunmap`.
   /// - Throws: `sizeIsZero`, `frameOutOfReach` for a frame that is not the manager's, `tagsExhausted` for a tag
-  ///   that does not exist, `sizeTooLarge`, `rangeExhausted`, `tablesExhausted`, `metadataExhausted`; with
+  ///   that does not exist, `rangeExhausted`, `tablesExhausted`, `metadataExhausted`; with
   ///   nothing mapped.
   public func vmap(
     _ borrowed: UnsafeBufferPointer<FrameNumber>, _ protection: Protection = .readWrite,
@@ -94,35 +94,24 @@ extension MemoryManager {
   ) throws(MemoryError) -> UInt64 {
     let request = Areas.Request(pages: PageCount(UInt64(borrowed.count)), traits: traits, place: nil)
     guard tags.contains(traits.tag) else { throw failed(.tagsExhausted(limit: tags.count)) }
-    if let first = unsafe try lendReused(borrowed, request, mayWait: mayWait) { return first }
-    let first = try retrying(mayWait: mayWait) { (cpu) throws(MemoryError) in
-      let area = areas.pool[try reserveBorrowing(request, cpu)]
-      tags.add(.areas, traits.tag, 0, cpu)
-      unsafe write(borrowed, area, traits, cpu)
-      return publish(area, traits, cpu)
-    }
-    announce(PageRange(unchecked: PageNumber(first), count: request.pages))
-    return first
-  }
-
-  /// The addresses and tables of a freed area, after this CPU's share of the work that frees have left.
-  private func lendReused(
-    _ borrowed: UnsafeBufferPointer<FrameNumber>, _ request: Areas.Request, mayWait: Bool
-  ) throws(MemoryError) -> UInt64? {
-    guard reclaim.mode != .strict else { return nil }
-    let (pages, traits) = (request.pages.rawValue, request.traits)
-    let span = pages &+ UInt64(traits.guardPages)
+    let (pages, span) = (request.pages.rawValue, request.pages.rawValue &+ UInt64(traits.guardPages))
     var isOverBound = false
-    let found = try entering { (cpu) throws(MemoryError) -> UInt64? in
-      isOverBound = reclaim.relieve(pages, span: span, cpu)
-      guard let area = reclaim.reuse(pages, traits, cpu) else { return nil }
+    let first = try retrying(mayWait: mayWait) { (cpu) throws(MemoryError) in
+      // As `makeUnmapped` does its share.
+      if reclaim.mode != .strict { isOverBound = reclaim.relieve(pages, span: span, cpu) }
+      let area: Stable<AreaDescriptor>
+      if let kept = reclaim.reuse(pages, traits, cpu) {
+        area = kept
+      } else {
+        area = areas.pool[try reserveBorrowing(request, cpu)]
+      }
       tags.add(.areas, traits.tag, 0, cpu)
       unsafe write(borrowed, area, traits, cpu)
       return publish(area, traits, cpu)
     }
     if isOverBound && mayWait { relieve(span) }
-    if let found { announce(PageRange(unchecked: PageNumber(found), count: request.pages)) }
-    return found
+    announce(PageRange(unchecked: PageNumber(first), count: request.pages))
+    return first
   }
 
   /// A new area with its tables, all but published.
@@ -162,11 +151,8 @@ extension MemoryManager {
   private func publish(
     _ area: Stable<AreaDescriptor>, _ traits: AreaTraits, _ cpu: borrowing CPU
   ) -> UInt64 {
-    let first = area.value.first
-    area.value.traits = traits
-    area.value.byteCount = area.value.pageCount &<< UInt64(pageSize.shift)
-    cpu.rooms.value.hints.value.remember(area, at: first)
-    area.value.resumeBorrowing()
+    let first = note(area, traits, Int(area.value.pageCount &<< UInt64(pageSize.shift)), cpu)
+    area.value.resume(as: .borrowing)
     return first
   }
 }
