@@ -31,6 +31,8 @@ esac
 whole_number LAPS "${LAPS:-1}"
 whole_number MEMORY "$MEMORY"
 whole_number CPUS "$CPUS"
+# In 1 MiB there is no room for the kernel, and the emulator waits for ever.
+if [ "$MEMORY" -lt 2 ]; then die "run: MEMORY is at least 2, not \"$MEMORY\"" 2; fi
 # As many as a local APIC's ID of 8 bits can tell apart.
 if [ "$CPUS" -gt 255 ]; then die "run: CPUS is at most 255, not \"$CPUS\"" 2; fi
 if [ "$machine" = simulated ] && [ "$CPUS" -gt 1 ]; then
@@ -63,7 +65,7 @@ if [ "$machine" = qemu ]; then
 else
   flags=(--package-path Kernel --scratch-path Kernel/.build-release "${optimised[@]}")
   swift_build "${flags[@]}" --product SimulatedRun
-  "$(swift build "${flags[@]}" --show-bin-path)/SimulatedRun" "$TRACE" "${arguments[@]}" || status=$?
+  "$(swift build "${flags[@]}" --show-bin-path)/SimulatedRun" "${arguments[@]}" -- "$TRACE" || status=$?
 fi
 if [ "$status" -eq 0 ]; then Scripts/compare.sh "$machine" || status=1; fi
 exit "$status"

@@ -76,7 +76,7 @@ public struct BootJob {
     }
     let figures: TraceFigures
     do {
-      figures = try TraceFigures(trace, pairingIn: &tables.areas)
+      figures = try TraceFigures(trace, pairingIn: &tables.order)
     } catch {
       error.write(to: &sink)
       return .badTrace

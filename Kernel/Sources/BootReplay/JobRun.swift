@@ -27,7 +27,7 @@ struct JobRun {
     }
     counters = replay.manager.counters.since(before)
     framesTaken = replay.manager.usedFrames.rawValue &- framesBefore
-    framesPeak = max(framesTaken, replay.totals.peakFrames &- framesBefore)
+    framesPeak = max(framesTaken, replay.totals.peakFrames - framesBefore)
     compareCounters(&replay, lastLine: job.census.lines)
   }
 

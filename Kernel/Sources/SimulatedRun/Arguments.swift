@@ -17,13 +17,14 @@ struct Arguments: Equatable {
   }
 
   static let usage = """
-    usage: SimulatedRun TRACE [--laps N] [--listing all|ends] [--memory SIZE]
+    usage: SimulatedRun [--laps N] [--listing all|ends] [--memory SIZE] [--] TRACE
 
       TRACE            the text of ftrace's trace file, with the events of vmalloc
       --laps N         replay it N times (1)
       --listing WHICH  print all areas that are live at the end, or the first and the last (ends)
       --compare MODE   count what kmalloc and vmalloc do, in lazy or warm mode, instead
       --memory SIZE    bytes of simulated RAM, with K, M or G for powers of 1024 (3G)
+      --               what follows is a trace, also where its name begins with a dash
 
     Exit status: 0 the verdict is good, 1 it is not, 2 there is nothing to replay.
 
@@ -31,21 +32,31 @@ struct Arguments: Equatable {
 
   init(_ words: some Sequence<String>) throws(Refusal) {
     var rest = words.makeIterator()
+    var areOptionsOver = false
     while let word = rest.next() {
+      if areOptionsOver {
+        try setTrace(word)
+        continue
+      }
       switch word {
       case "--help", "-h": wantsHelp = true
       case "--laps": laps = try Self.laps(rest.next())
       case "--listing": listsAllAreas = try Self.listing(rest.next())
       case "--compare": comparedMode = try Self.mode(rest.next())
       case "--memory": memory = try Self.memory(rest.next())
+      case "--": areOptionsOver = true
       case _ where word.hasPrefix("-"): throw Refusal(message: "there is no option \(word)")
-      case _ where trace.isEmpty: trace = word
-      default: throw Refusal(message: "one trace at a time: \(word) is one too many")
+      default: try setTrace(word)
       }
     }
     guard wantsHelp || comparedMode != nil || !trace.isEmpty else {
       throw Refusal(message: "no trace is given")
     }
+  }
+
+  private mutating func setTrace(_ word: String) throws(Refusal) {
+    guard trace.isEmpty else { throw Refusal(message: "one trace at a time: \(word) is one too many") }
+    trace = word
   }
 
   private static func laps(_ word: String?) throws(Refusal) -> UInt64 {

@@ -9,13 +9,15 @@ import Testing
     #expect(arguments.listsAllAreas && arguments.memory == 512 << 20)
     #expect(try Arguments(["a.txt"]).memory == 3 << 30)
     #expect(try Arguments(["--help"]).wantsHelp)
+    #expect(try Arguments(["--laps", "2", "--", "-x.txt"]).trace == "-x.txt")
   }
 
   @Test(arguments: [
     [], ["--laps", "1"], ["a", "b"], ["a", "--laps"], ["a", "--laps", "0"], ["a", "--laps", "x"],
     ["a", "--listing", "some"], ["a", "--memory", "1K"], ["a", "--memory", "G"],
     ["a", "--memory", "99999999999G"],
-    ["a", "--memory", "-1G"], ["a", "--memory", "1T"], ["a", "--unknown"],
+    ["a", "--memory", "-1G"], ["a", "--memory", "1T"], ["a", "--unknown"], ["--"], ["--", "a", "b"],
+    ["-x.txt"],
   ])
   func refused(_ words: [String]) {
     let refusal = #expect(throws: Arguments.Refusal.self) { try Arguments(words) }

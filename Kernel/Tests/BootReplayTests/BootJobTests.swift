@@ -153,8 +153,12 @@ struct JobPrint {
   }
 
   @Test(arguments: [
-    (Line.alloc + Line.free(0xffff_ffff_c050_0000), "line 2: frees 0xffffffffc0500000"),
+    (Line.alloc + Line.free(0xffff_ffff_c033_2000), "line 2: frees 0xffffffffc0332000, which is inside"),
     (Line.alloc + Line.alloc, "line 2: allocates 0xffffffffc0331000"),
+    (
+      Line.alloc + Line.allocation(at: 0xffff_ffff_c033_2000),
+      "line 2: allocates 0xffffffffc0332000, which overlaps"
+    ),
   ])
   func aContradictionIsToldBeforeAnythingIsReplayed(text: String, message: String) throws {
     var computer = try SimulatedComputer(memory: 64 << 20)
@@ -172,6 +176,46 @@ struct JobPrint {
     #expect(print.text.contains("line 2: vmalloc of 67,104,768 bytes was refused: "))
     #expect(print.values["verdict"] == "fail")
     #expect(print.value("areas.total") == 1)
+  }
+
+  /// Nothing to replay is a run with zeros, whose peak is none.
+  @Test(arguments: [
+    Line.prefix() + "sched_switch: a=1\n", Line.allocation(at: 0xffff_ffff_ff00_0000, failed: 1),
+  ])
+  func aTraceWithoutAnAreaComesToZeros(_ text: String) throws {
+    let print = try JobPrint(Array(text.utf8))
+    #expect(print.outcome == .passed)
+    #expect(print.value("areas.total") == 0 && print.value("frames.peak") == 0)
+    #expect(print.text.contains("  peak memory, in bytes                      0 "))
+  }
+
+  @Test func aFirstRequestThatIsRefusedIsReported() throws {
+    let text = Line.allocation(at: 0xffff_ffff_c040_0000, size: 512 << 20)
+    let print = try JobPrint(Array(text.utf8), memory: 64 << 20)
+    #expect(print.outcome == .failed)
+    #expect(print.text.contains("line 1: vmalloc of 536,866,816 bytes was refused: "))
+    #expect(print.values["verdict"] == "fail")
+    #expect(print.value("areas.total") == 0)
+    #expect(try #require(print.value("frames.peak")) < 16)
+  }
+
+  /// Every recording that is switched on at run time has frees of what was there before.
+  @Test func aRecordingThatBeganLateIsReplayed() throws {
+    let text =
+      "# entries-in-buffer/entries-written: 4/504   #P:2\n" + Line.free(0xffff_ffff_c050_0000) + Line.alloc
+      + Line.free(0xffff_ffff_c033_1000) + Line.free(0xffff_ffff_c033_1000)
+    let print = try JobPrint(Array(text.utf8), laps: 2)
+    #expect(print.outcome == .passed)
+    #expect(print.value("areas.total") == 2 && print.value("areas.freed") == 2)
+    #expect(print.value("trace.frees") == 3 && print.value("trace.frees_of_others") == 2)
+    #expect(print.text.contains("  frees of areas unknown                     2  "))
+  }
+
+  @Test func aNameWithAnEscapeSequenceIsShownHarmless() throws {
+    let print = try JobPrint(Array(Line.allocation(at: 0xffff_ffff_c040_0000, by: "a\u{1b}[31m-7").utf8))
+    #expect(print.outcome == .passed)
+    #expect(print.text.contains("\n  a?[31m "))
+    #expect(!print.text.contains("\u{1b}"))
   }
 
   @Test func aPageAloneHasNoGuard() throws {

@@ -13,6 +13,10 @@ func withTrace<Result>(_ text: String, _ body: (TraceText) throws -> Result) ret
   try withTrace(Array(text.utf8), body)
 }
 
+extension TraceText {
+  var string: String { withUTF8 { String(decoding: $0, as: UTF8.self) } }
+}
+
 /// The recordings that come with this package.
 enum Recording {
   static let folder = URL(filePath: #filePath).deletingLastPathComponent()

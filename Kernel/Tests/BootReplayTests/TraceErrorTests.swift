@@ -45,6 +45,23 @@ private let shapes: [BadTrace] = [
     "a snapshot", "0xff7d531e80000000-0xff7d531e80005000   20480 irq_init+0xf4/0x130 vmap\n", line: 1,
     .snapshot),
   BadTrace(
+    "a snapshot of hidden addresses",
+    "0x(____ptrval____)-0x(____ptrval____)   20480 irq_init+0xf4/0x130 vmap\n", line: 1, .snapshot),
+  BadTrace("a snapshot without any", "(ptrval)-(ptrval) 20480 irq_init+0xf4/0x130\n", line: 1, .snapshot),
+  BadTrace("UTF-8 with a mark", bytes: [0xef, 0xbb, 0xbf] + Line.alloc.utf8, line: 1, .byteOrderMark),
+  BadTrace("UTF-16", bytes: [0xff, 0xfe, 0x23, 0, 0x0a, 0], line: 1, .byteOrderMark),
+  BadTrace("a control character in prose", "\u{1b}[1mHere\n", line: 1, .notText(0x1b)),
+  BadTrace("raw output", "18024 1 614597773775 type: 716\n", line: 1, .unusable(.raw)),
+  BadTrace("hex output", "000046e3 00000000 0000008f3a86fb98 type: 716\n", line: 1, .unusable(.hex)),
+  BadTrace(
+    "calls", Line.alloc + Line.prefix() + "alloc_vmap_area <-__get_vm_area_node\n", line: 2,
+    .unusable(.functions)),
+  BadTrace(
+    "calls by trace-cmd", Line.prefix() + "function:    vmalloc <-- load\n", line: 1, .unusable(.functions)),
+  BadTrace("a graph", " 0)   0.123 us    |  vfree();\n", line: 1, .unusable(.functionGraph)),
+  BadTrace("a format file", "name: alloc_vmap_area\nID: 716\nformat:\n", line: 1, .unusable(.format)),
+  BadTrace("lost events by trace-cmd", Line.alloc + "CPU:1 [7 EVENTS DROPPED]\n", line: 2, .lostEvents(7)),
+  BadTrace(
     "a snapshot behind events", Line.alloc + "0x0000000000000000-0x0000000000000000    8192\n", line: 2,
     .snapshot),
   BadTrace("counted lost events", Line.alloc + "CPU:1 [LOST 12 EVENTS]\n", line: 2, .lostEvents(12)),

@@ -25,7 +25,9 @@ import Testing
     ("a b  c-12", "a b  c"), ("a-1-2", "a-1"), ("-5-6", "-5"), ("[kthread]-7", "[kthread]"),
     ("x [000] y-8", "x [000] y"), ("x-1 [000] y-9", "x-1 [000] y"), ("zażółć-3", "zażółć"),
     ("busybox-45    (     45)", "busybox"), ("busybox-45    (-------)", "busybox"),
-    ("(sd-pam)-6", "(sd-pam)"),
+    ("(sd-pam)-6", "(sd-pam)"), ("x-1 [0] 1: a: b-7", "x-1 [0] 1: a: b"),
+    ("y-1 [0] 2.5: a:-7", "y-1 [0] 2.5: a:"), ("a\u{1b}[31m\u{7}-7", "a\u{1b}[31m\u{7}"),
+    ("bash 20874", "bash"), ("my task 20874/20875", "my task"),
   ])
   func tasks(column: String, expected: String) throws {
     #expect(try task(of: Line.allocation(at: 0xffff_ffff_c033_1000, by: column)) == expected)
@@ -35,6 +37,70 @@ import Testing
   func columnsBehindTheCPU(_ columns: String) throws {
     let line = Line.alloc.replacing("[001] d..1.    36.462497: ", with: columns)
     #expect(try task(of: line) == "init")
+  }
+
+  /// Heads of other tools and options, without a CPU column in brackets.
+  @Test(arguments: [
+    ("    bash-17901   1.....   24389us+: ", "bash"), ("    bash-17901   0d..1.      3us : ", "bash"),
+    ("    bash   17901   1 0 00000000 00000000 [249a62fd] 24.389ms (+0.315ms): ", "bash"),
+    ("    a 1 b 20874   651.867004:        vmalloc:", "a 1 b"),
+    ("    bash 20874/20874  651.867004946: vmalloc:", "bash"),
+    ("    init-1  [001] d..1.    36.462497: vmalloc:", "init"), ("", ""),
+  ])
+  func headsOfOtherForms(_ head: String, expected: String) throws {
+    #expect(try task(of: Line.alloc.replacing(Line.prefix(), with: head)) == expected)
+  }
+
+  @Test func aLineOfPerfTraceHasItsArgumentsByName() throws {
+    let line =
+      "     0.000 (  ): my bash/21335 vmalloc:alloc_vmap_area(addr: 0xffffc90002e88000, size: 20480, "
+      + "align: 16384, vstart: -60473139527680, vend: -25288767438849)\n 1.5 a/2 vmalloc:free_vmap_area_noflush(va_start: "
+      + "0xffffc90002e88000, nr_lazy: 5)\n"
+    let found = try events(of: line) { event -> [UInt64] in
+      switch event {
+      case .allocation(let area): [area.address, area.byteCount, area.range.start, area.range.end]
+      case .free(let address): [address]
+      default: []
+      }
+    }
+    let address: UInt64 = 0xffff_c900_02e8_8000
+    #expect(found == [[address, 20480, 0xffff_c900_0000_0000, 0xffff_e8ff_ffff_f000], [address]])
+    #expect(try task(of: line) == "my bash")
+  }
+
+  /// A payload that anybody may write cannot pass for an event, since a name has no room for all of that.
+  @Test func aMarkerIsNoEventOfVmalloc() throws {
+    let text = Line.prefix() + "tracing_mark_write: x-1 [000] 1.0: alloc_vmap_area: va_start: 8192\n"
+    #expect(try withTrace(text) { try TraceCensus($0) }.others == 1)
+  }
+
+  @Test func whoReadsItemsGoesOnBehindErrorsAndLostEvents() throws {
+    let text =
+      "prose\n" + Line.alloc + "a\0b\nCPU:0 [LOST 3 EVENTS]\nbash 1 [000] 1.5: vmalloc:other: a=1\n"
+      + "\tffffffff81607dc4 alloc_vmap_area+0x684 ([kernel.kallsyms])\n => vfree\ncpus=2\n" + Line.alloc
+    var found: [String] = []
+    withTrace(text) { trace in
+      var reader = TraceReader(trace, behind: 10)
+      while true {
+        do throws(TraceError) {
+          guard let item = try reader.nextItem() else { return }
+          switch item {
+          case .event(let event, let prefix):
+            if case .other = event { found.append("other") } else { found.append(prefix.timestamp.string) }
+          case .frame(let name): found.append(name.string)
+          case .lost(let count): found.append("lost \(count)")
+          case .comment: found.append("comment")
+          }
+        } catch {
+          found.append("line \(error.line)")
+        }
+      }
+    }
+    #expect(
+      found == [
+        "line 11", "36.462497", "line 13", "lost 3", "other", "alloc_vmap_area", "vfree", "comment",
+        "36.462497",
+      ])
   }
 
   @Test func anAllocationHasAllItsFields() throws {

@@ -3,6 +3,8 @@ internal import KernelMemory
 /// The tables of one run, in memory of the caller's.
 struct JobTables {
   var areas: ProbeTable<LiveArea>
+  /// The same areas by address, while the recording is being checked.
+  var order: AreaTree
   var tasks: ProbeTable<TaskEntry>
   var sizes: ProbeTable<SizeEntry>
 
@@ -15,6 +17,7 @@ struct JobTables {
     return ProbeTable<LiveArea>.byteCount(capacity: allocations)
       + ProbeTable<TaskEntry>.byteCount(capacity: min(allocations, mostTasks) + 1)
       + ProbeTable<SizeEntry>.byteCount(capacity: allocations)
+      + AreaTree.byteCount(capacity: allocations)
   }
 
   /// Nil where `memory` is smaller, or not aligned to 16 bytes.
@@ -24,10 +27,12 @@ struct JobTables {
     var rest = unsafe memory
     guard let areas = unsafe ProbeTable<LiveArea>(capacity: allocations, in: &rest),
       let tasks = unsafe ProbeTable<TaskEntry>(capacity: taskCount, in: &rest),
-      let sizes = unsafe ProbeTable<SizeEntry>(capacity: allocations, in: &rest)
+      let sizes = unsafe ProbeTable<SizeEntry>(capacity: allocations, in: &rest),
+      let order = unsafe AreaTree(capacity: allocations, in: &rest)
     else { return nil }
     self.areas = areas
     self.tasks = tasks
     self.sizes = sizes
+    self.order = order
   }
 }

@@ -6,7 +6,7 @@ struct LiveArea: ProbeEntry {
   var byteCount: UInt64
   /// The line of the allocation.
   var line: UInt64
-  /// Where it is here; zero while the recording is only being checked.
+  /// Where it is here.
   var address: UInt64 = 0
   /// Counts the areas of all laps: no two areas have the same pattern.
   var ordinal: UInt64 = 0

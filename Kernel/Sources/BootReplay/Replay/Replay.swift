@@ -2,8 +2,9 @@
 //
 // Each alloc_vmap_area of the recording becomes a vmalloc of its bytes less the guard page, with its
 // alignment, in the range that stands for its own; each free_vmap_area_noflush is the vfree of the area that
-// the recording had at that address. Where our manager puts an area is its own affair: recorded addresses are
-// names. A recorded purge is the recorded kernel's way to give ranges back, and ours has its own.
+// the recording had at that address, or of nothing where that was allocated before the recording began. Where
+// our manager puts an area is its own affair: recorded addresses are names. A recorded purge is the recorded
+// kernel's way to give ranges back, and ours has its own.
 //
 // A lap is the recording from its first event to its last. What is live at its end is checked; then, but
 // for the last lap, freed, so that every lap begins with nothing.
@@ -24,12 +25,13 @@ struct Replay {
   var callers: Callers
   var ranges = RangeTable()
   var verifier = Verifier()
-  var totals = ReplayTotals()
+  var totals: ReplayTotals
 
   init(on manager: MemoryManager, tables: JobTables) {
     self.manager = manager
     self.tables = tables
     callers = Callers(manager)
+    totals = ReplayTotals(usedFrames: manager.usedFrames.rawValue)
   }
 
   /// Replays the recording once. It has been counted and paired: nothing in it is malformed.

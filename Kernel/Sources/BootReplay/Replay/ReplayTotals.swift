@@ -10,10 +10,13 @@ struct ReplayTotals {
   var pagesFreed: UInt64 = 0
   var peakPages: UInt64 = 0
   /// The most frames that the manager had handed out, to whomever.
-  var peakFrames: UInt64 = 0
+  var peakFrames: UInt64
   /// Areas of one page, which had no guard in the recording.
   var unguarded: UInt64 = 0
   var scatter = Scatter()
+
+  /// - Parameter usedFrames: those that the manager has handed out before the replay.
+  init(usedFrames: UInt64) { peakFrames = usedFrames }
 
   var livePages: UInt64 { pagesAllocated - pagesFreed }
 

@@ -22,6 +22,7 @@ extension Report {
     sink.value("trace.allocations", job.census.allocations)
     sink.value("trace.allocations_failed", job.census.failedAllocations)
     sink.value("trace.frees", job.census.frees)
+    sink.value("trace.frees_of_others", run.figures.freesOfOthers)
     sink.value("trace.purges", job.census.purges)
     sink.value("trace.others", job.census.others)
     sink.value("trace.overwritten", job.census.overwritten)

@@ -36,6 +36,11 @@ struct Report {
     sink.heading("The recording")
     sink.figure("allocations", census.allocations, "alloc_vmap_area")
     sink.figure("frees", census.frees, "free_vmap_area_noflush")
+    if run.figures.freesOfOthers > 0 {
+      sink.figure(
+        "frees of areas unknown", run.figures.freesOfOthers,
+        "allocated before, or without an event; passed over")
+    }
     sink.figure("purges", census.purges, "purge_vmap_area_lazy, which are not replayed")
     if census.failedAllocations > 0 {
       sink.figure("failed allocations", census.failedAllocations, "not replayed: there was no room for them")
@@ -71,9 +76,13 @@ struct Report {
         "allocations elsewhere", replay.ranges.sharing, "in further ranges, in the last row's place")
     }
     sink.write(
-      "  Modules, vmap, per-CPU memory and devices (ioremap) leave the same event as vmalloc does, so all\n")
+      "  Modules, vmap and devices (ioremap) leave the same event as vmalloc, so all areas are replayed\n"
+    )
     sink.write(
-      "  areas are replayed as RAM: a range of a device is not told from others, and no device is touched.\n")
+      "  as RAM: a range of a device is not told from others, and no device is touched. Chunks of per-CPU\n")
+    sink.write(
+      "  memory leave an event when they are freed, and none when they are allocated: they are passed over.\n"
+    )
   }
 
   private func writeRefusal(_ error: MemoryError, to sink: inout some TextSink) {

@@ -38,6 +38,38 @@ struct TraceCursor {
     return true
   }
 
+  /// Reads an address of a listing: hexadecimal, or a word that hides it, behind 0x or without.
+  mutating func skipPointer() -> Bool {
+    let hasPrefix = skip("0x")
+    if skip("(") {
+      while position < text.count, text[position] != UInt8(ascii: ")") {
+        guard text[position].isLetterOfPointer else { return false }
+        position += 1
+      }
+      return skip(")")
+    }
+    return hasPrefix && skipHexDigits()
+  }
+
+  /// The number behind `NAME: ` among arguments in parentheses; zero where it is not there. A negative number
+  /// is the address of the same bits.
+  func argument(_ field: TraceError.Field) throws(TraceError) -> UInt64 {
+    var cursor = self
+    while !cursor.isAtEnd {
+      cursor.skipBlanks()
+      guard cursor.skip(field.name), cursor.skip(":") else {
+        _ = cursor.word()
+        continue
+      }
+      cursor.skipBlanks()
+      let isNegative = cursor.skip("-")
+      let value = try cursor.number(field)
+      guard cursor.skip(",") || cursor.skip(")") else { throw TraceError(line: line, .malformed(field)) }
+      return isNegative ? 0 &- value : value
+    }
+    return 0
+  }
+
   /// Reads `NAME=NUMBER`, or `NAME: NUMBER` as some of these events have it.
   mutating func number(of field: TraceError.Field) throws(TraceError) -> UInt64 {
     skipBlanks()
@@ -65,5 +97,12 @@ struct TraceCursor {
     }
     guard position > start else { throw TraceError(line: line, .malformed(field)) }
     return value
+  }
+}
+
+extension UInt8 {
+  /// What stands for an address that is hidden: `(ptrval)`, `(____ptrval____)`, `(null)`.
+  fileprivate var isLetterOfPointer: Bool {
+    self == UInt8(ascii: "_") || self >= UInt8(ascii: "a") && self <= UInt8(ascii: "z")
   }
 }

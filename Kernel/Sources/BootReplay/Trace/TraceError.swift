@@ -15,6 +15,10 @@ public struct TraceError: Error, Equatable {
     case empty
     /// A byte that no text has.
     case notText(UInt8)
+    /// The text begins with a byte order mark.
+    case byteOrderMark
+    /// Output of ftrace's that says nothing about areas.
+    case unusable(Output)
     /// The last line has no end.
     case truncated
     /// The header announces more events than follow.
@@ -29,10 +33,15 @@ public struct TraceError: Error, Equatable {
     case malformed(Field)
     /// A number of more than 64 bits.
     case overflow(Field)
-    /// A free of an address that no live allocation has.
-    case freeWithoutAllocation(UInt64)
-    /// An allocation at an address that is live since the given line.
-    case allocatedTwice(UInt64, since: UInt64)
+    /// A free of an address inside an area, which is live since the given line.
+    case freeInsideArea(UInt64, since: UInt64)
+    /// An allocation that overlaps an area, which is live since the given line.
+    case overlap(UInt64, since: UInt64)
+  }
+
+  /// What ftrace can print instead of events in words.
+  public enum Output: Equatable, Sendable {
+    case raw, hex, functions, functionGraph, format
   }
 
   /// A part of a line, by the name that ftrace prints.
@@ -52,6 +61,7 @@ public struct TraceError: Error, Equatable {
     case start
     case end
     case numPurged
+    case address
 
     var name: StaticString {
       switch self {
@@ -70,6 +80,7 @@ public struct TraceError: Error, Equatable {
       case .start: "start"
       case .end: "end"
       case .numPurged: "num_purged"
+      case .address: "addr"
       }
     }
   }
@@ -118,15 +129,21 @@ extension TraceError.Problem {
       sink.write("the number in ")
       sink.write(field.name)
       sink.write(" does not fit into 64 bits")
-    case .freeWithoutAllocation(let address):
-      sink.write("frees 0x")
-      sink.write(hex: address, width: 16)
-      sink.write(", which the trace never allocated or has freed already")
-    case .allocatedTwice(let address, let since):
-      sink.write("allocates 0x")
-      sink.write(hex: address, width: 16)
-      sink.write(", which is allocated since line ")
+    case .freeInsideArea(let address, let since):
+      sink.write("frees ")
+      sink.write(address: address)
+      sink.write(", which is inside an area that is allocated since line ")
       sink.write(decimal: since)
+    case .overlap(let address, let since):
+      sink.write("allocates ")
+      sink.write(address: address)
+      sink.write(", which overlaps an area that is allocated since line ")
+      sink.write(decimal: since)
+    case .byteOrderMark:
+      sink.write("the trace begins with a byte order mark, so an editor has saved it anew; ")
+      sink.write("save it as UTF-8 without one")
+    case .unusable(let output):
+      output.write(to: &sink)
     }
   }
 
@@ -137,5 +154,21 @@ extension TraceError.Problem {
       sink.write(" ")
     }
     sink.write("events here, so what was live after is unknown; record again with a larger buffer_size_kb")
+  }
+}
+
+extension TraceError.Output {
+  fileprivate func write(to sink: inout some TextSink) {
+    switch self {
+    case .raw: sink.write("this is ftrace's raw output: its events have no names; echo noraw > trace_options")
+    case .hex: sink.write("this is ftrace's hex output: its events have no names; echo nohex > trace_options")
+    case .functions: sink.write("this is a function tracer's output: ")
+    case .functionGraph: sink.write("this is the function graph tracer's output: ")
+    case .format:
+      sink.write("this is the format file of an event, which says how its lines look and has none")
+    }
+    if self == .functions || self == .functionGraph {
+      sink.write("calls say nothing about areas; echo nop > current_tracer, and enable events/vmalloc")
+    }
   }
 }

@@ -1,6 +1,10 @@
 /// What a replay of a recording must come to, by the recording alone. Made in a second pass, which pairs
 /// every free with its allocation: a recording whose events contradict each other is refused before the
 /// memory manager has seen any of them.
+///
+/// A free of an address that nothing is at is no contradiction: what was there was allocated before the
+/// recording began, or is of the kind that leaves no event when it is allocated (chunks of per-CPU memory).
+/// It is counted and passed over. A free inside a live area, and a live area that overlaps another, are.
 public struct TraceFigures: Equatable {
   /// Areas that are never freed, and their bytes.
   public private(set) var liveAreas: UInt64 = 0
@@ -8,37 +12,48 @@ public struct TraceFigures: Equatable {
   /// The most bytes that were live at once. All bytes are with guard pages, as the recording has them.
   public private(set) var peakBytes: UInt64 = 0
   public private(set) var peakAreas: UInt64 = 0
+  /// Frees of areas whose allocation is not in the recording.
+  public private(set) var freesOfOthers: UInt64 = 0
 
-  /// `table` has room for every allocation of the recording; it is empty before and after.
-  init(_ trace: TraceText, pairingIn table: inout ProbeTable<LiveArea>) throws(TraceError) {
+  /// - Parameter areas: empty, with room for every allocation of the recording.
+  init(_ trace: TraceText, pairingIn areas: inout AreaTree) throws(TraceError) {
     var reader = TraceReader(trace)
     while let event = try reader.next() {
       switch event {
       case .allocation(let allocation) where !allocation.failed:
-        let area = LiveArea(recorded: allocation.address, byteCount: allocation.byteCount, line: reader.line)
-        if let earlier = table.find(area.key) {
-          let since = table[earlier].line
-          throw TraceError(line: reader.line, .allocatedTwice(allocation.address, since: since))
-        }
-        _ = table.insert(area)
-        add(allocation.byteCount)
-      case .free(let address):
-        guard let slot = table.find(address) else {
-          throw TraceError(line: reader.line, .freeWithoutAllocation(address))
-        }
-        liveAreas -= 1
-        liveBytes -= table[slot].byteCount
-        table.remove(at: slot)
+        try allocate(allocation, line: reader.line, in: &areas)
+      case .free(let address): try free(address, line: reader.line, in: &areas)
       case .allocation, .purge, .other: break
       }
     }
-    table.removeAll()
   }
 
-  private mutating func add(_ byteCount: UInt64) {
+  private mutating func allocate(
+    _ allocation: TraceAllocation, line: UInt64, in areas: inout AreaTree
+  ) throws(TraceError) {
+    let (address, byteCount) = (allocation.address, allocation.byteCount)
+    if let earlier = areas.area(overlapping: address, byteCount: byteCount) {
+      throw TraceError(line: line, .overlap(address, since: earlier.line))
+    }
+    _ = areas.insert(OrderedArea(address: address, byteCount: byteCount, line: line))
     liveAreas += 1
     liveBytes = liveBytes &+ byteCount
     peakAreas = max(peakAreas, liveAreas)
     peakBytes = max(peakBytes, liveBytes)
+  }
+
+  private mutating func free(
+    _ address: UInt64, line: UInt64, in areas: inout AreaTree
+  ) throws(TraceError) {
+    guard let area = areas.area(overlapping: address, byteCount: 1) else {
+      freesOfOthers += 1
+      return
+    }
+    guard area.address == address else {
+      throw TraceError(line: line, .freeInsideArea(address, since: area.line))
+    }
+    _ = areas.remove(address)
+    liveAreas -= 1
+    liveBytes -= area.byteCount
   }
 }
