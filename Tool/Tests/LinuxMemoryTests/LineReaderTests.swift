@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 
 @testable import LinuxMemory
@@ -20,6 +21,20 @@ import Testing
     #expect(try lines("a") == ["1:a"])
     #expect(try lines("a\nbc\n") == ["1:a", "2:bc"])
     #expect(try lines("\n\nx") == ["1:", "2:", "3:x"])
+  }
+
+  @Test func aLineAcrossChunksOfAPipeIsWholeAndTheLastOneIsNotLost() throws {
+    let path = "/tmp/vmalloc-lines-\(getpid())"
+    let long = String(repeating: "x", count: 700_000)
+    let file = try #require(unsafe fopen(path, "w"))
+    _ = unsafe fputs("first\n\(long)\nlast", file)
+    unsafe fclose(file)
+    defer { unlink(path) }
+    var reader = try LineReader(path: path)
+    var counts: [Int] = []
+    try reader.forEachLine { line, _ in counts.append(line.count) }
+    #expect(counts == [5, 700_000, 4])
+    #expect(reader.byteCount == 6 + 700_001 + 4)
   }
 
   @Test func aMissingFileIsNamed() {

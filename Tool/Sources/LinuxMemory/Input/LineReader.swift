@@ -62,8 +62,9 @@ public struct LineReader: ~Copyable {
         try body(buffer.span.extracting(begin..<newline), number)
         begin = newline + 1
       }
-      if try !fill(keeping: begin) { break }
+      let isMore = try fill(keeping: begin)
       begin = 0
+      if !isMore { break }
     }
     if begin < end {
       number += 1
@@ -90,7 +91,6 @@ public struct LineReader: ~Copyable {
 
   /// Moves the unfinished line to the front and reads behind it; false at the end of the file.
   private mutating func fill(keeping begin: Int) throws(InputError) -> Bool {
-    if descriptor < 0 { return false }
     let kept = end - begin
     let room = max(Self.chunk, kept)
     if begin > 0 {
@@ -98,11 +98,12 @@ public struct LineReader: ~Copyable {
         if let base = bytes.baseAddress { unsafe _ = memmove(base, base + begin, kept) }
       }
     }
-    if buffer.count < kept + room {
+    if descriptor >= 0, buffer.count < kept + room {
       buffer.append(contentsOf: repeatElement(0, count: kept + room - buffer.count))
     }
     end = kept
     searched = kept
+    if descriptor < 0 { return false }
     let count = readSome(at: kept)
     if count < 0 { throw InputError.fromErrno(name, errno) }
     end += count

@@ -1,18 +1,87 @@
 import ArgumentParser
 import LinuxMemory
 
+/// The forms of a report.
+enum FormatChoice: String, ExpressibleByArgument, CaseIterable {
+  case table, json, csv, openmetrics, kernel
+}
+
 /// Sums up a list of areas.
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Show who holds the vmalloc space: areas, address space, pages.")
+    abstract: "Show who holds the vmalloc space: areas, address space, pages.",
+    discussion: """
+      FILE is a copy of /proc/vmallocinfo, also one that went through mail, a terminal or a log; of \
+      /proc/allocinfo; or the allocation table of an out-of-memory report. Without FILE the running kernel is \
+      asked, for which root is needed.
 
-  @Argument(help: "A copy of /proc/vmallocinfo; - is standard input.")
-  var file = "/proc/vmallocinfo"
+      EXAMPLES
+        vmalloc inspect                          who holds how much, now
+        vmalloc inspect --by module bug.txt      a list out of a bug report
+        vmalloc inspect --kind ioremap --by none every device mapping
+        dmesg | vmalloc inspect -                the table of an out-of-memory report
+        vmalloc inspect --fail-over 2G -j        for a script: status 1 from 2 GiB of pages on
+      """)
+
+  @Argument(help: "The list to read; - is standard input.", completion: .file())
+  var file = InputOptions.live
+
+  @OptionGroup var input: InputOptions
+  @OptionGroup var view: ViewOptions
+
+  @Option(help: "table, json, csv, openmetrics, or kernel: one repaired line an area, as a kernel prints it.")
+  var format = FormatChoice.table
+
+  @Flag(name: [.customShort("j"), .long], help: "As --format json.")
+  var json = false
+
+  @Flag(name: [.customShort("p"), .long], help: "As --format openmetrics, for node_exporter.")
+  var openmetrics = false
+
+  @Flag(help: "Bytes in full instead of KiB and MiB.")
+  var bytes = false
+
+  @Option(help: "When to use colours: auto, always, never.")
+  var color = ColorChoice.auto
+
+  @Option(help: "End with status 1 if the pages, or an allocation list's bytes, are more: 64M, 1.5G.")
+  var failOver: String?
+
+  mutating func validate() throws {
+    if let failOver, Sizes.parse(failOver) == nil {
+      throw ValidationError("--fail-over takes a size such as 64M or 1.5G, not '\(failOver)'.")
+    }
+    if json { format = .json }
+    if openmetrics { format = .openmetrics }
+  }
 
   func run() throws {
-    var reader = try LineReader(path: file)
-    var lines = 0
-    try reader.forEachLine { _, number in lines = number }
-    print("\(reader.name): \(lines) lines")
+    try ExitStatus.catching {
+      let snapshot = try input.read(file, keepingAreas: view.by == .none || format == .kernel)
+      let report = InspectReport(snapshot, view)
+      print(report)
+      for note in snapshot.report.notes { Screen.complain("vmalloc: \(note)") }
+      try checkLimit(report)
+    }
+  }
+
+  private func print(_ report: InspectReport) {
+    switch format {
+    case .table:
+      let table = InspectTable(report: report, paint: Paint(color), width: Screen.width, isExact: bytes)
+      Screen.print(table.lines)
+    case .json, .csv, .openmetrics: break
+    case .kernel: Screen.print(report.listedAreas.map(report.snapshot.line(of:)))
+    }
+  }
+
+  private func checkLimit(_ report: InspectReport) throws {
+    guard let failOver, let limit = Sizes.parse(failOver) else { return }
+    let allocated = UInt64(max(0, report.snapshot.allocinfo.totalBytes))
+    let bytes = report.snapshot.areaCount > 0 ? report.summary.pageBytes : allocated
+    if bytes > limit {
+      Screen.complain("vmalloc: \(Sizes.human(bytes)) are more than \(failOver).")
+      throw ExitStatus.limitMet.code
+    }
   }
 }

@@ -1,0 +1,32 @@
+import Glibc
+
+/// Standard output and standard error.
+enum Screen {
+  /// The width of the terminal, or nil where output goes elsewhere.
+  static var width: Int? {
+    guard isatty(STDOUT_FILENO) == 1 else { return nil }
+    var size = winsize()
+    if unsafe ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 { return Int(size.ws_col) }
+    return Int(Environment.value("COLUMNS")) ?? 80
+  }
+
+  /// Writes lines in one go. A reader that went away ends the program quietly, as it does other tools.
+  static func print(_ lines: [String]) { write(lines.joined(separator: "\n") + (lines.isEmpty ? "" : "\n")) }
+
+  /// Writes text to standard output.
+  static func write(_ text: String) { write(text, to: STDOUT_FILENO) }
+
+  /// Writes a line to standard error.
+  static func complain(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
+
+  private static func write(_ text: String, to descriptor: Int32) {
+    var bytes = text[...].utf8
+    while !bytes.isEmpty {
+      let piece = Array(bytes.prefix(1 << 16))
+      let written = unsafe piece.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if written < 0 && errno == EINTR { continue }
+      if written <= 0 { exit(errno == EPIPE ? 0 : ExitStatus.unreadable.rawValue) }
+      bytes = bytes.dropFirst(written)
+    }
+  }
+}

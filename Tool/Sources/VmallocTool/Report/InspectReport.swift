@@ -1,0 +1,43 @@
+import LinuxMemory
+
+/// All that `inspect` has to say about a list, before a format is chosen.
+struct InspectReport {
+  let snapshot: Snapshot
+  let view: ViewOptions
+  let summary: Summary
+  let shown: [AreaGroup]
+  let rest: AreaGroup?
+  let layout: Layout?
+
+  init(_ snapshot: Snapshot, _ view: ViewOptions) {
+    self.snapshot = snapshot
+    self.view = view
+    summary = Summary(snapshot, view.areaFilter)
+    layout = snapshot.layout()
+    if let grouping = view.by.grouping {
+      (shown, rest) = view.arrange(snapshot.groups(by: grouping, view.areaFilter))
+    } else {
+      (shown, rest) = ([], nil)
+    }
+  }
+
+  var comparison: UsedComparison {
+    let whole = view.areaFilter.isEmpty ? summary : Summary(snapshot, AreaFilter())
+    return UsedComparison(
+      meminfo: snapshot.meminfo, pageBytes: whole.pageBytes, space: whole.all.space, pageSize: whole.pageSize)
+  }
+
+  /// The single areas that pass, in order, cut after `top`.
+  var listedAreas: [Area] {
+    let filter = view.areaFilter
+    var areas = snapshot.areas.filter { filter.accepts(snapshot.kind(of: $0), snapshot.callers[$0.caller]) }
+    let callers = snapshot.callers
+    switch view.sort {
+    case .pages: areas.sort { ($0.pages ?? 0, $0.space, $1.start) > ($1.pages ?? 0, $1.space, $0.start) }
+    case .space: areas.sort { ($0.space, $1.start) > ($1.space, $0.start) }
+    case .count: break
+    case .name: areas.sort { callers[$0.caller].text < callers[$1.caller].text }
+    }
+    return view.top > 0 ? Array(areas.prefix(view.top)) : areas
+  }
+}

@@ -1,0 +1,115 @@
+import LinuxMemory
+
+/// `inspect` for people.
+struct InspectTable {
+  let report: InspectReport
+  let paint: Paint
+  let width: Int?
+  /// Numbers of bytes in full.
+  let isExact: Bool
+
+  private func size(_ bytes: UInt64) -> String { isExact ? "\(bytes)" : Sizes.human(bytes) }
+
+  var lines: [String] {
+    var lines: [String] = []
+    if report.snapshot.areaCount > 0 {
+      lines += Self.lines(
+        report.summary.facts(report.snapshot) + layoutFacts + report.comparison.facts, paint, width)
+      lines.append("")
+      lines += report.view.by == .none ? areaLines : groupLines
+    } else {
+      lines += Self.lines(report.comparison.facts, paint, width)
+    }
+    return lines
+  }
+
+  /// The head of a report.
+  static func lines(_ facts: [Fact], _ paint: Paint, _ width: Int?) -> [String] {
+    var table = Table([
+      Table.Column(title: "", isRight: false), Table.Column(title: ""),
+      Table.Column(title: "", isRight: false, isFlexible: true),
+    ])
+    for fact in facts { table.add([fact.label, fact.value, fact.note], fact.style) }
+    return table.lines(width: width, paint, hasHeading: false)
+  }
+
+  private var layoutFacts: [Fact] {
+    guard let layout = report.layout else { return [] }
+    var facts: [Fact] = []
+    for region in layout.regions {
+      guard let hole = region.largestHole else { continue }
+      facts.append(
+        Fact(
+          label: "largest hole", value: Sizes.human(hole.size),
+          note: "between areas of the \(region.name) space, at 0x\(String(hole.start, radix: 16))"))
+    }
+    if layout.overlaps > 0 {
+      facts.append(
+        Fact(
+          label: "overlaps", value: "\(layout.overlaps)",
+          note: "areas begin inside another: one area listed twice, or two lists in one", style: .warning))
+    }
+    return facts
+  }
+
+  private var groupLines: [String] {
+    let isByNode = report.view.by == .node
+    var table = Table([
+      Table.Column(title: "PAGES"), Table.Column(title: "SPACE"), Table.Column(title: "AREAS"),
+      Table.Column(title: "GUARD"), Table.Column(title: "NODES", isRight: false),
+      Table.Column(title: report.view.by.rawValue.uppercased(), isRight: false, isFlexible: true),
+    ])
+    let hasNodes = !isByNode && report.summary.all.nodes.filter { $0 > 0 }.count > 1
+    func add(_ group: AreaGroup, _ style: Style) {
+      let sums = group.sums
+      let guards = report.summary.guardBytes(of: sums)
+      table.add(
+        [
+          sums.pages == 0 ? "-" : size(report.summary.bytes(of: sums)),
+          isByNode && sums.areas == 0 ? "" : size(sums.space),
+          isByNode && sums.areas == 0 ? "" : "\(sums.areas)",
+          guards == 0 ? "" : size(guards),
+          hasNodes ? Self.nodes(sums.nodes) : "",
+          Text.printable(group.module.isEmpty ? group.name : "\(group.name) [\(group.module)]", 200)
+            + Self.note(group),
+        ], style)
+    }
+    for group in report.shown where !group.hasNoOwner { add(group, .plain) }
+    if let rest = report.rest { add(rest, .quiet) }
+    for group in report.shown where group.hasNoOwner { add(group, .quiet) }
+    return table.lines(width: width, paint)
+  }
+
+  private static func note(_ group: AreaGroup) -> String {
+    switch group.kind {
+    case .unpurged? where group.hasNoOwner: " (freed, not yet flushed: no memory)"
+    case .mapRAM? where group.hasNoOwner: " (nobody is named)"
+    default: ""
+    }
+  }
+
+  static func nodes(_ pages: [UInt64]) -> String {
+    pages.enumerated().filter { $0.element > 0 }.map { "N\($0.offset)=\($0.element)" }.joined(separator: " ")
+  }
+
+  private var areaLines: [String] {
+    var table = Table([
+      Table.Column(title: "ADDRESS", isRight: false), Table.Column(title: "SPACE"),
+      Table.Column(title: "PAGES"),
+      Table.Column(title: "KIND", isRight: false), Table.Column(title: "NODES", isRight: false),
+      Table.Column(title: "CALLER", isRight: false, isFlexible: true),
+    ])
+    let snapshot = report.snapshot
+    for area in report.listedAreas {
+      var nodes: [String] = []
+      area.nodes.forEach { node, pages in nodes.append("N\(node)=\(pages)") }
+      table.add([
+        area.addresses == .real || area.addresses == .hashed ? "0x" + String(area.start, radix: 16) : "-",
+        area.size == nil && area.addresses != .real ? "?" : size(area.space),
+        area.pages.map { "\($0)" } ?? "-", snapshot.kind(of: area).name, nodes.joined(separator: " "),
+        Text.printable(snapshot.callers[area.caller].text, 200),
+      ])
+    }
+    return table.lines(width: width, paint)
+  }
+}
