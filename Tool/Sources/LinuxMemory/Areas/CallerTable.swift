@@ -32,6 +32,12 @@ public struct Caller: Equatable, Sendable {
     return symbol + offset + (module.isEmpty ? "" : " [\(module)]")
   }
 
+  /// A function of a module, without a place in it.
+  public init(function: String, module: String) {
+    symbol = function
+    self.module = module
+  }
+
   init(symbol: String, module: String) {
     self.module = module
     if let plus = symbol.firstIndex(of: "+"), plus > symbol.startIndex {

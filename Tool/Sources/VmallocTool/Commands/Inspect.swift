@@ -32,17 +32,13 @@ struct Inspect: ParsableCommand {
   @Option(help: "table, json, csv, openmetrics, or kernel: one repaired line an area, as a kernel prints it.")
   var format = FormatChoice.table
 
-  @Flag(name: [.customShort("j"), .long], help: "As --format json.")
-  var json = false
+  @OptionGroup var output: OutputOptions
 
   @Flag(name: [.customShort("p"), .long], help: "As --format openmetrics, for node_exporter.")
   var openmetrics = false
 
   @Flag(help: "Bytes in full instead of KiB and MiB.")
   var bytes = false
-
-  @Option(help: "When to use colours: auto, always, never.")
-  var color = ColorChoice.auto
 
   @Option(help: "End with status 1 if the pages, or an allocation list's bytes, are more: 64M, 1.5G.")
   var failOver: String?
@@ -51,7 +47,7 @@ struct Inspect: ParsableCommand {
     if let failOver, Sizes.parse(failOver) == nil {
       throw ValidationError("--fail-over takes a size such as 64M or 1.5G, not '\(failOver)'.")
     }
-    if json { format = .json }
+    if output.json { format = .json }
     if openmetrics { format = .openmetrics }
   }
 
@@ -68,9 +64,11 @@ struct Inspect: ParsableCommand {
   private func print(_ report: InspectReport) {
     switch format {
     case .table:
-      let table = InspectTable(report: report, paint: Paint(color), width: Screen.width, isExact: bytes)
-      Screen.print(table.lines)
-    case .json, .csv, .openmetrics: break
+      let table = InspectTable(report: report, paint: output.paint, width: Screen.width, isExact: bytes)
+      Screen.print(table.lines + Advice.lines(report.advice, output.paint))
+    case .json: Screen.print([report.json.text()])
+    case .csv: Screen.print(report.csv)
+    case .openmetrics: Screen.print(report.openMetrics)
     case .kernel: Screen.print(report.listedAreas.map(report.snapshot.line(of:)))
     }
   }

@@ -20,6 +20,12 @@ struct InspectTable {
     } else {
       lines += Self.lines(report.comparison.facts, paint, width)
     }
+    if !report.snapshot.allocinfo.isEmpty {
+      let allocations = AllocationReport(report.snapshot.allocinfo, report.view)
+      if !lines.isEmpty { lines.append("") }
+      lines += Self.lines(allocations.facts, paint, width) + [""]
+      lines += allocations.lines(paint, width: width, isExact: isExact)
+    }
     return lines
   }
 
@@ -36,12 +42,14 @@ struct InspectTable {
   private var layoutFacts: [Fact] {
     guard let layout = report.layout else { return [] }
     var facts: [Fact] = []
+    let isWhole = report.snapshot.report[.elided] + report.snapshot.report[.unread] == 0
     for region in layout.regions {
       guard let hole = region.largestHole else { continue }
       facts.append(
         Fact(
           label: "largest hole", value: Sizes.human(hole.size),
-          note: "between areas of the \(region.name) space, at 0x\(String(hole.start, radix: 16))"))
+          note: "between areas of the \(region.name) space, at 0x\(String(hole.start, radix: 16))"
+            + (isWhole ? "" : "; lines are missing, so that it can be smaller")))
     }
     if layout.overlaps > 0 {
       facts.append(
