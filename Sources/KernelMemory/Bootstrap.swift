@@ -61,12 +61,12 @@ extension Bootstrap {
     on machine: Machine, vmallocRange: PageRange? = nil, mode: FreeMode = .warm,
     hardening: SlabHardening = .none
   ) throws(MemoryError) -> MemoryManager {
-    guard (1...256).contains(machine.cpuCount) else { throw .cpuCountUnsupported(machine.cpuCount) }
+    guard (1...CPUs.limit).contains(machine.cpuCount) else { throw .cpuCountUnsupported(machine.cpuCount) }
     space.early.window = space.linearMap
     let table = try makeFrameTable()
     let count = machine.cpuCount
     let cpus = CPUs(
-      count: count, memory: try carve(count * CPUBlock.byteCount), directory: try carve(count))
+      count: count, blocks: try carve(CPUs.byteCount(count)), shared: try carve(1))
     let tags = Tags(
       cpus: cpus, pageSize: table.pageSize, state: try carve(1), names: try carve(Tags.capacity),
       shared: try carve(Tags.capacity), lock: try carve(1))
@@ -82,10 +82,11 @@ extension Bootstrap {
     let machines: Stable<Machine> = try carve(1)
     unsafe machines.pointer.initialize(to: machine)
     let tables = PageTables(
-      choice: space.choice, root: space.root, table: table, lock: try carve(1))
+      choice: space.choice, root: space.root, table: table, shared: try carve(1))
+    unsafe tables.shared.pointer.initialize(to: PageTables.Shared())
     let shootdown = Shootdown(
       machine: machines, cpus: cpus, state: try carve(1), ranges: try carve(Int(Shootdown.memory)),
-      participants: try carve(count), lock: try carve(1))
+      lock: try carve(1))
     let reclaim = Reclaim(
       mode: mode, frames: frames, tables: tables, areas: areas, shootdown: shootdown, state: try carve(1),
       slots: try carve(count), open: try carve(count), closed: try carve(count),

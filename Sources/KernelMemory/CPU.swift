@@ -7,9 +7,9 @@ internal import Synchronization
 struct CPU: ~Copyable {
   let number: Int
   /// Whether this code has interrupted the package itself, as only an NMI, or an action of `Machine`, can:
-  /// what it would change may be half changed.
+  /// what it would change may be half changed. Or else the CPU has not joined.
   let isNested: Bool
-  private let block: Stable<CPUBlock>
+  let block: Stable<CPUBlock>
 
   fileprivate init(number: Int, isNested: Bool, block: Stable<CPUBlock>) {
     self.number = number
@@ -76,10 +76,9 @@ struct CPUBlock: ~Copyable {
     let waits: Atomic<UInt64>
   }
 
-  var counters: CounterBlock
-  var locks: Locks
-  /// Whether this CPU is in `with`.
-  var isInside: Bool
+  let progress: CPUProgress
+  let counters: CounterBlock
+  let locks: Locks
   /// A bit for the rank of each lock that is held; in debug builds alone.
   var heldLocks: Int
 }
@@ -93,10 +92,10 @@ extension CPUBlock {
   fileprivate static var charges: UInt {
     magazines &+ UInt(Slab.capacity &* MemoryLayout<Magazine>.stride)
   }
-  /// Of a block and all that is behind it, in whole cache lines.
+  /// Of a block and all that is behind it, in whole pairs of cache lines: CPUs fetch neighbours.
   static var byteCount: Int {
     let end = Int(charges) &+ (Tags.capacity &+ 1) &* MemoryLayout<Tags.Charges>.stride
-    return (end &+ 63) & ~63
+    return (end &+ 127) & ~127
   }
 }
 
@@ -113,37 +112,66 @@ extension Stable<CPURooms> {
 /// All CPUs, with their counters.
 @safe
 struct CPUs {
-  let count: Int
-  /// Where the block of each CPU is.
-  private let blocks: Stable<Stable<CPUBlock>>
-
-  /// `memory` is cleared memory, `CPUBlock.byteCount` a CPU.
-  init(count: Int, memory: Stable<UInt8>, directory: Stable<Stable<CPUBlock>>) {
-    self.count = count
-    self.blocks = directory
-    for number in 0..<count {
-      directory[number].value = Stable(bitPattern: memory[number &* CPUBlock.byteCount].address)
-    }
+  /// What all CPUs read.
+  struct Shared: ~Copyable {
+    /// The newest flush that was asked for; on cache lines that are written by requests alone.
+    let requested: Atomic<UInt64>
+    private let padding: InlineArray<15, UInt64>
+    /// By CPU number: a block, or for a number that is too high one that nobody enters.
+    var directory: InlineArray<256, Stable<CPUBlock>>
   }
 
-  /// Runs `body` on this CPU with interrupts off.
+  let count: Int
+  private let blocks: Stable<UInt8>
+  private let shared: Stable<Shared>
+
+  /// Every CPU number that `Machine` allows.
+  static var limit: Int { 256 }
+  /// The memory for the blocks, and for the beginning of one that nobody enters.
+  static func byteCount(_ count: Int) -> Int {
+    count &* CPUBlock.byteCount &+ MemoryLayout<CPUBlock>.stride
+  }
+
+  /// All memory is cleared; `blocks` is `byteCount(_:)` bytes.
+  init(count: Int, blocks: Stable<UInt8>, shared: Stable<Shared>) {
+    self.count = count
+    self.blocks = blocks
+    self.shared = shared
+    for number in 0..<Self.limit { shared.value.directory[number] = block(min(number, count)) }
+    for number in 0...count { block(number).value.progress.close() }
+  }
+
+  /// The newest flush that was asked for.
+  var requested: Stable<Atomic<UInt64>> { Stable<Atomic<UInt64>>(bitPattern: shared.address) }
+
+  func block(_ number: Int) -> Stable<CPUBlock> {
+    Stable(bitPattern: blocks[number &* CPUBlock.byteCount].address)
+  }
+
+  /// This CPU's number, and its block.
+  @inline(__always)
+  private var this: (number: Int, block: Stable<CPUBlock>) {
+    let number = Int(truncatingIfNeeded: cmachine_cpu_number() & 0xff)
+    return (number, shared.value.directory[number])
+  }
+
+  /// Runs `body` on this CPU with interrupts off. An NMI that has interrupted this package, and a CPU that has
+  /// not joined, may count and no more.
   @inline(__always)
   func with<Result: ~Copyable, Failure: Error>(
     _ body: (borrowing CPU) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     let interrupts = cmachine_interrupts_disable()
     defer { cmachine_interrupts_restore(interrupts) }
-    let number = Int(truncatingIfNeeded: cmachine_cpu_number())
-    precondition(number < count, "the CPU number is not below Machine.cpuCount")
-    let block = blocks[number].value
-    let wasInside = block.value.isInside
-    block.value.isInside = true
-    defer { block.value.isInside = wasInside }
-    return try body(CPU(number: number, isNested: wasInside, block: block))
+    let (number, block) = this
+    let isNested = block.value.progress.isClosed
+    if !isNested { block.value.progress.enter(shared.value.requested.load(ordering: .relaxed)) }
+    defer { if !isNested { block.value.progress.exit() } }
+    return try body(CPU(number: number, isNested: isNested, block: block))
   }
 
   /// As `with`, for what changes more than counters.
-  /// - Throws: `wrongContext` in an NMI that has interrupted this package.
+  /// - Throws: `wrongContext` in an NMI that has interrupted this package, and on a CPU that has not joined.
   @inline(__always)
   func enter<Result: ~Copyable>(
     _ body: (borrowing CPU) throws(MemoryError) -> Result
@@ -154,28 +182,36 @@ struct CPUs {
     }
   }
 
-  /// Runs `body`, the shortest way to what is usual, on this CPU. In an NMI that has interrupted this package
-  /// the result is `otherwise`, as where `body` finds that another way must be taken.
+  /// Runs `body`, the shortest way to what is usual, on this CPU. Where `enter` throws the result is
+  /// `otherwise`, as where `body` finds that another way must be taken.
   @inline(__always)
   func attempt<Result>(otherwise: Result, _ body: (borrowing CPU) -> Result) -> Result {
     let interrupts = cmachine_interrupts_disable()
     defer { cmachine_interrupts_restore(interrupts) }
-    let number = Int(truncatingIfNeeded: cmachine_cpu_number())
-    guard number < count else { return otherwise }
-    let block = blocks[number].value
-    guard !block.value.isInside else { return otherwise }
-    block.value.isInside = true
-    defer { block.value.isInside = false }
+    let (number, block) = this
+    guard !block.value.progress.isClosed else { return otherwise }
+    block.value.progress.enter(shared.value.requested.load(ordering: .relaxed))
+    defer { block.value.progress.exit() }
     return body(CPU(number: number, isNested: false, block: block))
   }
 
+  /// Runs `body`, which opens or closes this CPU's block, with interrupts off.
+  /// - Returns: nil where the CPU has no block: its number is not below `count`.
+  func atTheDoor<Result>(_ body: (borrowing CPU) -> Result) -> Result? {
+    let interrupts = cmachine_interrupts_disable()
+    defer { cmachine_interrupts_restore(interrupts) }
+    let number = cmachine_cpu_number()
+    guard number < UInt(count) else { return nil }
+    return body(CPU(number: Int(number), isNested: false, block: block(Int(number))))
+  }
+
   /// Where the rooms' records of a CPU are.
-  func rooms(_ number: Int) -> Stable<CPURooms> { Stable(bitPattern: blocks[number].value.address) }
+  func rooms(_ number: Int) -> Stable<CPURooms> { Stable(bitPattern: block(number).address) }
 
   /// The sum of all CPUs' counters. O(CPUs).
   var snapshot: Counters {
     var sum = Counters()
-    for number in 0..<count { blocks[number].value.value.counters.add(to: &sum) }
+    for number in 0...count { block(number).value.counters.add(to: &sum) }
     return sum
   }
 
@@ -183,8 +219,8 @@ struct CPUs {
   var locks: LockUsage {
     var sum = LockUsage()
     for number in 0..<count {
-      sum.taken &+= blocks[number].value.value.locks.taken.load(ordering: .relaxed)
-      sum.waits &+= blocks[number].value.value.locks.waits.load(ordering: .relaxed)
+      sum.taken &+= block(number).value.locks.taken.load(ordering: .relaxed)
+      sum.waits &+= block(number).value.locks.waits.load(ordering: .relaxed)
     }
     return sum
   }

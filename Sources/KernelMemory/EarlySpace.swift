@@ -40,7 +40,7 @@ struct EarlySpace {
     _ pages: PageRange, to frame: FrameNumber, _ attributes: MappingAttributes
   ) throws(MemoryError) {
     let tables = PageTables(
-      choice: choice, root: root, table: FrameTable(emptyFor: early.window), lock: Stable(bitPattern: 0))
+      choice: choice, root: root, table: FrameTable(emptyFor: early.window), shared: Stable(bitPattern: 0))
     guard tables.isCanonical(pages) else { throw .notCanonical(pages.first.address(choice.pageSize)) }
     try tables.checkReach(frame, pages.count)
     let missing = try tables.tablesMissing(for: pages, frame: frame, checkingLeaves: true)

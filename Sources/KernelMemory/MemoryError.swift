@@ -10,8 +10,11 @@ public enum MemoryError: Error, Equatable, Sendable {
   case badAlignment(UInt64)
   /// No hole of the range holds the pages, their guard and their alignment.
   case rangeExhausted(largestHole: PageCount)
-  /// The place asked for is outside the range, unaligned, or not free.
+  /// The place asked for is outside the range, unaligned, or somebody's.
   case placeTaken(VirtualAddress)
+  /// Nobody has the place asked for, but what was there is not flushed yet, even though this call has had all flushed that
+  /// it may wait for.
+  case placeBusy(VirtualAddress)
   /// Too few page frames, counting what purging and emptying the caches would give.
   case framesExhausted(got: PageCount, of: PageCount)
   /// Too few page frames for the page tables.

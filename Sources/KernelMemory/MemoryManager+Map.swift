@@ -11,14 +11,28 @@ extension MemoryManager {
   public func map(
     _ pages: PageRange, to frame: FrameNumber, _ attributes: MappingAttributes
   ) throws(MemoryError) {
-    try checkUnmanaged(pages)
+    try check(pages)
     do throws(MemoryError) { try tables.checkReach(frame, pages.count) } catch { throw failed(error) }
     try retrying { (cpu) throws(MemoryError) in
-      var leaves = LeafRun(frame)
-      try pin(pages, frame: frame, cpu)
-      write(pages, frame: frame, attributes, from: &leaves, cpu)
+      try reservingTables(cpu) { (source) throws(MemoryError) in
+        // That the range is nobody's and that nothing is there is decided under both locks, and the leaves are
+        // written under them: two that map the same, or one beside `makeAreas`, do not both succeed.
+        try areas.locked(cpu) { () throws(MemoryError) in
+          guard !areas.overlaps(pages) else { throw .placeTaken(pages.first.address(pageSize)) }
+          return try tables.locked(cpu) { () throws(MemoryError) in
+            let missing = try tables.tablesMissing(for: pages, frame: frame, checkingLeaves: true)
+            guard missing <= source.count else { return missing }
+            var leaves = LeafRun(frame)
+            let made = tables.pin(pages, frame: frame, from: &source)
+            cpu.count(.tablesMade, made)
+            cpu.count(.entriesWritten, tables.write(pages, frame: frame, attributes, from: &leaves))
+            synchronizeMapping(pages, madeTables: made > 0)
+            return 0
+          }
+        }
+      }
+      cmachine_step(cmachine_step_entries_written)
     }
-    announce(pages)
   }
 
   /// Unmaps a run of pages; what is not mapped is passed over. A large leaf that sticks out is split
@@ -28,102 +42,74 @@ extension MemoryManager {
   /// - Throws: `placeTaken` inside a managed range, `breakBeforeMake`, `tablesExhausted`, `wrongContext` with
   ///   interrupts off on a machine with several CPUs; with nothing unmapped.
   public func unmap(_ pages: PageRange) throws(MemoryError) {
-    try checkUnmanaged(pages)
+    try check(pages)
     guard cpus.count == 1 || cpus.mayWait else { throw failed(.wrongContext) }
-    try retrying { (cpu) throws(MemoryError) in
-      try split(pages, cpu)
-      reclaim.unmap(pages, cpu)
+    var underWay = try beginUnmap(pages)
+    while underWay == nil {
+      waitATurn()
+      underWay = try beginUnmap(pages)
     }
-    finishFlush()
+    guard let underWay else { return }
+    wait(for: underWay.request)
+    let tablesRequest = try cpus.enter { (cpu) throws(MemoryError) in
+      reclaim.endUnmap(pages, underWay, cpu)
+      return reclaim.mode == .strict ? reclaim.flushOpen(cpu) : 0
+    }
+    if tablesRequest != 0 { finishFlush(tablesRequest) }
   }
 
-  /// Has all that this CPU has retired flushed and completed, where it may wait for that.
-  func finishFlush() {
-    guard cpus.count == 1 || cpus.mayWait else { return }
-    while true {
-      guard let awaited = cpus.with({ cpu in reclaim.settle(cpu) }) else { return }
-      reclaim.shootdown.wait(for: awaited)
+  /// - Returns: nil, with nothing unmapped, where another unmap must end first.
+  private func beginUnmap(_ pages: PageRange) throws(MemoryError) -> Reclaim.Unmap? {
+    try retrying { (cpu) throws(MemoryError) in
+      guard !areas.overlaps(pages) else { throw .placeTaken(pages.first.address(pageSize)) }
+      try split(pages, cpu)
+      return reclaim.beginUnmap(pages, cpu)
     }
   }
 
   private func split(_ pages: PageRange, _ cpu: borrowing CPU) throws(MemoryError) {
-    while true {
-      var source = try reserveTables(try tables.tablesToSplit(pages), cpu)
-      let reserved = source.count
-      // Between the count and the lock another CPU may have changed the tables.
-      let split: Int?
-      do throws(MemoryError) {
-        split = try tables.locked(cpu) { () throws(MemoryError) -> Int? in
-          try tables.tablesToSplit(pages) <= reserved ? tables.split(pages, from: &source) : nil
-        }
-      } catch {
-        frames.free(source.unused(), cpu)
-        throw error
+    try reservingTables(cpu) { (source) throws(MemoryError) in
+      try tables.locked(cpu) { () throws(MemoryError) in
+        let needed = try tables.tablesToSplit(pages)
+        guard needed <= source.count else { return needed }
+        let split = tables.split(pages, from: &source)
+        cpu.count(.leavesSplit, split)
+        cpu.count(.tablesMade, split)
+        return 0
       }
-      frames.free(source.unused(), cpu)
-      guard let split else { continue }
-      cpu.count(.leavesSplit, split)
-      cpu.count(.tablesMade, split)
-      return
     }
   }
 
-  /// Puts the tables for `pages` in place and pins them: for leaves to the frames from `frame` on, or, with
-  /// nil, for an area, the first `large` pages of which are to have large leaves wherever no table is. Where it fails
-  /// nothing is changed.
-  /// - Throws: `alreadyMapped`, `placeTaken`, `tablesExhausted`.
-  func pin(
-    _ pages: PageRange, frame: FrameNumber?, large: PageCount = .zero, _ cpu: borrowing CPU
-  ) throws(MemoryError) {
-    let isByHand = frame != nil
-    while true {
-      let missing = try tables.tablesMissing(
-        for: pages, frame: frame, large: large, checkingLeaves: isByHand)
-      var source = try reserveTables(missing, cpu)
-      // Between the count and the lock another CPU may have taken away a table that was there.
-      let made: Int?
-      do throws(MemoryError) {
-        made = try tables.locked(cpu) { () throws(MemoryError) -> Int? in
-          guard
-            try tables.tablesMissing(for: pages, frame: frame, large: large, checkingLeaves: isByHand)
-              <= missing
-          else { return nil }
-          return tables.pin(pages, frame: frame, large: large, eachLeaf: isByHand, from: &source)
-        }
-      } catch {
-        frames.free(source.unused(), cpu)
-        throw error
+  /// Puts the tables of an area in place and pins them; the first `large` pages are to have large leaves wherever no table
+  /// is. Where it fails nothing is changed.
+  /// - Throws: `alreadyMapped`, `placeBusy`, `tablesExhausted`.
+  func pin(_ pages: PageRange, large: PageCount = .zero, _ cpu: borrowing CPU) throws(MemoryError) {
+    try reservingTables(cpu) { (source) throws(MemoryError) in
+      // Entries in quarantine lead to tables that a flush frees: they are followed under the lock alone.
+      try tables.locked(cpu) { () throws(MemoryError) in
+        let missing = try tables.tablesMissing(for: pages, large: large)
+        guard missing <= source.count else { return missing }
+        let made = tables.pin(pages, large: large, eachLeaf: false, from: &source)
+        cpu.count(.tablesMade, made)
+        if made > 0 { synchronizeMapping(pages, madeTables: true) }
+        return 0
       }
-      frames.free(source.unused(), cpu)
-      guard let made else { continue }
-      cpu.count(.tablesMade, made)
-      return
     }
   }
 
-  /// Writes leaves where tables are pinned for them.
-  @inline(__always)
-  func write(
-    _ pages: PageRange, frame: FrameNumber?, _ attributes: MappingAttributes,
-    from leaves: inout some LeafSource & ~Copyable, _ cpu: borrowing CPU
-  ) {
-    cpu.count(.entriesWritten, tables.write(pages, frame: frame, attributes, from: &leaves))
-    cmachine_step(cmachine_step_entries_written)
-  }
-
-  private func checkUnmanaged(_ pages: PageRange) throws(MemoryError) {
-    let address = pages.first.address(pageSize)
+  /// What can be said of pages without a lock.
+  private func check(_ pages: PageRange) throws(MemoryError) {
     guard !pages.isEmpty else { throw failed(.sizeIsZero) }
-    guard tables.isCanonical(pages) else { throw failed(.notCanonical(address)) }
-    guard !areas.overlaps(pages) else { throw failed(.placeTaken(address)) }
+    guard tables.isCanonical(pages) else { throw failed(.notCanonical(pages.first.address(pageSize))) }
   }
 
-  /// Makes new entries visible to every CPU's walker.
-  func announce(_ pages: PageRange) {
+  /// Makes new entries visible to every CPU's walker, before anybody is told of them.
+  @inline(__always)
+  func synchronizeMapping(_ pages: PageRange, madeTables: Bool = false) {
     let machine = control.value.machine
     guard let afterMap = unsafe machine.value.afterMap else { return }
     let range = cmachine_range(
       start: UInt(pages.first.address(pageSize).rawValue), end: UInt(pages.end.address(pageSize).rawValue))
-    unsafe afterMap(machine.value.context, range)
+    unsafe afterMap(machine.value.context, range, madeTables)
   }
 }

@@ -81,7 +81,7 @@ extension MemoryManager {
       return slab.endCache(cache, cpu)
     }
     if isDone { return }
-    guard gatherAll(mayWait: true) else { throw failed(.wouldWait) }
+    guard drainAllCPUs(mayWait: true) else { throw failed(.wouldWait) }
     guard cpus.with({ cpu in slab.endCache(cache, cpu) }) else {
       throw failed(.cacheInUse(objects: self.usage(of: cache)?.objects ?? 0))
     }

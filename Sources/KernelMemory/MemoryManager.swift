@@ -62,7 +62,7 @@ extension MemoryError {
   /// Whether memory that is on its way back may help.
   fileprivate var isShortage: Bool {
     switch self {
-    case .framesExhausted, .tablesExhausted, .metadataExhausted, .rangeExhausted, .placeTaken: true
+    case .framesExhausted, .tablesExhausted, .metadataExhausted, .rangeExhausted, .placeBusy: true
     default: false
     }
   }
@@ -79,50 +79,12 @@ extension MemoryManager {
     } catch {
       guard error.isShortage else { throw failed(error) }
     }
-    let waited = gatherAll(mayWait: mayWait)
+    let waited = drainAllCPUs(mayWait: mayWait)
     do {
       return try cpus.enter(body)
     } catch {
       throw failed(error.isShortage && !waited ? .wouldWait : error)
     }
-  }
-
-  /// Has every CPU give back what it keeps.
-  /// - Returns: false where that would have taken waiting for another CPU, which is not allowed now: then this
-  ///   CPU alone has given back what it could.
-  @inline(never)
-  func gatherAll(mayWait: Bool) -> Bool {
-    let mayAsk = mayWait && cpus.mayWait
-    // What one round asks to be flushed the next one completes; tables that this empties take another.
-    for _ in 0..<4 {
-      let round = reclaim.startRound()
-      cpus.with { cpu in
-        answer(cpu)
-        guard mayAsk else { return }
-        for other in 0..<cpus.count where other != cpu.number && reclaim.isUnanswered(round, by: other) {
-          reclaim.shootdown.notify(other, cpu)
-        }
-      }
-      guard cpus.count > 1 else { continue }
-      guard mayAsk else { return false }
-      for other in 0..<cpus.count {
-        while reclaim.isUnanswered(round, by: other) { waitAMoment() }
-      }
-      reclaim.shootdown.wait(for: reclaim.shootdown.newest)
-    }
-    return true
-  }
-
-  /// Gives back what this CPU keeps, if that was asked for: its objects first, whose slabs are frames.
-  private func answer(_ cpu: borrowing CPU) {
-    if reclaim.isAsked(cpu) { slab.drain(cpu) }
-    reclaim.answer(cpu)
-  }
-
-  private func waitAMoment() {
-    serveFlushes()
-    cmachine_relax()
-    cmachine_step(cmachine_step_flush_waiting)
   }
 
   /// Runs `body`, which tries to allocate, and counts it where that fails.
@@ -153,47 +115,13 @@ extension MemoryManager {
   }
 }
 
-// MARK: - Several CPUs, and purging
-
-extension MemoryManager {
-  /// Serves what other CPUs have asked this one for: the handler of `Machine.notify`'s interrupt calls
-  /// it. In an NMI that has interrupted this package it does nothing.
-  public func serveFlushes() {
-    cpus.with { cpu in
-      guard !cpu.isNested else { return }
-      reclaim.shootdown.serve(cpu)
-      answer(cpu)
-    }
-  }
-
-  /// Joins: called on a CPU other than the one that started, before it uses the manager or an address
-  /// of it.
-  public func joinCPU() { cpus.with { cpu in reclaim.shootdown.join(cpu) } }
-
-  /// One step of purging, for an idle loop: completes frees, ages the warm cache, clears large areas
-  /// that were freed, detaches empty tables. Never waits. O(budget).
-  /// - Parameter budget: pages of work; a default step takes at most some 20,000 instructions.
-  /// - Returns: whether there is more to do on this CPU.
-  @discardableResult
-  public func purge(budget: Int = 96) -> Bool {
-    cpus.with { cpu in cpu.isNested || reclaim.step(budget: max(1, budget), all: false, cpu) }
-  }
-
-  /// Completes every free on every CPU and empties the caches: when this returns, no CPU translates
-  /// through a freed address, and all freed memory is free.
-  /// - Throws: `wrongContext` where it would have to wait for other CPUs with interrupts off.
-  public func flushRetired() throws(MemoryError) {
-    try cpus.enter { _ in }
-    guard gatherAll(mayWait: true) else { throw .wrongContext }
-  }
-}
-
 // MARK: - Page frames
 
 extension MemoryManager {
   /// Allocates 2^`order` contiguous page frames, aligned to that number, from `zone` or a lower one.
   /// O(orders).
-  /// - Throws: `framesExhausted`.
+  /// - Throws: `framesExhausted`; `sizeOverflow` for a negative order, `sizeTooLarge` for one above that of the largest
+  ///   block, with nobody asked to give anything back.
   // Inlined, as kmalloc is.
   @inline(__always)
   public func allocateFrames(order: Int = 0, zone: ZoneKind = .normal) throws(MemoryError) -> FrameNumber {
@@ -212,17 +140,26 @@ extension MemoryManager {
 
   @inline(never)
   func allocateFramesCarefully(order: Int, zone: ZoneKind) throws(MemoryError) -> FrameNumber {
-    try retrying { (cpu) throws(MemoryError) in try frames.allocate(order: order, zone, cpu) }
+    guard order >= 0 else { throw failed(.sizeOverflow) }
+    guard order <= Zone.maxOrder else {
+      let pages = PageCount(1 &<< UInt64(truncatingIfNeeded: min(order, 51)))
+      throw failed(
+        .sizeTooLarge(pages: pages, limit: PageCount(1 &<< UInt64(truncatingIfNeeded: Zone.maxOrder))))
+    }
+    return try retrying { (cpu) throws(MemoryError) in try frames.allocate(order: order, zone, cpu) }
   }
 
   /// Allocates `count` single frames, wherever they lie, in one call, and passes each to `body`. Each
   /// is freed by its number, with order 0. O(count).
-  /// - Throws: `framesExhausted` with how many there were, and none taken; `sizeOverflow` for a negative
-  ///   count.
+  /// - Throws: `framesExhausted` with how many there were, and none taken; `sizeOverflow` for a negative count,
+  ///   `sizeTooLarge` for more than the machine has.
   public func allocateFrames(
     count: Int, zone: ZoneKind = .normal, _ body: (FrameNumber) -> Void
   ) throws(MemoryError) {
     guard count >= 0 else { throw failed(.sizeOverflow) }
+    guard UInt64(count) <= frames.managed.rawValue else {
+      throw failed(.sizeTooLarge(pages: PageCount(UInt64(count)), limit: frames.managed))
+    }
     var list = try retrying { (cpu) throws(MemoryError) in
       try frames.allocate(count: count, zone: zone, cpu)
     }
@@ -283,39 +220,53 @@ extension MemoryManager {
     guard tables.isCanonical(range) else {
       throw failed(.notCanonical(range.first.address(pageSize)))
     }
-    guard areas.canAdd(range) else { throw failed(.areasUnavailable) }
-    var mapped: PageNumber?
-    tables.visit(range) { leaf in mapped = mapped ?? leaf.pages.first }
-    if let mapped { throw failed(.alreadyMapped(max(mapped, range.first).address(pageSize))) }
     return try retrying { (cpu) throws(MemoryError) in
-      let missing = tables.tablesBelowRootMissing(for: range)
-      var source = try reserveTables(missing, cpu)
-      let id: AreasID
-      do throws(MemoryError) {
-        id = try areas.locked(cpu) { () throws(MemoryError) in try areas.add(range, cpu) }
-      } catch {
-        frames.free(source.unused(), cpu)
-        throw error
+      var made: AreasID?
+      try reservingTables(cpu) { (source) throws(MemoryError) in
+        // That nothing is mapped there, and that nothing will be by hand, is decided under both locks: `map` takes them,
+        // too.
+        try areas.locked(cpu) { () throws(MemoryError) in
+          try tables.locked(cpu) { () throws(MemoryError) in
+            guard areas.canAdd(range) else { throw .areasUnavailable }
+            let missing = tables.tablesBelowRootMissing(for: range)
+            guard missing <= source.count else { return missing }
+            if let page = tables.firstMapped(in: range) { throw .alreadyMapped(page.address(pageSize)) }
+            made = try areas.add(range, cpu)
+            cpu.count(.tablesMade, tables.makeTablesBelowRoot(for: range, from: &source))
+            return 0
+          }
+        }
       }
-      let made = tables.locked(cpu) { tables.makeTablesBelowRoot(for: range, from: &source) }
-      frames.free(source.unused(), cpu)
-      cpu.count(.tablesMade, made)
-      return id
+      synchronizeMapping(range, madeTables: true)
+      guard let made else { throw .areasUnavailable }
+      return made
     }
   }
 
   /// The range that `vmalloc` uses when it is not told otherwise: the one given at start.
   public var vmallocAreas: AreasID { AreasID(index: 0) }
 
-  /// Frames for tables, cleared when they are taken.
-  func reserveTables(_ count: Int, _ cpu: borrowing CPU) throws(MemoryError) -> ReservedTables {
-    var list = FrameList()
-    do throws(MemoryError) {
-      let cleared = try frames.allocateTables(count, into: &list, cpu)
-      return ReservedTables(list, cleared: cleared, frames.table)
-    } catch {
-      list.end()
-      throw error
-    }
+  /// Frames for tables, all zero.
+  private func reserveTables(_ count: Int, _ cpu: borrowing CPU) throws(MemoryError) -> ReservedTables {
+    ReservedTables(try frames.allocateTables(count, cpu), frames.table)
+  }
+
+  /// Runs `body`, which counts under a lock the tables that it needs and takes them, until as many are reserved.
+  /// - Parameter body: returns how many tables it needs, where that is more than it was given, with nothing
+  ///   changed; zero where it has done what it does.
+  func reservingTables(
+    _ cpu: borrowing CPU, _ body: (inout ReservedTables) throws(MemoryError) -> Int
+  ) throws(MemoryError) {
+    var needed = 0
+    repeat {
+      var source = try reserveTables(needed, cpu)
+      do throws(MemoryError) {
+        needed = try body(&source)
+      } catch {
+        frames.free(source.unused(), cpu)
+        throw error
+      }
+      frames.free(source.unused(), cpu)
+    } while needed > 0
   }
 }

@@ -23,7 +23,7 @@ enum LockRank: Int {
 
 /// A lock that CPUs wait for by spinning. In memory that is all zero it is free.
 struct SpinLock: ~Copyable {
-  private let word: Atomic<UInt32>
+  private let word = Atomic<UInt32>(0)
 
   /// Runs `body` with the lock held.
   @inline(__always)

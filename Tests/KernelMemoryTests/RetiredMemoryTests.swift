@@ -27,7 +27,8 @@ import Testing
     ) {
       let test = try TestMachine(ram: [.small])
       try test.manager.cpus.with { (cpu) throws(MemoryError) in
-        _ = try test.manager.reserveTables(1, cpu)
+        let frames = test.manager.frames
+        _ = ReservedTables(try frames.allocateTables(1, cpu), frames.table)
       }
     }
     #expect(String(decoding: result.standardErrorContent, as: UTF8.self).contains(Self.dropped))
@@ -65,7 +66,7 @@ import Testing
     await #expect(processExitsWith: .success) { try Self.close(batchAhead: 0) }
     let result = try await #require(
       processExitsWith: .signal(SIGABRT), observing: [\.standardErrorContent]
-    ) { try Self.close(batchAhead: 1) }
+    ) { try Self.close(batchAhead: 2) }
     let message = "a batch was completed by a flush that was requested before it was closed"
     #expect(String(decoding: result.standardErrorContent, as: UTF8.self).contains(message))
   }

@@ -21,6 +21,14 @@ enum AreaState: UInt8 {
   /// An area that a caller holds, and whose frames are the caller's.
   case borrowing
 
+  /// Whether somebody has it, or is about to: nothing that is flushed gives it back.
+  var isHeld: Bool {
+    switch self {
+    case .reserved, .live, .borrowing: true
+    case .spare, .hole, .retired, .unpinned, .parked, .kept: false
+    }
+  }
+
   /// Whether there is an area that pins the tables of its pages.
   var hasPins: Bool {
     switch self {
@@ -53,7 +61,8 @@ struct AreaDescriptor: ~Copyable {
   var previous: UInt32
   private var detail: UInt64
 
-  /// Of a freed area that waits for purge steps: the pages at its start whose entries are cleared.
+  /// Of a freed area that waits for purge steps: the pages at its start whose entries are cleared; when all are, besides
+  /// these the pages at its start whose tables it does not pin any more.
   @inline(__always)
   var progress: UInt64 {
     get { detail }
@@ -160,12 +169,16 @@ struct AreaDescriptor: ~Copyable {
     let generation = Ablation.skipAreaGeneration.isOn ? self.generation : generation
     #endif
     let life = generation &<< 8
-    return updating(.end) {
+    let isMoved = updating(.end) {
       stateWord.compareExchange(
         expected: life | UInt64(old.rawValue), desired: life | UInt64(new.rawValue),
         ordering: .acquiringAndReleasing
       ).exchanged
     }
+    // What the mover stores into the descriptor from here on must not be seen before the new state: a release is of
+    // what comes before it alone.
+    atomicMemoryFence(ordering: .releasing)
+    return isMoved
   }
 
   var end: UInt64 { first &+ span }

@@ -35,7 +35,7 @@ extension Areas {
     if piece == 0 { piece = state.value.firstPiece }
     var count = 0
     while piece != 0, pool[piece].value.first < pages.end.rawValue {
-      if pool[piece].value.state.hasPins && pool[piece].value.pages.overlaps(pages) { count &+= 1 }
+      if pool[piece].value.state.hasPins && pool[piece].value.pinnedPages.overlaps(pages) { count &+= 1 }
       piece = pool[piece].value.after
     }
     return count
@@ -78,5 +78,15 @@ extension AreasTable {
     var count = 0
     forEach { instance in count &+= instance.pinningAreas(in: pages) }
     return count
+  }
+}
+
+extension AreaDescriptor {
+  /// The pages whose tables an area pins.
+  fileprivate var pinnedPages: PageRange {
+    // Of a small area it says where its entries are, which is more than twice its pages.
+    let isUnpinning = state == .retired && progress > pageCount && progress <= 2 &* pageCount
+    let unpinned = isUnpinning ? progress &- pageCount : 0
+    return PageRange(unchecked: PageNumber(first &+ unpinned), count: PageCount(pageCount &- unpinned))
   }
 }

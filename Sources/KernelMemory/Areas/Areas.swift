@@ -82,9 +82,14 @@ extension Areas {
 
   private func find(_ span: UInt64, _ request: Request) throws(MemoryError) -> (hole: UInt32, start: UInt64) {
     if let place = request.place {
-      guard let hole = hole(containing: place.rawValue), place.isAligned(toOrder: request.traits.alignment),
-        place.rawValue &+ span <= pool[hole].value.end
+      guard place.isAligned(toOrder: request.traits.alignment), range.contains(place),
+        span <= range.end.rawValue &- place.rawValue
       else { throw .placeTaken(place.address(pool.pageSize)) }
+      let hole = piece(containing: place.rawValue)
+      guard pool[hole].value.state == .hole, place.rawValue &+ span <= pool[hole].value.end else {
+        let address = place.address(pool.pageSize)
+        throw isOnItsWayBack(hole, upTo: place.rawValue &+ span) ? .placeBusy(address) : .placeTaken(address)
+      }
       return (hole, place.rawValue)
     }
     if let found = fit(span, alignment: request.traits.alignment) { return found }
@@ -118,12 +123,29 @@ extension Areas {
     return nil
   }
 
-  private func hole(containing page: UInt64) -> UInt32? {
-    guard range.contains(PageNumber(page)) else { return nil }
+  private func piece(containing page: UInt64) -> UInt32 {
     let area = index.lastArea(notAfter: page)
-    let piece =
-      area == 0 ? state.value.firstPiece : pool[area].value.end > page ? area : pool[area].value.after
-    return pool[piece].value.state == .hole ? piece : nil
+    return area == 0 ? state.value.firstPiece : pool[area].value.end > page ? area : pool[area].value.after
+  }
+
+  /// Whether the pieces from one on up to a page are free, or will be when what was freed is flushed. Of many pieces the first
+  /// few are asked, since this is but an answer to why it is not so now.
+  private func isOnItsWayBack(_ first: UInt32, upTo end: UInt64) -> Bool {
+    var piece = first
+    for _ in 0..<16 {
+      guard piece != 0, pool[piece].value.first < end else { return true }
+      if pool[piece].value.state.isHeld { return false }
+      piece = pool[piece].value.after
+    }
+    return true
+  }
+
+  /// Whether an empty range would hold so many pages, aligned to 2^`alignment`.
+  func canEverHold(_ span: UInt64, alignment: Int) -> Bool {
+    let mask = (UInt64(1) &<< UInt64(truncatingIfNeeded: alignment)) &- 1
+    let (padded, overflow) = range.first.rawValue.addingReportingOverflow(mask)
+    let start = padded & ~mask
+    return !overflow && start < range.end.rawValue && span <= range.end.rawValue &- start
   }
 
   /// Cuts `span` pages from `start` out of a hole; what is left on either side stays a hole.

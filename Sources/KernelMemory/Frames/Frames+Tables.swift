@@ -1,30 +1,28 @@
 extension Frames {
-  /// Frames for `count` tables: from this CPU's list of cleared ones, and others. O(count).
-  /// - Parameters:
-  ///   - count: tables.
-  ///   - list: empty; takes the frames.
-  ///   - cpu: this CPU.
-  /// - Returns: how many at the front of the list are all zero.
+  /// Frames for `count` tables, all zero: from this CPU's list of cleared ones, and others. O(count).
   /// - Throws: `tablesExhausted`, with none taken.
-  func allocateTables(
-    _ count: Int, into list: inout FrameList, _ cpu: borrowing CPU
-  ) throws(MemoryError) -> Int {
-    guard count > 0 else { return 0 }
+  func allocateTables(_ count: Int, _ cpu: borrowing CPU) throws(MemoryError) -> FrameList {
+    var list = FrameList()
+    guard count > 0 else { return list }
     for zone in 0..<ZoneKind.count {
       let cache = cleared(cpu.number, zone)
       while list.count < count, cache.value.count > 0 { list.push(cache.value.pop(table), table) }
     }
-    let cleared = list.count
-    guard cleared < count else { return cleared }
+    guard list.count < count else { return list }
     do throws(MemoryError) {
-      list.append(try allocate(count: count &- cleared, zone: .normal, cpu), table)
-      return cleared
+      var others = try allocate(count: count &- list.count, zone: .normal, cpu)
+      while let frame = others.pop(table) {
+        table.zero(FrameNumber(UInt64(frame)))
+        list.push(frame, table)
+      }
+      others.end()
+      return list
     } catch {
-      free(&list, limit: .max, cpu)
+      let had = UInt64(list.count)
+      _ = free(tables: &list, limit: .max, cpu)
+      list.end()
       guard case .framesExhausted(let got, let wanted) = error else { throw error }
-      let more = UInt64(cleared)
-      throw .tablesExhausted(
-        got: PageCount(got.rawValue &+ more), of: PageCount(wanted.rawValue &+ more))
+      throw .tablesExhausted(got: PageCount(got.rawValue &+ had), of: PageCount(wanted.rawValue &+ had))
     }
   }
 

@@ -21,7 +21,7 @@ protocol PageTableFormat {
 
   /// Whether the CPU translates through `entry`. An entry of zero is never present.
   static func isPresent(_ entry: UInt64) -> Bool
-  /// Whether a present entry of a table of `level` maps memory, rather than naming a table.
+  /// Whether an entry of a table of `level`, present or quarantined, maps memory, rather than naming a table.
   static func isLeaf(_ entry: UInt64, level: Int) -> Bool
   /// The table that a present entry names.
   static func nextTable(_ entry: UInt64) -> FrameNumber
@@ -31,11 +31,9 @@ protocol PageTableFormat {
   static func frame(ofLeaf entry: UInt64, level: Int) -> FrameNumber
   /// An entry that names a table; all permissions are left to the leaves.
   static func table(_ frame: FrameNumber) -> UInt64
-  /// An entry that the CPU does not translate through, in the place of one that named a table, which a
-  /// CPU may still have in a walk cache. Not zero.
-  static func resting(_ table: FrameNumber) -> UInt64
-  /// The table of such an entry.
-  static func restingTable(_ entry: UInt64) -> FrameNumber?
+  /// A present entry made absent, which CPUs may still have in their TLBs or walk caches. It says what it said, and is
+  /// not zero.
+  static func quarantined(_ entry: UInt64) -> UInt64
   /// The bits of `attributes` in a leaf of `level`; computed once a call, not once an entry.
   static func bits(_ attributes: MappingAttributes, level: Int) -> UInt64
   /// A leaf; `frame` is aligned to its size.
@@ -45,6 +43,17 @@ protocol PageTableFormat {
 }
 
 extension PageTableFormat {
+  /// Whether an entry is in quarantine: it was present, and its flush may not be complete.
+  @inline(__always)
+  static func isQuarantined(_ entry: UInt64) -> Bool { entry != 0 && !isPresent(entry) }
+
+  /// The table that a quarantined entry of a table of `level` named. It may be freed at any time, but for whoever has
+  /// the tables' lock.
+  @inline(__always)
+  static func quarantinedTable(_ entry: UInt64, level: Int) -> FrameNumber? {
+    isQuarantined(entry) && !isLeaf(entry, level: level) ? nextTable(entry) : nil
+  }
+
   /// log2 of the pages that an entry of a table of `level` covers.
   @inline(__always)
   static func spanShift(_ level: Int) -> UInt64 { UInt64(truncatingIfNeeded: level &* indexBits) }

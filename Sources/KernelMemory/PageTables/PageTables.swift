@@ -30,8 +30,13 @@ struct PageTables {
   let choice: PageTableFormatChoice
   let root: FrameNumber
   let table: FrameTable
-  /// Over the tables' shape and what they count. Entries are read without it.
-  let lock: Stable<SpinLock>
+  let shared: Stable<Shared>
+
+  struct Shared: ~Copyable {
+    /// Over the tables' shape, what they count, and the unmaps under way. Entries are read without it.
+    let lock = SpinLock()
+    var unmaps = UnmapsUnderWay()
+  }
 
   @inline(__always)
   private func walker(hasGigabyteLeaves: Bool) -> Walker<X86_64Format> {
@@ -44,7 +49,7 @@ struct PageTables {
   func locked<Result: ~Copyable, Failure: Error>(
     _ cpu: borrowing CPU, _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
-    try lock.value.with(.tables, cpu, body)
+    try shared.value.lock.with(.tables, cpu, body)
   }
 
   /// Whether all of `pages` can be translated.
@@ -196,9 +201,16 @@ struct PageTables {
     }
   }
 
-  func clear(_ pages: PageRange, emptied: inout EmptiedTables) -> Int {
+  func quarantine(_ pages: PageRange) -> Int {
     switch choice {
-    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).clear(pages, emptied: &emptied)
+    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).quarantine(pages)
+    }
+  }
+
+  func clearQuarantined(_ pages: PageRange, emptied: inout EmptiedTables) {
+    switch choice {
+    case .x86_64FourLevel(let large):
+      walker(hasGigabyteLeaves: large).clearQuarantined(pages, emptied: &emptied)
     }
   }
 
@@ -243,6 +255,12 @@ struct PageTables {
   func visit(_ pages: PageRange, _ body: (MappedRange) -> Void) {
     switch choice {
     case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).visit(pages, body)
+    }
+  }
+
+  func firstMapped(in pages: PageRange) -> PageNumber? {
+    switch choice {
+    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).firstMapped(in: pages)
     }
   }
 

@@ -106,6 +106,22 @@ extension Walker {
     }
   }
 
+  /// The first page of `pages` that is mapped, or was until a flush that may not be complete: under the lock. O(tables + pages at
+  /// level 0).
+  func firstMapped(in pages: PageRange) -> PageNumber? {
+    var page = pages.first
+    while page < pages.end {
+      let stop = stop(at: page, before: pages.end)
+      let first = entry(stop.table, index(of: page, level: stop.level))
+      for step in 0..<stop.entries
+      where isMapping(first[step].value.load(ordering: .relaxed), level: stop.level) {
+        return PageNumber(page.rawValue &+ UInt64(step))
+      }
+      page = stop.next
+    }
+    return nil
+  }
+
   /// Every leaf of the address space: the lower half, then the upper.
   func visitAll(_ body: (MappedRange) -> Void) {
     let half = UInt64(1) &<< UInt64(format.levels * Format.indexBits - 1)

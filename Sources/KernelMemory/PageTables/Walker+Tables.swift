@@ -66,7 +66,7 @@ extension Walker {
     {
       return "a page table does not know its place"
     }
-    if state.resting != restingEntries(place.table) {
+    if state.resting != restingEntries(place.table, level: place.level) {
       return "a page table's count of tables at rest is wrong"
     }
     if state.count != pins(place, areas) { return "a page table's count of pins is wrong" }
@@ -76,10 +76,12 @@ extension Walker {
     return nil
   }
 
-  private func restingEntries(_ frame: FrameNumber) -> Int {
+  private func restingEntries(_ frame: FrameNumber, level: Int) -> Int {
     var count = 0
-    for slot in 0..<Int(Format.span(1))
-    where Format.restingTable(entry(frame, slot).value.load(ordering: .relaxed)) != nil { count &+= 1 }
+    for slot in 0..<Int(Format.span(1)) {
+      let value = entry(frame, slot).value.load(ordering: .relaxed)
+      if Format.quarantinedTable(value, level: level) != nil { count &+= 1 }
+    }
     return count
   }
 
@@ -92,10 +94,10 @@ extension Walker {
       let page = PageNumber(place.page.rawValue &+ UInt64(slot) &<< Format.spanShift(place.level))
       let pages = PageRange(unchecked: page, count: PageCount(Format.span(place.level)))
       switch place.level {
-      case 0: if Format.isPresent(value) && areas(pages) == 0 { pins &+= 1 }
+      case 0: if value != 0 && areas(pages) == 0 { pins &+= 1 }
       // Cleared large leaves of an area that is on its way back are pinned, too.
       case Format.areaLeafLevel where value == 0: pins &+= areas(pages)
-      default: if Format.isPresent(value) { pins &+= 1 }
+      default: if Format.isPresent(value) || isMapping(value, level: place.level) { pins &+= 1 }
       }
     }
     guard place.level == 0 else { return pins }

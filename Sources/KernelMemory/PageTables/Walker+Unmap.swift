@@ -1,24 +1,36 @@
 internal import Synchronization
 
 extension Walker {
-  /// Clears every leaf of `pages`, whose frames are borrowed; leaves that stick out were split before.
-  /// O(pages + tables). Cannot fail.
-  /// - Parameters:
-  ///   - pages: what to clear; pages that are not mapped are passed over.
-  ///   - emptied: takes the tables that lose their last pin, for `prune`.
-  /// - Returns: the entries cleared.
-  func clear(_ pages: PageRange, emptied: inout EmptiedTables) -> Int {
+  /// Quarantines every leaf of `pages`, whose frames are borrowed; leaves that stick out were split before. Their pins
+  /// stay. O(pages + tables). Cannot fail.
+  /// - Parameter pages: pages that are not mapped are passed over.
+  /// - Returns: the entries that are absent now.
+  func quarantine(_ pages: PageRange) -> Int {
     var sum = 0
     forEachStop(pages) { stop, first in
+      for step in 0..<stop.entries {
+        let value = first[step].value.load(ordering: .relaxed)
+        guard Format.isPresent(value) else { continue }
+        first[step].value.store(Format.quarantined(value), ordering: .relaxed)
+        sum &+= 1
+      }
+    }
+    return sum
+  }
+
+  /// Clears the leaves of `pages` that are in quarantine, after their flush, and drops their pins.
+  /// - Parameter emptied: takes the tables that lose their last pin, for `prune`.
+  func clearQuarantined(_ pages: PageRange, emptied: inout EmptiedTables) {
+    forEachStop(pages) { stop, first in
       var cleared = 0
-      for step in 0..<stop.entries where Format.isPresent(first[step].value.load(ordering: .relaxed)) {
+      for step in 0..<stop.entries {
+        let value = first[step].value.load(ordering: .relaxed)
+        guard Format.isQuarantined(value), Format.isLeaf(value, level: stop.level) else { continue }
         first[step].value.store(0, ordering: .relaxed)
         cleared &+= 1
       }
       if cleared > 0 { unpin(stop.table, level: stop.level, cleared, emptied: &emptied) }
-      sum &+= cleared
     }
-    return sum
   }
 
   /// Puts to rest the tables of a list that still have no pin, and those above them that lose their last by
@@ -39,8 +51,9 @@ extension Walker {
       body(page)
       let parent = FrameNumber(UInt64(metadata.value.previous))
       let entry = entry(parent, metadata.value.state.slot)
-      if Format.isPresent(entry.value.load(ordering: .relaxed)) {
-        entry.value.store(Format.resting(FrameNumber(UInt64(frame))), ordering: .relaxed)
+      let value = entry.value.load(ordering: .relaxed)
+      if Format.isPresent(value) {
+        entry.value.store(Format.quarantined(value), ordering: .relaxed)
         adjust(parent, pins: 0, resting: 1)
         unpin(parent, level: level &+ 1, 1, emptied: &emptied)
       }

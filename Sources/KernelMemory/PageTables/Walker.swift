@@ -20,10 +20,15 @@ internal import Synchronization
 // one above it. Counts and the tables' shape change under one lock.
 //
 // A table without a pin goes on a list of emptied tables. `prune` later puts to rest those that still have
-// none: the entry that names the table is made absent, but keeps its name, since CPUs may have it in
-// their walk caches until they flush. A mapping that needs a table there before that wakes it, so that what
-// they have is right again; after the flush `takeAway` frees those that were not woken. The tables
-// directly below the root stay for good.
+// none: the entry that names the table is quarantined, which makes it absent but keeps its name, since CPUs may
+// have it in their walk caches until they flush. A mapping that needs a table there before that wakes it, so
+// that what they have is right again; after the flush `takeAway` frees those that were not woken. The tables
+// directly below the root stay for good. A leaf that is unmapped by hand is quarantined until its flush, too, with
+// its pin, so that nobody maps the page before.
+//
+// Present entries may be followed without a lock, as long as this CPU serves no flush meanwhile. A quarantined entry
+// says that a table is there, and is followed under the lock alone: its table is freed by whoever finds the flush
+// complete, and this CPU may have served that already.
 //
 // Every entry is loaded and stored as a relaxed atomic: a plain loop of clears becomes a memset, which may
 // tear an entry while the MMU reads it.
@@ -97,12 +102,12 @@ struct Walker<Format: PageTableFormat> {
     }
   }
 
-  /// As `descend`, through tables at rest as well.
+  /// As `descend`, through tables at rest as well: under the lock.
   private func reach(to level: Int, for page: PageNumber) -> (table: FrameNumber, level: Int) {
     var (frame, at) = descend(to: level, for: page)
     while at > level {
       let value = entry(frame, index(of: page, level: at)).value.load(ordering: .relaxed)
-      guard let next = Format.restingTable(value) else { break }
+      guard let next = Format.quarantinedTable(value, level: at) else { break }
       frame = next
       at &-= 1
     }
@@ -154,10 +159,10 @@ struct Walker<Format: PageTableFormat> {
     return Format.areaLeafLevel
   }
 
-  /// Step 1: the tables that a mapping needs and that do not exist. Changes nothing. O(tables of the
-  /// range).
-  /// - Throws: `alreadyMapped`, where a large leaf stands in the way, or, with `checkingLeaves`, any leaf;
-  ///   `placeTaken` where a table is at rest in the place of a large leaf.
+  /// Step 1, under the lock that `pin` is called under: the tables that a mapping needs and that do not exist. Changes
+  /// nothing. O(tables of the range).
+  /// - Throws: `alreadyMapped`, where a large leaf stands in the way, or, with `checkingLeaves`, any leaf, also one that is
+  ///   unmapped and not flushed; `placeBusy` where a table is at rest in the place of a large leaf.
   func tablesMissing(
     for pages: PageRange, frame: FrameNumber?, large: PageCount, checkingLeaves: Bool
   ) throws(MemoryError) -> Int {
@@ -178,15 +183,17 @@ struct Walker<Format: PageTableFormat> {
     return missing
   }
 
-  /// Refuses a large leaf. A table may have come there since it was found missing.
+  /// Refuses a large leaf.
   private func checkForLargeLeaf(_ frame: FrameNumber, _ page: PageNumber, level: Int) throws(MemoryError) {
     let value = entry(frame, index(of: page, level: level)).value.load(ordering: .relaxed)
-    if Format.isPresent(value) && Format.isLeaf(value, level: level) {
-      throw .alreadyMapped(page.address(Format.pageSize))
-    }
+    if isMapping(value, level: level) { throw .alreadyMapped(page.address(Format.pageSize)) }
   }
 
-  /// Refuses entries that are present.
+  /// Whether an entry maps memory, or did so until a flush that may not be complete.
+  @inline(__always)
+  func isMapping(_ value: UInt64, level: Int) -> Bool { value != 0 && Format.isLeaf(value, level: level) }
+
+  /// Refuses entries that say anything.
   private func check(
     _ frame: FrameNumber, _ page: PageNumber, level: Int, leaves: UInt64
   ) throws(MemoryError) {
@@ -196,7 +203,7 @@ struct Walker<Format: PageTableFormat> {
       guard value != 0 else { continue }
       let taken = PageNumber(page.rawValue &+ UInt64(step) &<< Format.spanShift(level))
         .address(Format.pageSize)
-      throw Format.isPresent(value) ? .alreadyMapped(taken) : .placeTaken(taken)
+      throw Format.quarantinedTable(value, level: level) == nil ? .alreadyMapped(taken) : .placeBusy(taken)
     }
   }
 
@@ -215,7 +222,7 @@ struct Walker<Format: PageTableFormat> {
       while level > wanted {
         let slot = index(of: page, level: level)
         let value = entry(lowest, slot).value.load(ordering: .relaxed)
-        let resting = Format.restingTable(value)
+        let resting = Format.quarantinedTable(value, level: level)
         let next = resting ?? source.takeTable()
         if resting == nil {
           adopt(next, below: lowest, at: slot)

@@ -3,37 +3,36 @@ internal import CMachine
 // Closing batches, and completing them.
 
 extension Reclaim {
-  /// Strict mode: asks for the flush of all that is retired here, and completes it where no other CPU has to
-  /// flush for that.
-  func flushOpen(_ cpu: borrowing CPU) {
+  /// Strict mode: asks for the flush of all that is retired here, and completes it where no other CPU has to flush
+  /// for that.
+  /// - Returns: the request after which nothing of it can be reached.
+  func flushOpen(_ cpu: borrowing CPU) -> UInt64 {
     complete(limit: .max, keeping: false, cpu)
     prune(limit: .max, cpu)
-    close(cpu)
+    let request = seal(cpu)
     complete(limit: .max, keeping: false, cpu)
-  }
-
-  /// A step towards the flush and completion of all that is retired on this CPU.
-  /// - Returns: the request to wait for before the next step; nil when nothing is left.
-  func settle(_ cpu: borrowing CPU) -> UInt64? {
-    complete(limit: Self.budget, keeping: true, cpu)
-    if mode == .strict { prune(limit: .max, cpu) }
-    close(cpu)
-    complete(limit: Self.budget, keeping: true, cpu)
-    let awaited = slot(cpu).value.awaited
-    return awaited == 0 && flushedBatch(cpu).value.isEmpty ? nil : awaited
+    return request
   }
 
   /// Asks for the flush of the open batch, unless that of an earlier one is not complete.
   func close(_ cpu: borrowing CPU) {
     collect(cpu)
+    if slot(cpu).value.awaited == 0 { _ = seal(cpu) }
+  }
+
+  /// Asks for the flush of the open batch, which joins the closed one.
+  /// - Returns: the request that the closed batch waits for; zero where there is nothing to flush.
+  private func seal(_ cpu: borrowing CPU) -> UInt64 {
     let slot = slot(cpu)
     let open = openBatch(cpu)
-    guard slot.value.awaited == 0, !open.value.isEmpty else { return }
+    guard !open.value.isEmpty else { return slot.value.awaited }
     let closed = state.value.closed[cpu.number]
-    unsafe closed.pointer.initialize(to: open.pointer.move())
-    unsafe open.pointer.initialize(to: RetiredBatch())
-    slot.value.awaited = shootdown.request(closed.value.ranges, cpu)
+    let ranges = open.value.ranges
+    // The newer request is complete no earlier than that of what is there.
+    closed.value.add(open, frames.table, pool)
+    slot.value.awaited = shootdown.request(ranges, cpu)
     slot.value.awaitedPages = closed.value.pages
+    return slot.value.awaited
   }
 
   /// Takes the closed batch for flushed, if its flush is complete. O(1).
@@ -46,6 +45,7 @@ extension Reclaim {
     }
     slot.value.awaited = 0
     slot.value.awaitedPages = 0
+    lowerLimit(cpu)
     cpu.count(.batchesCompleted)
   }
 

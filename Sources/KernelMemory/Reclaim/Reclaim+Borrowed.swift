@@ -14,14 +14,13 @@ extension Reclaim {
     let slot = slot(cpu)
     let pages = area.value.pages
     let held = openBatch(cpu).value.pages &+ slot.value.queuedPages &+ area.value.span
-    if held > state.value.bound { close(cpu) }
+    if !isWithinBound(held, cpu) { close(cpu) }
     let entry = area.value.firstEntry
     if entry != 0 { tables.takeBack(pages.count.rawValue, at: entry) } else { tables.takeBack(pages) }
     cmachine_step(cmachine_step_entries_cleared)
     cpu.count(.entriesCleared, Int(truncatingIfNeeded: pages.count.rawValue))
     cover(pages, cpu)
     retireAddresses(area.value.number, cpu)
-    if mode == .strict { flushOpen(cpu) }
     return true
   }
 }

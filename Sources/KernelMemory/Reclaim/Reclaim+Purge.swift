@@ -1,6 +1,6 @@
 internal import Synchronization
 
-// Purging: in steps with a budget, on the way of allocations, and in rounds of all CPUs.
+// Purging: in steps with a budget, on the way of allocations, and in drains of all CPUs.
 
 extension Reclaim {
   /// One step: completes, ages the caches, clears what is queued, puts empty tables to rest, and asks for the
@@ -9,8 +9,8 @@ extension Reclaim {
   ///   - budget: pages.
   ///   - all: empty the caches, whatever the age of what is in them.
   ///   - cpu: this CPU.
-  /// - Returns: whether there is more to do.
-  func step(budget: Int, all: Bool, _ cpu: borrowing CPU) -> Bool {
+  /// - Returns: what is left of the budget; not above zero where work may be left that needs no other CPU.
+  func step(budget: Int, all: Bool, _ cpu: borrowing CPU) -> Int {
     let slot = slot(cpu)
     var left = budget
     left &-= complete(limit: left, keeping: !all, cpu)
@@ -26,9 +26,19 @@ extension Reclaim {
     }
     left &-= Self.tableCost &* prune(limit: Self.share(of: left, Self.tableCost), cpu)
     if left > 0 { close(cpu) }
+    return left
+  }
+
+  /// Whether there is more to do on this CPU, the caches aside.
+  func hasWork(_ cpu: borrowing CPU) -> Bool {
+    let slot = slot(cpu)
     return slot.value.awaited != 0 || slot.value.queued.first != 0 || slot.value.emptied.count > 0
       || !openBatch(cpu).value.isEmpty || !flushedBatch(cpu).value.isEmpty
-      || (all && slot.value.warm.pages &+ slot.value.cool.pages > 0)
+  }
+
+  /// Whether nothing waits on this CPU, and its caches are empty.
+  func isEmpty(_ cpu: borrowing CPU) -> Bool {
+    !hasWork(cpu) && slot(cpu).value.warm.pages &+ slot(cpu).value.cool.pages == 0
   }
 
   private func evictWarm(all: Bool, limit: Int, _ cpu: borrowing CPU) -> Int {
@@ -98,56 +108,64 @@ extension Reclaim {
     frames.hasListed(order: 63 &- pages.leadingZeroBitCount, .normal, cpu)
   }
 
-  /// As much of that work as a purge step does, and the next flush.
-  /// - Returns: whether this CPU would hold back more than it may with `span` pages more.
-  func relieveMore(span: UInt64, _ cpu: borrowing CPU) -> Bool {
+  /// What an allocation that finds this CPU over its bound adds to that: at most one step, and the next flush. The rest
+  /// is left to later allocations, to purge steps, and to whoever finds memory short.
+  func relieveMore(_ cpu: borrowing CPU) {
     let left = Self.relief &- complete(limit: Self.relief, keeping: true, cpu)
     _ = clearQueued(limit: left, cpu)
     close(cpu)
-    return isOverBound(with: span, cpu)
   }
 
-  /// Whether, with `span` more, more pages are freed and not flushed than this CPU's share of the bound.
+  /// Whether, with `span` more, more pages are freed and not flushed than this CPU may have.
   @inline(__always)
   private func isOverBound(with span: UInt64, _ cpu: borrowing CPU) -> Bool {
     let slot = slot(cpu)
+    let held = openBatch(cpu).value.pages &+ slot.value.queuedPages &+ slot.value.awaitedPages
+    if held &+ span <= slot.value.limit { return false }
     // At most the bound: more would not fit under it, ever.
-    let held = openBatch(cpu).value.pages &+ slot.value.queuedPages &+ min(span, state.value.bound)
-    if held > state.value.bound { return true }
-    return held &+ slot.value.awaitedPages > state.value.bound
+    return held > 0 && !isWithinBound(held &+ min(span, state.value.bound), cpu)
   }
 
   /// The request that this CPU's closed batch waits for; zero where it has none.
   func awaited(_ cpu: borrowing CPU) -> UInt64 { slot(cpu).value.awaited }
 
-  // MARK: Rounds
+  // MARK: Drains
 
-  /// Starts a round in which every CPU is to give back what it keeps.
-  func startRound() -> UInt64 {
-    updating(.shared) {
-      state.value.round.wrappingAdd(1, ordering: .acquiringAndReleasing).newValue
+  /// Starts a drain, in which every CPU gives back what it keeps.
+  func startDrain(_ cpu: borrowing CPU) -> UInt64 {
+    shootdown.locked(cpu) {
+      let round = state.value.round.load(ordering: .relaxed) &+ 1
+      state.value.round.store(round, ordering: .releasing)
+      return round
     }
   }
 
-  /// Whether this CPU has yet to answer the newest round.
-  func isAsked(_ cpu: borrowing CPU) -> Bool {
-    slot(cpu).value.answered.load(ordering: .relaxed) != state.value.round.load(ordering: .acquiring)
+  /// Whether this CPU has yet to make the newest drain.
+  func isDrainPending(_ cpu: borrowing CPU) -> Bool {
+    cpu.block.value.progress.answered != state.value.round.load(ordering: .acquiring)
   }
 
-  /// Answers the newest round, if this CPU has not: gives back its caches, all that is retired, and its
-  /// lists of frames.
-  func answer(_ cpu: borrowing CPU) {
-    guard isAsked(cpu) else { return }
+  /// A step of a drain: its caches, all that is retired, and its lists of frames. The last step answers the newest
+  /// drain that there was when it began.
+  /// - Returns: false where another step is needed.
+  @discardableResult
+  func drainStep(_ cpu: borrowing CPU) -> Bool {
     let round = state.value.round.load(ordering: .acquiring)
-    _ = step(budget: .max, all: true, cpu)
-    complete(limit: .max, keeping: false, cpu)
+    var left = step(budget: Self.budget, all: true, cpu)
+    if left > 0 { left &-= complete(limit: left, keeping: false, cpu) }
+    guard left > 0 else { return false }
     frames.drainCaches(cpu)
-    slot(cpu).value.answered.store(round, ordering: .releasing)
+    cpu.block.value.progress.answer(round)
+    return true
   }
 
-  /// Whether a CPU that is online has yet to answer a round.
+  /// Whether a CPU that takes part has yet to make a drain.
   func isUnanswered(_ round: UInt64, by number: Int) -> Bool {
-    shootdown.isOnline(number)
-      && state.value.slots[number].value.answered.load(ordering: .acquiring) < round
+    frames.cpus.block(number).value.progress.answered < round
+  }
+
+  /// Takes part from here on, in what is asked from here on.
+  func join(_ cpu: borrowing CPU) {
+    shootdown.join(round: { state.value.round.load(ordering: .relaxed) }, cpu)
   }
 }

@@ -9,7 +9,7 @@ extension Reclaim {
     frames &+= UInt64(closed.value.frames.count &+ closed.value.tables.count)
     frames &+= UInt64(flushed.value.frames.count &+ flushed.value.tables.count)
     slot.value.queued.forEach(pool) { area in
-      frames &+= pool[area].value.pageCount &- pool[area].value.progress
+      frames &+= pool[area].value.pageCount &- min(pool[area].value.progress, pool[area].value.pageCount)
     }
     return RetainedMemory(
       unflushed: PageCount(open.value.pages &+ slot.value.queuedPages &+ closedPages),

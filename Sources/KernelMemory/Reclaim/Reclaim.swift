@@ -61,9 +61,13 @@ struct Reclaim {
     let open: Stable<RetiredBatch>
     let closed: Stable<RetiredBatch>
     let flushed: Stable<FlushedBatch>
-    /// Pages, guards included, that one CPU may have freed and not flushed.
+    /// Pages, guards included, that all CPUs together may have freed and not flushed.
     let bound: UInt64
-    /// Rounds in which every CPU is asked to give back what it keeps.
+    /// What of it each CPU has for good.
+    let share: UInt64
+    /// What of it no CPU has.
+    let spare: Atomic<UInt64>
+    /// The newest drain: every CPU is asked to give back what it keeps.
     let round = Atomic<UInt64>(0)
   }
 
@@ -76,22 +80,24 @@ struct Reclaim {
     var queued = AreaList()
     /// Pages of the queued areas, guards included.
     var queuedPages: UInt64 = 0
+    /// Pages, guards included, that this CPU may have freed and not flushed.
+    var limit: UInt64
     var emptied = EmptiedTables()
     var warm: AreaCache
     var cool: AreaCache
-    /// The last round that this CPU has answered.
-    let answered = Atomic<UInt64>(0)
 
-    init(mode: FreeMode, bound: UInt64) {
+    init(mode: FreeMode, limit: UInt64, cool capacity: UInt64) {
+      self.limit = limit
       warm = AreaCache(capacity: mode == .warm ? warmCapacity : 0)
-      cool = AreaCache(capacity: bound)
+      cool = AreaCache(capacity: capacity)
     }
   }
 
   let state: Stable<State>
 
-  /// The bound is Linux's for freed pages that are not flushed, 8,192 times the bit length of the
-  /// number of CPUs, in equal shares.
+  /// The bound is Linux's for freed pages that are not flushed, 8,192 times the bit length of the number of CPUs.
+  /// One CPU has all of it; of several each has its part of one half, and takes from the other half when it needs
+  /// more, so that with many CPUs none has too little for one large area.
   init(
     mode: FreeMode, frames: Frames, tables: PageTables, areas: AreasTable, shootdown: Shootdown,
     state: Stable<State>, slots: Stable<Slot>, open: Stable<RetiredBatch>, closed: Stable<RetiredBatch>,
@@ -100,13 +106,15 @@ struct Reclaim {
     self.state = state
     let count = frames.cpus.count
     let bits = UInt64(Int.bitWidth - count.leadingZeroBitCount)
-    let bound = 8_192 &* bits / UInt64(count)
+    let bound = 8_192 &* bits
+    let share = count == 1 ? bound : bound / UInt64(2 &* count)
     unsafe state.pointer.initialize(
       to: State(
         mode: mode, frames: frames, tables: tables, areas: areas, pool: areas.pool, shootdown: shootdown,
-        slots: slots, open: open, closed: closed, flushed: flushed, bound: bound))
+        slots: slots, open: open, closed: closed, flushed: flushed, bound: bound, share: share,
+        spare: Atomic(bound &- share &* UInt64(count))))
     for cpu in 0..<count {
-      unsafe slots[cpu].pointer.initialize(to: Slot(mode: mode, bound: bound))
+      unsafe slots[cpu].pointer.initialize(to: Slot(mode: mode, limit: share, cool: bound / UInt64(count)))
       frames.cpus.rooms(cpu).value.reclaim = slots[cpu]
       frames.cpus.rooms(cpu).value.open = open[cpu]
       frames.cpus.rooms(cpu).value.flushed = flushed[cpu]
@@ -126,6 +134,50 @@ struct Reclaim {
   func openBatch(_ cpu: borrowing CPU) -> Stable<RetiredBatch> { cpu.rooms.value.open }
   func flushedBatch(_ cpu: borrowing CPU) -> Stable<FlushedBatch> { cpu.rooms.value.flushed }
   func slot(_ cpu: borrowing CPU) -> Stable<Slot> { cpu.rooms.value.reclaim }
+}
+
+// MARK: - The bound
+
+extension Reclaim {
+  /// Whether this CPU may have so many pages freed and not flushed; takes what is missing from what no CPU has.
+  @inline(__always)
+  func isWithinBound(_ pages: UInt64, _ cpu: borrowing CPU) -> Bool {
+    pages <= slot(cpu).value.limit || raiseLimit(to: pages, cpu)
+  }
+
+  /// In pieces of at least this many pages, so that CPUs seldom meet there.
+  private static var piece: UInt64 { 256 }
+
+  @inline(never)
+  private func raiseLimit(to pages: UInt64, _ cpu: borrowing CPU) -> Bool {
+    let slot = slot(cpu)
+    let missing = max(pages &- slot.value.limit, Self.piece)
+    var spare = state.value.spare.load(ordering: .relaxed)
+    while spare >= missing {
+      let (exchanged, original) = updating(.shared) {
+        state.value.spare.compareExchange(
+          expected: spare, desired: spare &- missing, ordering: .relaxed)
+      }
+      if exchanged {
+        slot.value.limit &+= missing
+        return true
+      }
+      spare = original
+    }
+    return false
+  }
+
+  /// Gives back what this CPU has taken of the common half, when it holds little.
+  func lowerLimit(_ cpu: borrowing CPU) {
+    let slot = slot(cpu)
+    let share = state.value.share
+    guard slot.value.limit > share, openBatch(cpu).value.pages &+ slot.value.queuedPages <= share else {
+      return
+    }
+    let surplus = slot.value.limit &- share
+    slot.value.limit = share
+    _ = updating(.shared) { state.value.spare.wrappingAdd(surplus, ordering: .relaxed) }
+  }
 }
 
 // MARK: - Freeing
@@ -164,13 +216,11 @@ extension Reclaim {
     let descriptor = pool[area]
     let pages = descriptor.value.pageCount
     guard descriptor.value.move(from: .live, to: .retired, in: life) else { return false }
-    if openBatch(cpu).value.pages &+ slot.value.queuedPages &+ descriptor.value.span > state.value.bound {
-      close(cpu)
-    }
+    let held = openBatch(cpu).value.pages &+ slot.value.queuedPages &+ descriptor.value.span
+    if !isWithinBound(held, cpu) { close(cpu) }
     if mode == .strict {
       descriptor.value.progress = 0
       clear(area, cpu)
-      flushOpen(cpu)
     } else {
       clearOrQueue(area, pages, cpu)
     }
@@ -220,7 +270,7 @@ extension Reclaim {
   ) -> Bool {
     let batch = openBatch(cpu)
     let held = batch.value.pages &+ area.value.span
-    guard held &+ slot(cpu).value.queuedPages <= state.value.bound, mode != .strict,
+    guard held &+ slot(cpu).value.queuedPages <= slot(cpu).value.limit, mode != .strict,
       area.value.move(from: .live, to: .retired, in: life)
     else { return false }
     // Before that, another CPU might have freed it, and the entry be somebody else's.
@@ -243,7 +293,7 @@ extension Reclaim {
   func keptAtOnce(_ pages: UInt64, _ traits: AreaTraits, _ cpu: borrowing CPU) -> Stable<AreaDescriptor>? {
     let slot = slot(cpu)
     let held = openBatch(cpu).value.pages &+ slot.value.awaitedPages
-    guard held &+ pages &+ UInt64(traits.guardPages) <= state.value.bound, slot.value.queuedPages == 0
+    guard held &+ pages &+ UInt64(traits.guardPages) <= slot.value.limit, slot.value.queuedPages == 0
     else { return nil }
     if let area = slot.value.cool.first(pages, traits) { return area.value.firstEntry != 0 ? area : nil }
     let number = flushedBatch(cpu).value.smallAreas.first
@@ -285,32 +335,63 @@ extension Reclaim {
     slot(cpu).value.queuedPages &+= pool[area].value.span
   }
 
-  /// Clears the next pages of a retired area; the last of them put it into the open batch.
+  /// Clears the next pages of a retired area, and then lets go of its tables; the last step puts it into the open batch.
   /// - Parameters:
   ///   - area: the number of its descriptor.
   ///   - limit: of work, as `Walker.detach` counts it.
   ///   - cpu: this CPU.
-  /// - Returns: how much work that was, and whether those were the last.
+  /// - Returns: how much work that was, and whether it was the last step.
   @discardableResult
   @inline(never)
   func clear(
     _ area: UInt32, limit: Int = .max, _ cpu: borrowing CPU
   ) -> (work: Int, isDone: Bool) {
     let descriptor = pool[area]
-    let first = descriptor.value.first
     let done = descriptor.value.progress
     let total = descriptor.value.pageCount
-    let detached = tables.detach(
-      PageRange(unchecked: PageNumber(first &+ done), count: PageCount(total &- done)), limit: limit)
-    cmachine_step(cmachine_step_entries_cleared)
-    cpu.count(.entriesCleared, detached.entries)
-    let (count, work) = (detached.pages, detached.work)
-    add(detached, PageRange(unchecked: PageNumber(first &+ done), count: PageCount(count)), cpu)
-    descriptor.value.progress = done &+ count
-    guard done &+ count == total else { return (work, false) }
-    rememberFirstEntry(area)
+    var work = 0
+    if done < total {
+      let pages = PageRange(
+        unchecked: PageNumber(descriptor.value.first &+ done), count: PageCount(total &- done))
+      let detached = tables.detach(pages, limit: limit)
+      cmachine_step(cmachine_step_entries_cleared)
+      cpu.count(.entriesCleared, detached.entries)
+      let count = detached.pages
+      work = detached.work
+      add(detached, PageRange(unchecked: pages.first, count: PageCount(count)), cpu)
+      descriptor.value.progress = done &+ count
+      guard done &+ count == total else { return (work, false) }
+    }
+    if mode != .strict && canBeKept(area) {
+      rememberFirstEntry(area)
+    } else {
+      work &+= unpinStep(area, limit: limit &- work, cpu)
+      guard descriptor.value.state == .unpinned else { return (work, false) }
+    }
     retireAddresses(area, cpu)
     return (work, true)
+  }
+
+  /// Lets go of the tables of an area that is cleared: `progress` counts on over its pages. Of the last of them the state
+  /// says that none is left.
+  /// - Returns: how much work that was.
+  private func unpinStep(_ area: UInt32, limit: Int, _ cpu: borrowing CPU) -> Int {
+    let descriptor = pool[area]
+    let total = descriptor.value.pageCount
+    let span = UInt64(1) &<< UInt64(truncatingIfNeeded: tables.areaLeafOrder)
+    let steps = UInt64(truncatingIfNeeded: Self.share(of: limit, Self.unpinCost))
+    let first = descriptor.value.first &+ (descriptor.value.progress &- total)
+    let end = descriptor.value.first &+ total
+    // Whole tables, so that each is let go of once.
+    let next = steps > total ? end : min(end, first & ~(span &- 1) &+ steps &* span)
+    guard next > first else { return 0 }
+    let pages = PageRange(unchecked: PageNumber(first), count: PageCount(next &- first))
+    tables.locked(cpu) {
+      tables.unpin(pages, emptied: &slot(cpu).value.emptied)
+      descriptor.value.progress = total &+ (next &- descriptor.value.first)
+      if next == end { descriptor.value.setState(.unpinned) }
+    }
+    return Self.unpinCost &* (1 &+ Int(truncatingIfNeeded: (next &- first) / span))
   }
 
   /// As `clear`, for an area of at most 64 pages, nothing of which is cleared yet.
@@ -341,7 +422,7 @@ extension Reclaim {
     if mode != .strict && canBeKept(area) {
       batch.value.smallAreas.push(area, pool)
     } else {
-      unpin(area, cpu)
+      if pool[area].value.state != .unpinned { unpin(area, cpu) }
       batch.value.areas.push(area, pool)
     }
     #if Ablations
@@ -381,15 +462,5 @@ extension Reclaim {
     if Ablation.freeFramesBeforeFlush.isOn { frames.free(&batch.value.frames, limit: .max, cpu) }
     if Ablation.freeTableBeforeFlush.isOn { _ = free(&batch.value.tables, limit: .max, cpu) }
     #endif
-  }
-
-  /// Clears a mapping of borrowed frames, and puts the tables to rest that this empties. `settle` has the
-  /// flush made.
-  func unmap(_ pages: PageRange, _ cpu: borrowing CPU) {
-    let cleared = tables.locked(cpu) { tables.clear(pages, emptied: &slot(cpu).value.emptied) }
-    cmachine_step(cmachine_step_entries_cleared)
-    cpu.count(.entriesCleared, cleared)
-    add(Detached(), pages, cpu)
-    prune(limit: .max, cpu)
   }
 }

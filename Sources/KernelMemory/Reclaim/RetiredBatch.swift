@@ -78,6 +78,18 @@ struct RetiredBatch: ~Copyable {
   var isEmpty: Bool {
     frames.count == 0 && tables.count == 0 && areas.count == 0 && smallAreas.count == 0 && ranges.isEmpty
   }
+
+  /// Takes in all of another batch, but for its ranges, whose flush is asked for. O(1).
+  mutating func add(_ batch: Stable<RetiredBatch>, _ table: FrameTable, _ pool: DescriptorPool) {
+    let other = unsafe batch.pointer.move()
+    unsafe batch.pointer.initialize(to: RetiredBatch())
+    generation = max(generation, other.generation)
+    pages &+= other.pages
+    frames.prepend(other.frames, table)
+    tables.append(other.tables, table)
+    areas.prepend(other.areas, pool)
+    smallAreas.prepend(other.smallAreas, pool)
+  }
 }
 
 /// What no CPU can translate any more, and is not free yet.

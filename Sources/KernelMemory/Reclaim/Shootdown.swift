@@ -3,18 +3,21 @@ internal import Synchronization
 
 // The shootdown: making every CPU forget
 //
-// Requests are numbered. A request says which ranges must be forgotten; it is complete when every CPU
-// that is online has recorded a number at least as high. A CPU records the newest number that was there
-// when its own flush began, so one flush serves all requests up to then, and a CPU that has flushed
-// since needs no notification. A switch of the address space records nothing: global entries survive
-// it.
+// Requests are numbered, by even numbers. A request says which ranges must be forgotten; it is complete when
+// every CPU that has joined has recorded a number at least as high (`CPUProgress`). A CPU records the newest number
+// that was there when its own flush began, so one flush serves all requests up to then, and a CPU that has
+// flushed since needs no notification. A switch of the address space records nothing: global entries survive it.
 //
-// CPUs serve requests only outside the core, where interrupts are on. Code that reads page tables
-// without a lock runs with interrupts off, so a request is not complete before it has left: a flush is
-// also the grace period of the software walkers.
+// CPUs serve requests only outside the core, where interrupts are on, or between two walks. So where CPUs flush by
+// interrupt a complete request says that software walkers have passed, too: whoever reads page tables without
+// a lock has interrupts off.
 //
-// A CPU that joins is online from the moment it has read the newest number, before it flushes: a later
-// request waits for it.
+// Who waits, waits for a number. It is taken in the same section that cleared the entries, and carried: once
+// interrupts are on, the caller may be on another CPU. While it waits it serves what it is asked, and asks again,
+// more and more seldom, whoever is behind.
+//
+// A CPU joins by claiming the newest request and drain, in one critical section, before it flushes: from then on
+// requests wait for it, and those before treat it as absent, which it was.
 
 /// Says that every CPU has served a request. Made nowhere but in this file.
 struct FlushToken: ~Copyable {
@@ -31,68 +34,73 @@ struct Shootdown {
   struct State: ~Copyable {
     let machine: Stable<Machine>
     let cpus: CPUs
-    /// The ranges of request n are at n modulo `memory`. Under the lock.
+    /// The ranges of request n are at n / 2 modulo `memory`. Under the lock.
     let ranges: Stable<FlushRanges>
-    let participants: Stable<Participant>
     let lock: Stable<SpinLock>
-    /// The newest request.
-    let requested = Atomic<UInt64>(0)
-  }
-
-  struct Participant: ~Copyable {
-    /// Not zero: requests wait for this CPU.
-    let isOnline: Atomic<UInt32>
-    /// The newest request that was there when this CPU's last flush began.
-    let flushed: Atomic<UInt64>
   }
 
   private let state: Stable<State>
 
-  /// `participants` and `lock` are cleared memory. The CPU that starts is online.
+  /// `lock` is cleared memory.
   init(
     machine: Stable<Machine>, cpus: CPUs, state: Stable<State>, ranges: Stable<FlushRanges>,
-    participants: Stable<Participant>, lock: Stable<SpinLock>
+    lock: Stable<SpinLock>
   ) {
     self.state = state
     unsafe ranges.pointer.initialize(repeating: FlushRanges(), count: Int(Self.memory))
     unsafe state.pointer.initialize(
-      to: State(machine: machine, cpus: cpus, ranges: ranges, participants: participants, lock: lock))
+      to: State(machine: machine, cpus: cpus, ranges: ranges, lock: lock))
   }
 
-  private var cpuCount: Int { state.value.cpus.count }
-  var newest: UInt64 { state.value.requested.load(ordering: .acquiring) }
+  private var cpus: CPUs { state.value.cpus }
+  private var requested: Stable<Atomic<UInt64>> { state.value.cpus.requested }
+  var newest: UInt64 { requested.value.load(ordering: .acquiring) }
+
+  /// The ranges of a request.
+  private func ranges(of number: UInt64) -> Stable<FlushRanges> {
+    state.value.ranges[Int((number &>> 1) % Self.memory)]
+  }
+
+  /// Works on what all requests share.
+  func locked<Result: ~Copyable>(_ cpu: borrowing CPU, _ body: () -> Result) -> Result {
+    state.value.lock.value.with(.requests, cpu, body)
+  }
 
   /// Asks every CPU to forget `ranges`, and does so on this one. Waits for nobody. O(CPUs).
   /// - Returns: the number of the request.
   func request(_ ranges: FlushRanges, _ cpu: borrowing CPU) -> UInt64 {
-    let number = state.value.lock.value.with(.requests, cpu) {
-      let number = state.value.requested.load(ordering: .relaxed) &+ 1
-      state.value.ranges[Int(number % Self.memory)].value = ranges
-      state.value.requested.store(number, ordering: .releasing)
+    let number = locked(cpu) {
+      let number = requested.value.load(ordering: .relaxed) &+ 2
+      self.ranges(of: number).value = ranges
+      requested.value.store(number, ordering: .releasing)
       return number
     }
     cmachine_step(cmachine_step_flush_requested)
     cpu.count(ranges.kind)
     serve(cpu)
-    for other in 0..<cpuCount where other != cpu.number && !hasServed(other, number) {
-      notify(other, cpu)
-    }
+    notifyBehind(number, cpu)
     return number
   }
 
-  /// Flushes on this CPU what it has been asked for.
+  /// Notifies every other CPU that has yet to serve a request. O(CPUs).
+  func notifyBehind(_ number: UInt64, _ cpu: borrowing CPU) {
+    for other in 0..<cpus.count where other != cpu.number && !hasServed(other, number) {
+      notify(other, cpu)
+    }
+  }
+
+  /// Flushes on this CPU what it has been asked for. Never in the middle of a walk.
   func serve(_ cpu: borrowing CPU) {
-    let mine = state.value.participants[cpu.number]
-    let done = mine.value.flushed.load(ordering: .relaxed)
+    let done = cpu.block.value.progress.done
     guard done != newest else { return }
     var ranges = FlushRanges()
-    let upTo = state.value.lock.value.with(.requests, cpu) {
-      let upTo = state.value.requested.load(ordering: .relaxed)
-      if upTo &- done > Self.memory {
+    let upTo = locked(cpu) {
+      let upTo = requested.value.load(ordering: .relaxed)
+      if upTo &- done > 2 &* Self.memory {
         ranges.addEverything()
       } else {
-        for number in done &+ 1..<upTo &+ 1 {
-          ranges.add(state.value.ranges[Int(number % Self.memory)].value, threshold: threshold)
+        for number in stride(from: done &+ 2, through: upTo, by: 2) {
+          ranges.add(self.ranges(of: number).value, threshold: threshold)
         }
       }
       return upTo
@@ -100,26 +108,30 @@ struct Shootdown {
     cmachine_step(cmachine_step_flush_begun)
     ranges.flush(state.value.machine.value)
     cpu.count(.flushesServed)
-    mine.value.flushed.store(upTo, ordering: .releasing)
+    cpu.block.value.progress.flushed(upTo)
     cmachine_step(cmachine_step_flush_confirmed)
   }
 
-  /// Joins: from here on requests wait for this CPU, which has flushed all that it knew.
-  func join(_ cpu: borrowing CPU) {
-    let mine = state.value.participants[cpu.number]
-    let upTo = state.value.lock.value.with(.requests, cpu) {
-      mine.value.isOnline.store(1, ordering: .releasing)
-      return state.value.requested.load(ordering: .relaxed)
+  /// Joins, with interrupts off: claims what there is, in one critical section, and flushes all that the CPU knows.
+  /// - Parameter round: the newest drain, read under the lock.
+  func join(round: () -> UInt64, _ cpu: borrowing CPU) {
+    locked(cpu) {
+      cpu.block.value.progress.join(requested: requested.value.load(ordering: .relaxed), round: round())
     }
-    var ranges = FlushRanges()
-    ranges.addEverything()
-    ranges.flush(state.value.machine.value)
-    mine.value.flushed.store(upTo, ordering: .releasing)
+    var everything = FlushRanges()
+    everything.addEverything()
+    cmachine_step(cmachine_step_flush_begun)
+    everything.flush(state.value.machine.value)
+    cmachine_step(cmachine_step_flush_confirmed)
+    cpu.block.value.progress.open()
   }
+
+  /// Leaves, with interrupts off: from here on nobody waits for this CPU.
+  func leave(_ cpu: borrowing CPU) { locked(cpu) { cpu.block.value.progress.close() } }
 
   /// Whether every CPU has served a request. O(CPUs).
   func isComplete(_ number: UInt64) -> Bool {
-    for cpu in 0..<cpuCount where !hasServed(cpu, number) { return false }
+    for cpu in 0..<cpus.count where !hasServed(cpu, number) { return false }
     return true
   }
 
@@ -133,18 +145,15 @@ struct Shootdown {
 
   func fail(_ message: StaticString) -> Never { state.value.machine.value.fail(message) }
 
-  private func hasServed(_ cpu: Int, _ number: UInt64) -> Bool {
+  /// Whether a CPU has served a request, or need not: one that is away is ahead of all.
+  func hasServed(_ cpu: Int, _ number: UInt64) -> Bool {
     #if Ablations
     if Ablation.flushLocalOnly.isOn && cpu != Int(cmachine_cpu_number()) { return true }
     #endif
-    let participant = state.value.participants[cpu]
-    return participant.value.isOnline.load(ordering: .acquiring) == 0
-      || participant.value.flushed.load(ordering: .acquiring) >= number
+    return cpus.block(cpu).value.progress.done >= number
   }
 
-  func isOnline(_ cpu: Int) -> Bool {
-    state.value.participants[cpu].value.isOnline.load(ordering: .acquiring) != 0
-  }
+  func isOnline(_ cpu: Int) -> Bool { cpus.block(cpu).value.progress.isOnline }
 
   /// Interrupts another CPU.
   func notify(_ other: Int, _ cpu: borrowing CPU) {
@@ -152,15 +161,6 @@ struct Shootdown {
     guard let notify = unsafe machine.value.notify else { return }
     cpu.count(.notifications)
     unsafe notify(machine.value.context, UInt32(truncatingIfNeeded: other))
-  }
-
-  /// Waits until every CPU has served a request, and serves those to this one meanwhile. Interrupts are on.
-  func wait(for number: UInt64) {
-    while !isComplete(number) {
-      state.value.cpus.with { cpu in serve(cpu) }
-      cmachine_relax()
-      cmachine_step(cmachine_step_flush_waiting)
-    }
   }
 
   var threshold: PageCount { state.value.machine.value.fullFlushThreshold }

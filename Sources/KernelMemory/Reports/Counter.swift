@@ -18,6 +18,8 @@ public enum Counter: Int, Sendable {
   case metadataFramesTaken
   /// Notifications sent to other CPUs, and flushes that a CPU has made for others' requests or its own.
   case notifications, flushesServed
+  /// How often a CPU was waited for in vain so long that it was reported.
+  case silences
   /// Areas handed out of the warm cache, put into it, and taken out of it to be unmapped.
   case warmHits, warmParked, warmEvicted
   /// Batches of freed memory whose flush was complete.

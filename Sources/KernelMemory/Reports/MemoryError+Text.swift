@@ -14,6 +14,7 @@ extension TextSink {
       write(decimal: largestHole.rawValue)
       write(" pages")
     case .placeTaken(let address): write("the place is taken or outside the range: ", address)
+    case .placeBusy(let address): write("the place waits for a flush: ", address)
     case .framesExhausted(let got, let count): write(got, " page frames are free of the wanted ", count)
     case .tablesExhausted(let got, let count): write(got, " frames for tables are free of the wanted ", count)
     case .metadataExhausted: write("no frame is free for the descriptors of areas")

@@ -42,7 +42,7 @@ extension MemoryManager {
     var blocks = try frames.allocateBlocks(request.pages.rawValue, request.traits.zone, cpu)
     let large = largePart(of: area, request, blocks)
     do throws(MemoryError) {
-      try pin(areas.pool[area].value.pages, frame: nil, large: large, cpu)
+      try pin(areas.pool[area].value.pages, large: large, cpu)
     } catch {
       frames.free(&blocks, cpu)
       blocks.end()
@@ -117,6 +117,7 @@ extension MemoryManager {
   ) {
     cpu.count(.entriesWritten, entries)
     cmachine_step(cmachine_step_entries_written)
+    synchronizeMapping(areas.pool[area].value.pages)
     #if Ablations
     let pages = areas.pool[area].value.pages
     let attributes = MappingAttributes(request.traits.protection, cache: request.traits.cache)

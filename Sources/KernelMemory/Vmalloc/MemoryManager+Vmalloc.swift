@@ -88,8 +88,11 @@ extension MemoryManager {
 
   @inline(__always)
   private func free(_ address: VirtualAddress, in life: UInt64?) throws(MemoryError) {
-    try freeing { (cpu) throws(MemoryError) in try free(address, in: life, cpu) }
-    if reclaim.mode == .strict { finishFlush() }
+    let request = try freeing { (cpu) throws(MemoryError) in
+      try free(address, in: life, cpu)
+      return reclaim.mode == .strict ? reclaim.flushOpen(cpu) : 0
+    }
+    if request != 0 { finishFlush(request) }
   }
 }
 
@@ -136,7 +139,7 @@ extension MemoryManager {
     reclaim.take(area, count, cpu)
     cpu.count(.entriesWritten, Int(truncatingIfNeeded: count))
     cmachine_step(cmachine_step_entries_written)
-    announce(area.value.pages)
+    synchronizeMapping(area.value.pages)
     let first = note(area, traits, byteCount, cpu)
     area.value.resume()
     return UInt(bytes(first))
@@ -191,7 +194,18 @@ extension MemoryManager {
       throw failed(.sizeTooLarge(pages: request.pages, limit: frames.managed))
     }
     guard areas.contains(request.traits.instance) else { throw failed(.areasUnavailable) }
+    try checkRoom(for: request)
     return try makeUnmapped(request, byteCount, mayWait: options.mayWait)
+  }
+
+  /// Refuses what the range could not hold if it were empty, before anybody is asked to give anything back.
+  func checkRoom(for request: Areas.Request) throws(MemoryError) {
+    let range = areas[request.traits.instance]
+    let (span, overflow) = request.pages.rawValue.addingReportingOverflow(UInt64(request.traits.guardPages))
+    guard overflow || !range.canEverHold(span, alignment: request.traits.alignment) else { return }
+    try entering { (cpu) throws(MemoryError) in
+      throw .rangeExhausted(largestHole: areas.locked(cpu) { PageCount(range.largestHole) })
+    }
   }
 
   /// A freed area of the same kind that is still mapped.
@@ -225,7 +239,7 @@ extension MemoryManager {
   }
 
   /// An area with frames of its own. Where earlier frees have left work, this CPU does its share, so that nothing
-  /// depends on an idle loop: a little always, and past the bound, where waiting is legal, all of it.
+  /// depends on an idle loop: as much as it takes, and past the bound, where waiting is legal, a step more.
   /// - Returns: its first page.
   @inline(never)
   private func makeUnmapped(
@@ -243,8 +257,7 @@ extension MemoryManager {
         throw error
       }
     }
-    if isOverBound && mayWait { relieve(span) }
-    announce(PageRange(unchecked: first, count: request.pages))
+    if isOverBound && mayWait { relieve() }
     return first
   }
 
@@ -265,12 +278,13 @@ extension MemoryManager {
     return area
   }
 
+  /// What an allocation adds to its share where this CPU is over its bound: waits for the flush of what is closed,
+  /// and makes one step.
   @inline(never)
-  func relieve(_ span: UInt64) {
+  func relieve() {
     guard cpus.count == 1 || cpus.mayWait else { return }
-    repeat {
-      reclaim.shootdown.wait(for: cpus.with { cpu in reclaim.awaited(cpu) })
-    } while cpus.with { cpu in reclaim.relieveMore(span: span, cpu) }
+    wait(for: cpus.attempt(otherwise: 0) { cpu in reclaim.awaited(cpu) })
+    cpus.attempt(otherwise: ()) { cpu in reclaim.relieveMore(cpu) }
   }
 
   /// Charges what is about to be allocated.

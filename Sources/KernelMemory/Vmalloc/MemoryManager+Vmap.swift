@@ -46,15 +46,16 @@ extension MemoryManager {
     guard let pointer = unsafe pointer else { return }
     let address = unsafe VirtualAddress(pointer)
     let page = address.number(pageSize)
+    var request: UInt64 = 0
     let isDone = cpus.attempt(otherwise: false) { cpu in
       guard let area = cpu.rooms.value.hints.value.area(at: page.rawValue),
         let life = area.value.borrowingGeneration,
         PageNumber(area.value.first).address(pageSize) == address
       else { return false }
-      return takeBack(area, in: life, cpu)
+      return takeBack(area, in: life, &request, cpu)
     }
-    if !isDone { try vunmapOtherwise(address) }
-    if reclaim.mode == .strict { finishFlush() }
+    if !isDone { request = try vunmapOtherwise(address) }
+    if request != 0 { finishFlush(request) }
   }
 }
 
@@ -83,7 +84,6 @@ extension MemoryManager {
       else { return 0 }
       reclaim.take(area, count, cpu)
       unsafe write(borrowed, area, traits, cpu)
-      announce(area.value.pages)
       return publish(area, traits, cpu)
     }
   }
@@ -94,6 +94,7 @@ extension MemoryManager {
   ) throws(MemoryError) -> UInt64 {
     let request = Areas.Request(pages: PageCount(UInt64(borrowed.count)), traits: traits, place: nil)
     guard tags.contains(traits.tag) else { throw failed(.tagsExhausted(limit: tags.count)) }
+    try checkRoom(for: request)
     let (pages, span) = (request.pages.rawValue, request.pages.rawValue &+ UInt64(traits.guardPages))
     var isOverBound = false
     let first = try retrying(mayWait: mayWait) { (cpu) throws(MemoryError) in
@@ -109,8 +110,7 @@ extension MemoryManager {
       unsafe write(borrowed, area, traits, cpu)
       return publish(area, traits, cpu)
     }
-    if isOverBound && mayWait { relieve(span) }
-    announce(PageRange(unchecked: PageNumber(first), count: request.pages))
+    if isOverBound && mayWait { relieve() }
     return first
   }
 
@@ -121,7 +121,7 @@ extension MemoryManager {
     let instance = areas[request.traits.instance]
     let area = try areas.locked(cpu) { () throws(MemoryError) in try instance.reserve(request, cpu) }
     do throws(MemoryError) {
-      try pin(areas.pool[area].value.pages, frame: nil, cpu)
+      try pin(areas.pool[area].value.pages, cpu)
     } catch {
       areas.locked(cpu) { instance.release(area) }
       throw error
@@ -144,6 +144,7 @@ extension MemoryManager {
     }
     cpu.count(.entriesWritten, borrowed.count)
     cmachine_step(cmachine_step_entries_written)
+    synchronizeMapping(area.value.pages)
   }
 
   /// - Returns: the first page.
@@ -160,16 +161,20 @@ extension MemoryManager {
 // MARK: - Unmaking
 
 extension MemoryManager {
+  /// - Parameter request: in strict mode set to the flush to wait for.
   @inline(__always)
-  private func takeBack(_ area: Stable<AreaDescriptor>, in life: UInt64, _ cpu: borrowing CPU) -> Bool {
+  private func takeBack(
+    _ area: Stable<AreaDescriptor>, in life: UInt64, _ request: inout UInt64, _ cpu: borrowing CPU
+  ) -> Bool {
     let tag = area.value.traits.tag
     guard reclaim.retireBorrowed(area, in: life, cpu) else { return false }
     tags.remove(.areas, tag, 0, cpu)
+    if reclaim.mode == .strict { request = reclaim.flushOpen(cpu) }
     return true
   }
 
   @inline(never)
-  private func vunmapOtherwise(_ address: VirtualAddress) throws(MemoryError) {
+  private func vunmapOtherwise(_ address: VirtualAddress) throws(MemoryError) -> UInt64 {
     try freeing { (cpu) throws(MemoryError) in
       let page = address.number(pageSize)
       guard let number = areas.instance(containing: page)?.find(page) else {
@@ -182,7 +187,9 @@ extension MemoryManager {
       if !area.value.pages.contains(page) { throw .badFree(.guardPage) }
       guard page.rawValue == area.value.first else { throw .badFree(.interior) }
       guard address.isAligned(to: pageSize) else { throw .badFree(.unaligned) }
-      guard takeBack(area, in: life, cpu) else { throw .badFree(.alreadyFree) }
+      var request: UInt64 = 0
+      guard takeBack(area, in: life, &request, cpu) else { throw .badFree(.alreadyFree) }
+      return request
     }
   }
 }

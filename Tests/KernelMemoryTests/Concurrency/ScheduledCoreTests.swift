@@ -25,8 +25,11 @@ import Testing
   static let reuse = StepSet(
     .areaFound, .entryFound, .entriesWritten, .entriesCleared, .framesFreed, .rangeFreed)
 
+  /// What is decided under locks.
+  static let locks = StepSet(.lockWanted, .lockReleased, .entriesWritten, .interruptsEnabled)
+
   static let complete = [
-    Case(name: "pair", make: Scenarios.pairAgainstForeignFree, points: few, schedules: [2_500, 160, 2]),
+    Case(name: "pair", make: Scenarios.pairAgainstForeignFree, points: few, schedules: [1_500, 160, 2]),
     Case(name: "two frees", make: Scenarios.twoFreesAtOnce, points: few, schedules: [1_000, 120, 2]),
     Case(name: "frame", make: Scenarios.readerOfFreedFrame, points: .freeing, schedules: [50, 20, 4]),
     Case(name: "reader", make: Scenarios.readerOfEmptiedTable, points: .order, schedules: [20, 6, 2]),
@@ -40,7 +43,8 @@ import Testing
       name: "handing over", make: { try Scenarios.handingOver($0) }, points: .order, schedules: [100, 20, 4]),
     Case(
       name: "look-ups", make: Scenarios.lookUpsOfReusedDescriptor, points: reuse, schedules: [60, 60, 60]),
-    Case(name: "unmap", make: Scenarios.unmapAgainstMap, points: .order, schedules: [80, 80, 80]),
+    Case(name: "unmap", make: Scenarios.unmapAgainstMap, points: .order, schedules: [60, 60, 60]),
+    Case(name: "map, unmap", make: Scenarios.mapBesideUnmap, points: .order, schedules: [10, 10, 10]),
     Case(
       name: "buddies", make: Scenarios.buddiesComeAndGo, points: StepSet(.lockReleased), schedules: [6, 6, 6]),
     Case(name: "protection", make: Scenarios.otherProtection, points: .order, schedules: [1, 1, 1]),
@@ -60,7 +64,21 @@ import Testing
       name: "two frees", make: Scenarios.twoFreesAtOnce, points: .all, preemptions: 1,
       schedules: [80, 30, 10]),
     Case(
-      name: "joining", make: Scenarios.joiningLate, points: few, preemptions: 1, schedules: [100, 50, 6]),
+      name: "joining", make: Scenarios.joiningLate, points: few, preemptions: 1, schedules: [100, 45, 6]),
+    Case(
+      name: "joining in a drain", make: Scenarios.joiningInADrain, points: .all, preemptions: 1,
+      schedules: [50, 50, 50]),
+    Case(
+      name: "map", make: Scenarios.mapBesideMap, points: locks, preemptions: 2, schedules: [100, 100, 100]),
+    Case(
+      name: "map, makeAreas", make: Scenarios.mapBesideMakeAreas, points: locks, preemptions: 2,
+      schedules: [100, 100, 100]),
+    Case(name: "leaving", make: Scenarios.leaving, points: .all, preemptions: 1, schedules: [50, 50, 20]),
+    Case(
+      name: "freed tables", make: Scenarios.freedTables, points: .all, preemptions: 1, schedules: [50, 30, 5]),
+    Case(
+      name: "unmap, unmap", make: Scenarios.unmapBesideUnmap, points: .all, preemptions: 1,
+      schedules: [50, 50, 50]),
     Case(
       name: "re-used", make: Scenarios.freeOfReusedDescriptor, points: .all, preemptions: 2,
       schedules: [150, 20, 10]),

@@ -49,12 +49,7 @@ struct X86_64Format: PageTableFormat {
 
   static func table(_ frame: FrameNumber) -> UInt64 { frame.rawValue &<< 12 | present | writable | accessed }
 
-  static func resting(_ table: FrameNumber) -> UInt64 { self.table(table) & ~present }
-
-  @inline(__always)
-  static func restingTable(_ entry: UInt64) -> FrameNumber? {
-    entry != 0 && !isPresent(entry) ? nextTable(entry) : nil
-  }
+  static func quarantined(_ entry: UInt64) -> UInt64 { entry & ~present }
 
   /// Accessed and dirty are set beforehand, so that the CPU need not write the entry (4.8).
   @inline(__always)

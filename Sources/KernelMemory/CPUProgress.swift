@@ -1,0 +1,74 @@
+internal import Synchronization
+
+// What a CPU tells the others, so that they know what it can still reach
+//
+// A free waits for two things. Translations must be gone: the CPU has flushed since the entries were
+// cleared. Walkers must have passed: software that walks through tables without a lock, on that CPU, began after
+// they were cleared. Each is a word that its CPU alone writes and any may read:
+//
+//     epoch     0 outside this package, else the newest request that was there when the CPU came in, with
+//               bit 0 set: a walker of epoch e may be in tables that request n frees only if e is odd and e < n.
+//               Odd is the mark of an NMI, too: who finds it odd has interrupted the package itself
+//     done      the newest request that was there when the CPU's last flush began
+//     answered  the newest drain that the CPU has made
+//
+// Requests are even numbers. A CPU that has not joined, or has left, is ahead of them all (`away`): nobody waits
+// for it, and since that is odd, whatever it asks of this package is refused as what an NMI asks is, at no
+// cost. So what is owed before a CPU joins is one flush of all that it knows.
+//
+// Flushes and epochs are apart in `Models/`, where the protocol is checked.
+
+/// The words by which one CPU's progress is known.
+struct CPUProgress: ~Copyable {
+  /// Of a CPU for which nobody waits: odd, and above every request.
+  static var away: UInt64 { .max }
+
+  private let epochWord: Atomic<UInt64>
+  private let doneWord: Atomic<UInt64>
+  private let answeredWord: Atomic<UInt64>
+}
+
+// MARK: - Coming in and going out
+
+extension CPUProgress {
+  /// Whether this CPU is in the package already, or is none of its CPUs.
+  @inline(__always)
+  var isClosed: Bool { epochWord.load(ordering: .relaxed) & 1 != 0 }
+
+  /// Comes in, when `requested` was the newest request.
+  @inline(__always)
+  borrowing func enter(_ requested: UInt64) { epochWord.store(requested | 1, ordering: .relaxed) }
+
+  /// Goes out. A release: what was read inside was read before.
+  @inline(__always)
+  borrowing func exit() { epochWord.store(0, ordering: .releasing) }
+
+  /// Joins: nobody's request is older than `requested`, nobody's drain than `round`.
+  borrowing func join(requested: UInt64, round: UInt64) {
+    answeredWord.store(round, ordering: .releasing)
+    doneWord.store(requested, ordering: .releasing)
+  }
+
+  /// From here on the CPU may come in.
+  borrowing func open() { epochWord.store(0, ordering: .releasing) }
+
+  /// Leaves, or has never been here.
+  borrowing func close() {
+    epochWord.store(Self.away, ordering: .releasing)
+    answeredWord.store(Self.away, ordering: .releasing)
+    doneWord.store(Self.away, ordering: .releasing)
+  }
+}
+
+// MARK: - What others ask
+
+extension CPUProgress {
+  var isOnline: Bool { done != Self.away }
+
+  /// The newest request that was there when the CPU's last flush began.
+  var done: UInt64 { doneWord.load(ordering: .acquiring) }
+  borrowing func flushed(_ request: UInt64) { doneWord.store(request, ordering: .releasing) }
+
+  var answered: UInt64 { answeredWord.load(ordering: .acquiring) }
+  borrowing func answer(_ round: UInt64) { answeredWord.store(round, ordering: .releasing) }
+}

@@ -1,0 +1,204 @@
+internal import CMachine
+
+// Several CPUs: who takes part, and how one waits for the others. All waiting of this package is here; it is done
+// with interrupts on and no lock held, for a number that the caller carries, and whoever waits serves
+// meanwhile what others wait for.
+
+extension MemoryManager {
+  /// Joins: called on a CPU other than the one that started, with interrupts off and right after it loads the root,
+  /// before it uses the manager or an address of it. Until then the manager refuses it (`wrongContext`), and its TLB is
+  /// nobody's concern. Called again it does nothing. A CPU whose number is not below `Machine.cpuCount` stops
+  /// the machine.
+  ///
+  /// The root's managed ranges must not be walked before: a CPU that is not counted fills its walk caches by
+  /// speculation, too. O(1), and a full flush.
+  public func joinCPU() {
+    let joined: Void? = cpus.atTheDoor { cpu in
+      guard !cpu.block.value.progress.isOnline else { return }
+      reclaim.join(cpu)
+    }
+    if joined == nil { stop("a CPU joins whose number is not below Machine.cpuCount") }
+  }
+
+  /// Leaves, for a CPU that goes offline: gives back all that it holds, waits for the flushes of that, and from then
+  /// on nobody waits for it. The caller runs on no other CPU meanwhile; afterwards this CPU uses no address
+  /// of the manager, and loads another root, or halts, since it may go on filling its TLB by itself. `joinCPU`
+  /// brings it back. Other CPUs' areas, objects and frames are untouched. Not for an interrupt handler.
+  /// - Throws: `wrongContext` with interrupts off, in an NMI, and on the only CPU that is left.
+  public func leaveCPU() throws(MemoryError) {
+    try cpus.enter { _ in }
+    guard cpus.mayWait, onlineCPUs > 1 else { throw failed(.wrongContext) }
+    while true {
+      wait(for: drainThisCPU())
+      if cpus.atTheDoor({ cpu in leave(cpu) }) == true { return }
+    }
+  }
+
+  /// - Returns: false, with nothing changed, where an interrupt has brought something here meanwhile.
+  private func leave(_ cpu: borrowing CPU) -> Bool {
+    guard !cpu.block.value.progress.isClosed else { return false }
+    cpu.block.value.progress.enter(reclaim.shootdown.newest)
+    slab.drain(cpu)
+    frames.drainCaches(cpu)
+    guard reclaim.isEmpty(cpu) else {
+      cpu.block.value.progress.exit()
+      return false
+    }
+    reclaim.shootdown.leave(cpu)
+    return true
+  }
+
+  /// How many CPUs take part. O(CPUs).
+  private var onlineCPUs: Int {
+    var count = 0
+    for cpu in 0..<cpus.count where reclaim.shootdown.isOnline(cpu) { count &+= 1 }
+    return count
+  }
+
+  /// Serves what other CPUs have asked this one for: the handler of `Machine.notify`'s interrupt calls it. In an NMI
+  /// that has interrupted this package, and on a CPU that has not joined, it does nothing. A flush, and at most
+  /// one step of a drain: for the next one this CPU notifies itself.
+  public func serveFlushes() {
+    cpus.attempt(otherwise: ()) { cpu in
+      if !serve(cpu) { reclaim.shootdown.notify(cpu.number, cpu) }
+    }
+  }
+
+  /// - Returns: false where a drain takes another step.
+  private func serve(_ cpu: borrowing CPU) -> Bool {
+    reclaim.shootdown.serve(cpu)
+    guard reclaim.isDrainPending(cpu) else { return true }
+    // Its objects first, whose slabs are frames.
+    slab.drain(cpu)
+    return reclaim.drainStep(cpu)
+  }
+
+  /// Has everything completed that waits on this CPU, as far as no other CPU is needed, and asks the others for the rest.
+  /// - Returns: the request to wait for.
+  private func drainThisCPU() -> UInt64 {
+    var isDone = false
+    while !isDone {
+      isDone = cpus.attempt(otherwise: true) { cpu in
+        slab.drain(cpu)
+        return reclaim.drainStep(cpu)
+      }
+    }
+    return cpus.attempt(otherwise: 0) { cpu in reclaim.awaited(cpu) }
+  }
+}
+
+// MARK: - Waiting
+
+extension MemoryManager {
+  /// Turns of waiting after which those who are waited for are asked again, in case an interrupt was lost; then after twice
+  /// as many, and so on.
+  private static var turnsToReminder: UInt64 { 8 }
+
+  /// Waits until every CPU has served a request. Interrupts are on.
+  func wait(for request: UInt64) {
+    wait { cpu in !reclaim.shootdown.hasServed(cpu, request) }
+  }
+
+  /// Waits for the CPUs that are behind.
+  private func wait(whileBehind isBehind: (Int) -> Bool) {
+    var turn: UInt64 = 0
+    while anyCPU(isBehind) {
+      turn &+= 1
+      if turn >= Self.turnsToReminder && turn & (turn &- 1) == 0 { remind(turn, isBehind) }
+      waitATurn()
+    }
+  }
+
+  /// One turn of waiting for another CPU.
+  func waitATurn() {
+    cpus.attempt(otherwise: ()) { cpu in _ = serve(cpu) }
+    cmachine_relax()
+    cmachine_step(cmachine_step_flush_waiting)
+  }
+
+  private func anyCPU(_ isBehind: (Int) -> Bool) -> Bool {
+    for cpu in 0..<cpus.count where isBehind(cpu) { return true }
+    return false
+  }
+
+  /// Asks those again who are behind; whoever has been silent for long is reported.
+  private func remind(_ turn: UInt64, _ isBehind: (Int) -> Bool) {
+    let machine = control.value.machine
+    cpus.attempt(otherwise: ()) { cpu in
+      for other in 0..<cpus.count where other != cpu.number && isBehind(other) {
+        if turn >= machine.value.silenceLimit { report(silent: other, cpu) }
+        reclaim.shootdown.notify(other, cpu)
+      }
+    }
+  }
+
+  private func report(silent other: Int, _ cpu: borrowing CPU) {
+    let machine = control.value.machine
+    cpu.count(.silences)
+    if let silent = unsafe machine.value.silent {
+      unsafe silent(machine.value.context, UInt32(truncatingIfNeeded: other))
+    }
+  }
+
+  /// Has every CPU give back what it keeps, as far as waiting is allowed; otherwise this CPU alone.
+  /// - Returns: false where other CPUs would have had to be waited for, which is not allowed now.
+  @inline(never)
+  func drainAllCPUs(mayWait: Bool) -> Bool {
+    guard cpus.count == 1 || mayWait && cpus.mayWait else {
+      _ = drainThisCPU()
+      return false
+    }
+    // What one drain asks to be flushed the next one completes; tables that this empties take another.
+    for _ in 0..<4 {
+      guard let round = askForDrain() else { return false }
+      wait { cpu in reclaim.isUnanswered(round, by: cpu) }
+      wait(for: reclaim.shootdown.newest)
+    }
+    return true
+  }
+
+  /// Starts a drain, and notifies those who have yet to make it.
+  /// - Returns: its number; nil in an NMI.
+  private func askForDrain() -> UInt64? {
+    cpus.attempt(otherwise: nil) { cpu in
+      let round = reclaim.startDrain(cpu)
+      _ = serve(cpu)
+      for other in 0..<cpus.count where other != cpu.number && reclaim.isUnanswered(round, by: other) {
+        reclaim.shootdown.notify(other, cpu)
+      }
+      return round
+    }
+  }
+}
+
+// MARK: - Purging
+
+extension MemoryManager {
+  /// One step of purging, for an idle loop: completes frees, ages the warm cache, clears large areas
+  /// that were freed, detaches empty tables. Never waits. O(budget). In an NMI it does nothing.
+  /// - Parameter budget: pages of work; a default step takes at most some 20,000 instructions.
+  /// - Returns: whether there is more to do on this CPU.
+  @discardableResult
+  public func purge(budget: Int = 96) -> Bool {
+    cpus.attempt(otherwise: true) { cpu in
+      _ = reclaim.step(budget: max(1, budget), all: false, cpu)
+      return reclaim.hasWork(cpu)
+    }
+  }
+
+  /// Completes every free on every CPU and empties the caches: when this returns, no CPU translates
+  /// through a freed address, and all freed memory is free. Waits for the other CPUs, whatever the mode.
+  /// - Throws: `wrongContext` where it would have to wait for other CPUs with interrupts off, and in an NMI.
+  public func flushRetired() throws(MemoryError) {
+    try cpus.enter { _ in }
+    guard cpus.count == 1 || cpus.mayWait, drainAllCPUs(mayWait: true) else { throw .wrongContext }
+  }
+
+  /// Waits for a flush that was requested where entries were cleared, and completes what is flushed on this CPU.
+  /// Where waiting is not legal the flush goes on by itself.
+  func finishFlush(_ request: UInt64) {
+    guard cpus.count == 1 || cpus.mayWait else { return }
+    wait(for: request)
+    cpus.attempt(otherwise: ()) { cpu in _ = reclaim.complete(limit: .max, keeping: false, cpu) }
+  }
+}

@@ -1,0 +1,40 @@
+internal import CMachine
+
+// Unmapping by hand: mappings of frames that are their callers'. No batch has a part in it, since nothing is freed but
+// tables; but nobody may map the pages before their flush, so the leaves are quarantined until then.
+
+extension Reclaim {
+  /// An unmap whose flush is waited for.
+  struct Unmap {
+    let request: UInt64
+    /// Its place among those under way.
+    let slot: Int
+  }
+
+  /// Begins to unmap a mapping of borrowed frames: quarantines its leaves, and asks for their flush.
+  /// - Returns: what `endUnmap` wants when the request is complete; nil, with nothing done, where another unmap must end
+  ///   first.
+  func beginUnmap(_ pages: PageRange, _ cpu: borrowing CPU) -> Unmap? {
+    var cleared = 0
+    let slot = tables.locked(cpu) {
+      let slot = tables.shared.value.unmaps.begin(pages)
+      if slot != nil { cleared = tables.quarantine(pages) }
+      return slot
+    }
+    guard let slot else { return nil }
+    cmachine_step(cmachine_step_entries_cleared)
+    cpu.count(.entriesCleared, cleared)
+    var ranges = FlushRanges()
+    ranges.add(pages, frames.table.pageSize, threshold: shootdown.threshold)
+    return Unmap(request: shootdown.request(ranges, cpu), slot: slot)
+  }
+
+  /// Ends it, after the flush: clears the leaves, and puts the tables to rest that this empties.
+  func endUnmap(_ pages: PageRange, _ unmap: Unmap, _ cpu: borrowing CPU) {
+    tables.locked(cpu) {
+      tables.clearQuarantined(pages, emptied: &slot(cpu).value.emptied)
+      tables.shared.value.unmaps.end(unmap.slot)
+    }
+    prune(limit: .max, cpu)
+  }
+}
