@@ -69,19 +69,17 @@ extension MemoryManager {
     reclaim.shootdown.serve(cpu)
     guard reclaim.isDrainPending(cpu) else { return true }
     // Its objects first, whose slabs are frames.
-    slab.drain(cpu)
+    if reclaim.beginDrain(cpu) { slab.drain(cpu) }
     return reclaim.drainStep(cpu)
   }
 
   /// Has everything completed that waits on this CPU, as far as no other CPU is needed, and asks the others for the rest.
   /// - Returns: the request to wait for.
   private func drainThisCPU() -> UInt64 {
+    cpus.attempt(otherwise: ()) { cpu in slab.drain(cpu) }
     var isDone = false
     while !isDone {
-      isDone = cpus.attempt(otherwise: true) { cpu in
-        slab.drain(cpu)
-        return reclaim.drainStep(cpu)
-      }
+      isDone = cpus.attempt(otherwise: true) { cpu in reclaim.drainStep(cpu) }
     }
     return cpus.attempt(otherwise: 0) { cpu in reclaim.awaited(cpu) }
   }

@@ -16,8 +16,10 @@ extension Reclaim {
     left &-= complete(limit: left, keeping: !all, cpu)
     left &-= evictWarm(all: all, limit: left, cpu)
     left &-= evictCool(all: all, limit: left, cpu)
-    slot.value.warm.age()
-    slot.value.cool.age()
+    if !all {
+      slot.value.warm.age()
+      slot.value.cool.age()
+    }
     left &-= clearQueued(limit: left, cpu)
     // Without this their tables would wait for a flush of their own.
     if all {
@@ -143,6 +145,14 @@ extension Reclaim {
   /// Whether this CPU has yet to make the newest drain.
   func isDrainPending(_ cpu: borrowing CPU) -> Bool {
     cpu.block.value.progress.answered != state.value.round.load(ordering: .acquiring)
+  }
+
+  /// Notes that this CPU makes the newest drain.
+  /// - Returns: false where it has begun with that before.
+  func beginDrain(_ cpu: borrowing CPU) -> Bool {
+    let round = state.value.round.load(ordering: .acquiring)
+    defer { slot(cpu).value.begun = round }
+    return slot(cpu).value.begun != round
   }
 
   /// A step of a drain: its caches, all that is retired, and its lists of frames. The last step answers the newest
