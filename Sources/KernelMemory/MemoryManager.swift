@@ -203,7 +203,7 @@ extension MemoryManager {
   }
 
   /// A tag whose name is copied, and cut to 47 bytes between two characters of UTF-8. Bytes that would break
-  /// a column of a report (a space, control bytes, DEL) become "_".
+  /// a column of a report (a space, control bytes, DEL) become "_"; an empty name becomes "-".
   /// - Throws: `tagsExhausted`.
   public func makeTag(copying utf8: UnsafeBufferPointer<UInt8>) throws(MemoryError) -> Tag {
     try cpus.enter { (cpu) throws(MemoryError) in unsafe try tags.make(utf8, cpu) }

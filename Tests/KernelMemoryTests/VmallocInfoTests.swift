@@ -55,6 +55,21 @@ import Testing
         """)
   }
 
+  /// A reader that splits a line at its spaces finds the pages in the column where they are.
+  @Test func aTagWithoutANameHasAColumn() throws {
+    let test = try TestMachine(ram: [.small])
+    var options = VmallocOptions()
+    options.tag = try test.manager.makeTag(named: "")
+    _ = try test.manager.vmalloc(1, options)
+    options.tag = try test.manager.makeTag(copying: UnsafeBufferPointer(start: nil, count: 0))
+    _ = try test.manager.vmalloc(1, options)
+    let columns = info(test).split(separator: "\n").map {
+      $0.split(separator: " ", omittingEmptySubsequences: true)
+    }
+    #expect(columns.map { $0.count } == [6, 6])
+    #expect(columns.allSatisfy { $0[2] == "-" && $0[3] == "pages=1" })
+  }
+
   /// One expression reads the recorded lines and ours, and ours differ from them only in their addresses.
   @Test func linesAreThoseOfLinux() throws {
     let test = try TestMachine(ram: [.small])

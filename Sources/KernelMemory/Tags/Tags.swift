@@ -34,8 +34,13 @@ struct Tags {
 
     init() {}
 
+    init(_ byte: UInt8) {
+      bytes[0] = byte
+      count = 1
+    }
+
     /// Copies a name, cut before the character that does not fit; bytes that would break a column of a report
-    /// become "_".
+    /// become "_". Without a byte it is "-", so that a report has its column.
     init(_ utf8: UnsafeBufferPointer<UInt8>) {
       var end = min(utf8.count, Tags.nameCapacity)
       if end < utf8.count {
@@ -45,6 +50,7 @@ struct Tags {
         if unsafe utf8[start] & 0xc0 == 0xc0 { end = start }
       }
       count = UInt8(end)
+      if end == 0 { self = Name(UInt8(ascii: "-")) }
       for index in 0..<end {
         let byte = unsafe utf8[index]
         bytes[index] = byte <= 0x20 || byte == 0x7f ? UInt8(ascii: "_") : byte
@@ -112,10 +118,7 @@ struct Tags {
     for cpu in 0..<cpus.count {
       for index in 1..<Self.capacity { close(Tag(index: UInt16(index)), cpu) }
     }
-    var name = Name()
-    name.bytes[0] = UInt8(ascii: "-")
-    name.count = 1
-    names.value = name
+    names.value = Name(UInt8(ascii: "-"))
   }
 
   var count: Int { state.value.count.load(ordering: .acquiring) }
