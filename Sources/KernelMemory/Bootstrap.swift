@@ -28,19 +28,23 @@ public struct Bootstrap: ~Copyable {
   /// The physical address of the root table, to load.
   public var root: PhysicalAddress { space.root.address(space.linearMap.pageSize) }
 
-  /// Maps a run of pages to a run of frames, with the largest leaves that alignment allows.
-  /// - Throws: `alreadyMapped`, `notCanonical`, `frameOutOfReach`, `earlyMemoryExhausted`, with nothing mapped.
+  /// Maps a run of pages to a run of frames, with the largest leaves that alignment allows: those of a
+  /// device, or of memory that is not handed out, such as the kernel's image (`MemoryMap.Kind.kept`).
+  /// - Throws: `alreadyMapped`, `notCanonical`, `frameOutOfReach`, `frameUnavailable` for memory that `start`
+  ///   will hand out, `earlyMemoryExhausted`, with nothing mapped.
   public mutating func map(
     _ pages: PageRange, to frame: FrameNumber, _ attributes: MappingAttributes
   ) throws(MemoryError) {
+    try space.checkNotHandedOut(frame, pages.count)
     try space.map(pages, to: frame, attributes)
   }
 
   /// Maps all RAM a second time, read-write and not executable, with the largest leaves that fit: a window in
   /// the lower half, for the objects of a Swift runtime (RuntimeHeap).
   /// - Parameter window: where; it reaches all RAM that the linear map reaches.
-  /// - Throws: `linearMapUnusable` for a base that is no page's, or another page size; `frameOutOfReach` for RAM
-  ///   above its limit; as `map`. Nothing is mapped beyond what was mapped before the refusal.
+  /// - Throws: `linearMapUnusable` for a base that is no page's, another page size, or an eighth window;
+  ///   `frameOutOfReach` for RAM above its limit; as `map`. Nothing is mapped beyond what was mapped before
+  ///   the refusal.
   public mutating func mapMemory(in window: LinearMap) throws(MemoryError) {
     try space.mapMemory(in: window)
   }
@@ -55,8 +59,8 @@ extension Bootstrap {
   ///   - vmallocRange: the range of `vmalloc`; nil for the format's usual one.
   ///   - mode: when freed memory can be used again.
   ///   - hardening: how the memory of kmalloc is watched.
-  /// - Throws: `cpuCountUnsupported`, `earlyMemoryExhausted`, `metadataExhausted`, `tablesExhausted`, `notCanonical`,
-  ///   `areasUnavailable`, `alreadyMapped` where something is mapped in the range.
+  /// - Throws: `cpuCountUnsupported`, `earlyMemoryExhausted`, `metadataExhausted`, `tablesExhausted`,
+  ///   `notCanonical`, `areasUnavailable`, `alreadyMapped` where something is mapped in the range.
   public consuming func start(
     on machine: Machine, vmallocRange: PageRange? = nil, mode: FreeMode = .warm,
     hardening: SlabHardening = .none
@@ -100,8 +104,7 @@ extension Bootstrap {
     unsafe control.pointer.initialize(
       to: MemoryManager.Control(
         cpus: cpus, pageSize: table.pageSize, machine: machines, tags: tags, frames: frames, tables: tables,
-        areas: areas,
-        reclaim: reclaim, slab: slab))
+        areas: areas, reclaim: reclaim, slab: slab, windows: space.windows))
 
     // From here on the early frames are closed.
     handOver(to: frames)

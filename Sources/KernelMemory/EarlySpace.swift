@@ -8,6 +8,8 @@ struct EarlySpace {
   let limit: FrameNumber
   let root: FrameNumber
   var early: EarlyFrames
+  /// The linear map, and what else maps all RAM.
+  private(set) var windows: MemoryWindows
 
   /// Makes the root and maps all RAM that can be reached.
   init(
@@ -26,6 +28,11 @@ struct EarlySpace {
     var early = try EarlyFrames(memoryMap, window: window, limit: limit)
     root = try early.allocate(PageCount(1))
     self.early = early
+    var end = FrameNumber(0)
+    while let run = memoryMap.nextRun(.mappable, from: max(end, FrameNumber(1)), linearMap.pageSize),
+      run.first < limit
+    { end = min(run.end, limit) }
+    windows = MemoryWindows(upTo: end)
     try mapMemory(in: linearMap)
   }
 
@@ -50,9 +57,18 @@ struct EarlySpace {
     _ = tables.write(pages, frame: frame, attributes, from: &leaves)
   }
 
+  /// Refuses memory that will be handed out.
+  func checkNotHandedOut(_ frame: FrameNumber, _ count: PageCount) throws(MemoryError) {
+    guard let run = reachable(.allocatable, from: frame),
+      run.first.rawValue &- frame.rawValue < count.rawValue
+    else { return }
+    throw .frameUnavailable(run.first)
+  }
+
   /// Maps all RAM that the linear map reaches, at its distance in `map`.
   mutating func mapMemory(in map: LinearMap) throws(MemoryError) {
     try Self.check(map, choice)
+    try windows.add(map)
     let end = map.limit.number(map.pageSize)
     var next = FrameNumber(0)
     while let run = reachable(.mappable, from: next) {

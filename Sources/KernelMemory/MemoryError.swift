@@ -22,12 +22,20 @@ public enum MemoryError: Error, Equatable, Sendable {
   /// No page frame for the descriptors and the index of areas.
   case metadataExhausted
   /// The base of the linear map is no multiple of the largest block of frames (1,024 of them), or that of the
-  /// boot window is no page's address, or the page size is not the page-table format's.
+  /// boot window is no page's address, or the page size is not the page-table format's; or there are as many
+  /// windows on all memory as are kept count of.
   case linearMapUnusable(VirtualAddress)
   /// The pages are not in the part of the address space that the page-table format can translate.
   case notCanonical(VirtualAddress)
-  /// No entry of the page-table format holds a frame number this high.
+  /// No entry of the page-table format holds a frame number this high; or the frame that was to be borrowed
+  /// is not one of the manager's.
   case frameOutOfReach(FrameNumber)
+  /// The frame that was to be mapped is nobody's, or this package's own: it is free, or on its way to be, a
+  /// page table, a record, or a slab of kmalloc, or, before `start`, RAM that will be handed out. Or the
+  /// frame that was to be taken out of the linear map is one that the manager hands out.
+  case frameUnavailable(FrameNumber)
+  /// A page that was to be unmapped is one of the linear map's, or of another window on all memory.
+  case memoryWindow(VirtualAddress)
   /// A page that was to be mapped is mapped.
   case alreadyMapped(VirtualAddress)
   /// Splitting a large leaf needs break-before-make here, and the leaf is in use.
@@ -50,7 +58,8 @@ public enum MemoryError: Error, Equatable, Sendable {
   case tagsExhausted(limit: Int)
   /// The allocation would take its tag over its quota, in bytes; `used` of them were live.
   case overQuota(tag: Tag, limit: UInt64, used: UInt64)
-  /// No further address range can be managed, or it overlaps one that is.
+  /// No further address range can be managed, or it overlaps one that is, or a window on all memory; or there
+  /// is no such range.
   case areasUnavailable
   /// Not at least one CPU, or more than 256.
   case cpuCountUnsupported(Int)
@@ -73,7 +82,8 @@ public enum BadFree: Equatable, Sendable {
   case interior
   /// In the guard behind a live area.
   case guardPage
-  /// Not memory of this allocator: another range, an area whose frames are its caller's or, to `vunmap`, are not, the linear map, a frame that is reserved or in other use.
+  /// Not memory of this allocator: another range, an area whose frames are its caller's or, to `vunmap`, are
+  /// not, the linear map, a frame that is reserved or in other use.
   case foreign
   /// Not the first byte of a page, or a frame number that no block of this order has.
   case unaligned

@@ -1,18 +1,23 @@
 internal import CMachine
 
-// Mappings that a kernel makes by hand: its image, a device's registers, a window. Their frames are
-// borrowed: unmapping frees none. Ranges that an instance of `Areas` manages are refused.
+// Mappings that a kernel makes by hand: its image, a device's registers, a window. Their frames are borrowed:
+// unmapping frees none. Ranges that an instance of `Areas` manages are refused, and pages of the linear map;
+// and frames that no caller owns.
 
 extension MemoryManager {
-  /// Maps a run of pages to a run of frames, with the largest leaves that alignment allows. O(tables +
-  /// leaves).
+  /// Maps a run of pages to a run of frames, with the largest leaves that alignment allows. The frames are a
+  /// device's, or memory that was kept back, or their caller's, who does not free them while they are mapped.
+  /// O(tables + leaves + frames).
   /// - Throws: `sizeIsZero`, `alreadyMapped`, `placeTaken` inside a managed range, `notCanonical`,
-  ///   `frameOutOfReach`, `tablesExhausted`, with nothing mapped.
+  ///   `frameOutOfReach`, `frameUnavailable`, `tablesExhausted`, `wouldWait`, `wrongContext`, with nothing
+  ///   mapped.
   public func map(
     _ pages: PageRange, to frame: FrameNumber, _ attributes: MappingAttributes
   ) throws(MemoryError) {
     try check(pages)
     do throws(MemoryError) { try tables.checkReach(frame, pages.count) } catch { throw failed(error) }
+    let run = FrameRange(unchecked: frame, count: pages.count)
+    try checkMappable(run)
     try retrying { (cpu) throws(MemoryError) in
       try reservingTables(cpu) { (source) throws(MemoryError) in
         // That the range is nobody's and that nothing is there is decided under both locks, and the leaves are
@@ -35,14 +40,21 @@ extension MemoryManager {
     }
   }
 
-  /// Unmaps a run of pages; what is not mapped is passed over. A large leaf that sticks out is split
-  /// first. When this returns, no CPU translates through the pages. O(tables + pages).
-  ///
-  /// A part of the linear map can be unmapped, too: its frames must not be the manager's to hand out.
-  /// - Throws: `placeTaken` inside a managed range, `breakBeforeMake`, `tablesExhausted`, `wrongContext` with
-  ///   interrupts off on a machine with several CPUs; with nothing unmapped.
+  /// Unmaps a run of pages; what is not mapped is passed over. A large leaf that sticks out is split first.
+  /// When this returns, no CPU translates through the pages: it waits for that, with interrupts on. O(tables
+  /// + pages).
+  /// - Throws: `sizeIsZero`, `notCanonical`, `placeTaken` inside a managed range, `memoryWindow` for pages of
+  ///   the linear map or of another window on all memory (`unmapMemory`), `breakBeforeMake`,
+  ///   `tablesExhausted`, `wrongContext` with interrupts off on a machine with several CPUs; with nothing
+  ///   unmapped.
   public func unmap(_ pages: PageRange) throws(MemoryError) {
     try check(pages)
+    if let page = windows.firstPage(in: pages) { throw failed(.memoryWindow(page.address(pageSize))) }
+    try unmapAny(pages)
+  }
+
+  /// As `unmap`, whatever the pages are for.
+  func unmapAny(_ pages: PageRange) throws(MemoryError) {
     guard cpus.count == 1 || cpus.mayWait else { throw failed(.wrongContext) }
     var underWay = try beginUnmap(pages)
     while underWay == nil {

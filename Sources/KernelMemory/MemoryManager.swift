@@ -2,15 +2,17 @@ internal import CMachine
 
 // The façade: ties the rooms together
 //
-// A manager is one pointer to a control block in memory that it took from the map itself; copies are the
-// same manager, and many can exist in one process. Its methods are legal in any context, unless they say
-// otherwise: they switch interrupts off where they touch what a CPU shares with itself. An NMI cannot be
-// kept off: one that comes in the middle of the package is refused (`wrongContext`), with nothing changed. It
-// may ask what is answered without a lock: `area(containing:)`, `frame(at:)`, `counters`.
+// A manager is one pointer to a control block in memory that it took from the map itself; copies are the same
+// manager, and many can exist in one process. Its methods are legal in any context, unless they say
+// otherwise; those that may wait for other CPUs do it with interrupts on alone, and then no lock may be held
+// that a CPU with interrupts off spins for. They switch interrupts off where they touch what a CPU shares
+// with itself. An NMI cannot be kept off: one that comes in the middle of the package is refused
+// (`wrongContext`), with nothing changed. It may ask what is answered without a lock: `area(containing:)`,
+// `frame(at:)`, `counters`.
 //
-// The rooms know those above them and no other. Where one is short of what a lower one holds (frames
-// that wait for a flush), it does not reach down: it fails, and `retrying` here is the one place that
-// drains what is on its way back and tries again.
+// The rooms know those above them and no other. Where one is short of what a lower one holds (frames that
+// wait for a flush), it does not reach down: it fails, and `retrying` here is the one place that drains what
+// is on its way back and tries again.
 
 /// A machine's kernel memory: page frames, page tables, and the areas of its virtual ranges.
 @safe
@@ -30,6 +32,7 @@ public struct MemoryManager {
     let areas: AreasTable
     let reclaim: Reclaim
     let slab: Slab
+    let windows: MemoryWindows
   }
 
   var cpus: CPUs { control.value.cpus }
@@ -39,6 +42,7 @@ public struct MemoryManager {
   var reclaim: Reclaim { control.value.reclaim }
   var slab: Slab { control.value.slab }
   var tags: Tags { control.value.tags }
+  var windows: MemoryWindows { control.value.windows }
   @inline(__always)
   var pageSize: PageSize { control.value.pageSize }
 }
@@ -212,10 +216,10 @@ extension MemoryManager {
   /// What a tag has been charged with, now and at peak. O(CPUs).
   public func usage(of tag: Tag) -> TagUsage { tags.contains(tag) ? tags.usage(of: tag) : TagUsage() }
 
-  /// Starts managing another range of addresses. The tables directly below the root are made for all of
-  /// it at once, and stay.
+  /// Starts managing another range of addresses, which has no page of the linear map or another window on all
+  /// memory. The tables directly below the root are made for all of it at once, and stay.
   /// - Throws: `areasUnavailable`, `notCanonical`, `alreadyMapped` where something is mapped in it,
-  ///   `tablesExhausted`, `metadataExhausted`, with nothing changed.
+  ///   `tablesExhausted`, `metadataExhausted`, `wouldWait`, `wrongContext`, with nothing changed.
   public func makeAreas(_ range: PageRange) throws(MemoryError) -> AreasID {
     guard tables.isCanonical(range) else {
       throw failed(.notCanonical(range.first.address(pageSize)))
@@ -231,6 +235,7 @@ extension MemoryManager {
             let missing = tables.tablesBelowRootMissing(for: range)
             guard missing <= source.count else { return missing }
             if let page = tables.firstMapped(in: range) { throw .alreadyMapped(page.address(pageSize)) }
+            guard windows.firstPage(in: range) == nil else { throw .areasUnavailable }
             made = try areas.add(range, cpu)
             cpu.count(.tablesMade, tables.makeTablesBelowRoot(for: range, from: &source))
             return 0

@@ -118,20 +118,20 @@ private let GiB: UInt64 = 1 << 30
     }
     #expect(throws: MemoryError.notCanonical(VirtualAddress(1 << 47))) {
       let beyond = PageRange(unchecked: PageNumber(1 << 35), count: PageCount(1))
-      try bootstrap.map(beyond, to: FrameNumber(1), MappingAttributes(.readWrite))
+      try bootstrap.map(beyond, to: Pages.device, MappingAttributes(.readWrite))
     }
     try bootstrap.map(
-      PageRange(unchecked: PageNumber(place.rawValue + 7), count: PageCount(1)), to: FrameNumber(3),
+      PageRange(unchecked: PageNumber(place.rawValue + 7), count: PageCount(1)), to: Pages.device,
       MappingAttributes(.readExecute))
     #expect(throws: MemoryError.alreadyMapped(VirtualAddress(place.rawValue << 12 + 7 << 12))) {
       try bootstrap.map(
-        PageRange(unchecked: place, count: PageCount(8)), to: FrameNumber(5), MappingAttributes(.readWrite))
+        PageRange(unchecked: place, count: PageCount(8)), to: Pages.device, MappingAttributes(.readWrite))
     }
     let manager = try bootstrap.start(on: simulated.machine)
     #expect(manager.validate() == nil)
     #expect(manager.mapping(at: place.address(.size4K)) == nil)
     let mapping = try #require(manager.mapping(at: VirtualAddress(place.rawValue << 12 + 7 << 12)))
-    #expect(mapping.frame == FrameNumber(3))
+    #expect(mapping.frame == Pages.device)
     #expect(mapping.attributes == MappingAttributes(.readExecute))
   }
 

@@ -108,7 +108,7 @@ extension NthFailure {
       }
     case .map:
       let pages = range(Self.freeStart + Self.gigabyte - 300, 700)
-      try manager.map(pages, to: FrameNumber(5), MappingAttributes(.readOnly))
+      try manager.map(pages, to: FrameNumber(Pages.device.rawValue + 5), MappingAttributes(.readOnly))
       return { () throws(MemoryError) in try manager.unmap(pages) }
     case .unmapSplitting:
       try manager.unmap(range(Self.freeStart + 1000, Self.gigabyte))

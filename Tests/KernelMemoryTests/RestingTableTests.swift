@@ -88,10 +88,10 @@ import Testing
     test.simulated.onNotify = { [manager = test.manager] _ in manager.serveFlushes() }
     let window = PageRange(unchecked: PageNumber(UInt64(0xffff_f000_0000_0000) >> 12), count: PageCount(512))
     let first = PageRange(unchecked: window.first, count: PageCount(1))
-    try test.manager.map(first, to: FrameNumber(5), MappingAttributes(.readWrite))
+    try test.manager.map(first, to: Pages.device, MappingAttributes(.readWrite))
     try test.manager.unmap(first)
     // The table that this has emptied rests: its flush is not asked for.
-    try test.manager.map(window, to: FrameNumber(1024), MappingAttributes(.readWrite))
+    try test.manager.map(window, to: Pages.device, MappingAttributes(.readWrite))
     #expect(test.manager.mapping(at: window.first.address(.size4K))?.pages == window)
     test.expectValid()
   }

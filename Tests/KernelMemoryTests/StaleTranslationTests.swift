@@ -155,7 +155,7 @@ extension StaleTranslationTests {
     let probe = FlushProbe(test)
     let window = PageRange(
       unchecked: PageNumber(UInt64(0xffff_f000_0000_0000) >> 12), count: PageCount(1))
-    try test.manager.map(window, to: FrameNumber(5), MappingAttributes(.readWrite))
+    try test.manager.map(window, to: Pages.device, MappingAttributes(.readWrite))
     let framesLeft = test.framesLeft
     probe.atFlush = { [test] in
       #expect(test.framesLeft == framesLeft)
@@ -187,7 +187,7 @@ extension StaleTranslationTests {
       #expect(throws: MemoryError.wrongContext) { try manager.allocateFrames() }
       #expect(throws: MemoryError.wrongContext) { try manager.flushRetired() }
       #expect(throws: MemoryError.wrongContext) {
-        try manager.map(window, to: FrameNumber(5), MappingAttributes(.readOnly))
+        try manager.map(window, to: Pages.device, MappingAttributes(.readOnly))
       }
       #expect(manager.purge())
       manager.serveFlushes()

@@ -24,6 +24,8 @@ struct Leaf: Equatable {
 enum Pages {
   static let twoMiB: UInt64 = 1 << 9
   static let oneGiB: UInt64 = 1 << 18
+  /// A frame that a large leaf can map, of no test machine's RAM.
+  static let device = FrameNumber(1 << 30)
   /// What one entry of the root covers.
   static let rootEntry: UInt64 = 1 << 27
   /// A place in the lower half, where a root entry begins, and where nothing is mapped at first.
@@ -37,8 +39,11 @@ extension PageRange {
 }
 
 extension TestMachine {
-  /// For mappings by hand: little RAM, and a vmalloc range of one root entry.
-  static func forMappings(largeLeaves: Bool = true, ram: [RAMRegion] = [.small]) throws -> TestMachine {
+  /// For mappings by hand: little RAM, at 128 GiB, so that lower frames are devices; and a vmalloc range of
+  /// one root entry.
+  static func forMappings(
+    largeLeaves: Bool = true, ram: [RAMRegion] = [RAMRegion(PhysicalAddress(1 << 37), byteCount: 8 << 20)]
+  ) throws -> TestMachine {
     try TestMachine(ram: ram, vmallocPages: 1 << 20, largeLeaves: largeLeaves)
   }
 
@@ -76,6 +81,8 @@ extension TestMachine {
     walker.forEachTable { place in counts[place.level] += 1 }
     return counts
   }
+
+  func forEachTable(_ body: (FrameNumber) -> Void) { walker.forEachTable { place in body(place.table) } }
 
   /// Frames for tables that a test puts in place by its own hand.
   func makeTableSource(_ count: Int) throws -> ListedTables {

@@ -62,7 +62,7 @@ struct VmallocOracle {
     tags = [.untagged, try test.manager.makeTag(named: "one"), try test.manager.makeTag(named: "two")]
     // The table directly below the root stays, so that it belongs to the beginning.
     let first = PageRange(unchecked: PageNumber(Self.windowStart), count: PageCount(1))
-    try test.manager.map(first, to: FrameNumber(1), MappingAttributes(.readOnly))
+    try test.manager.map(first, to: Pages.device, MappingAttributes(.readOnly))
     try test.manager.unmap(first)
     initial = Snapshot(of: test.manager)
   }

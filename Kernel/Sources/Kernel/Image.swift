@@ -40,6 +40,14 @@ enum Image {
     return (PhysicalAddress(UInt64(image.start)), UInt64(image.end - image.start))
   }
 
+  /// The frames of all of it.
+  static var frames: FrameRange {
+    let image = kernel_image()
+    return FrameRange(
+      from: PhysicalAddress(UInt64(image.start)).number(.size4K),
+      upTo: PhysicalAddress(UInt64(image.end)).number(.size4K))
+  }
+
   static var stackGuard: PageRange {
     let guardPage = kernel_stack_guard()
     return pages(from: guardPage.start, upTo: guardPage.end)

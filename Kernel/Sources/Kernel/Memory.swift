@@ -28,8 +28,7 @@ enum Memory {
           cpuCount: cpuCount,
           notify: { _, number in Processors.notify(number) }, fatal: reportFatal),
         vmallocRange: AddressSpace.vmallocRange, mode: mode)
-      try manager.unmap(AddressSpace.alias(of: Image.all, in: AddressSpace.linearMap))
-      try manager.unmap(AddressSpace.alias(of: Image.all, in: AddressSpace.objectWindow))
+      try manager.unmapMemory(Image.frames)
       unsafe started = manager
       startHeap(on: manager)
       reportRefusedFrames(of: manager)

@@ -44,6 +44,11 @@ struct DescriptorPool {
     return Stable(bitPattern: chunk &+ UInt(number & 63) &<< 6)
   }
 
+  /// The descriptor of a number that may be none.
+  func find(_ number: UInt32) -> Stable<AreaDescriptor>? {
+    number != 0 && Int(number &>> Self.chunkShift) < state.value.chunkCount ? self[number] : nil
+  }
+
   /// Makes sure that `count` descriptors can be taken.
   /// - Throws: `metadataExhausted`.
   @inline(__always)

@@ -128,8 +128,10 @@ extension Frames {
   /// The first frame of the block that has `frame` inside: its number, with its low bits cleared one by
   /// one, leads to the block's head before it leads out of the block. O(orders).
   func head(around frame: UInt32) -> UInt32 {
+    let lowest = frame & ~((1 &<< UInt32(Zone.maxOrder)) &- 1)
     var head = frame
-    while table[head].value.state.kind == .tail { head &= head &- 1 }
+    // Others may change blocks meanwhile, so that none is found: that does not lead out of the section.
+    while table[head].value.state.kind == .tail, head != lowest { head &= head &- 1 }
     return head
   }
 

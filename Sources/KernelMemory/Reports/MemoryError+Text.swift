@@ -23,6 +23,10 @@ extension TextSink {
     case .frameOutOfReach(let frame):
       write("no page-table entry holds the frame number ")
       write(decimal: frame.rawValue)
+    case .frameUnavailable(let frame):
+      write("free, or in other use: the frame number ")
+      write(decimal: frame.rawValue)
+    case .memoryWindow(let address): write("a page of a window on all memory: ", address)
     case .alreadyMapped(let address): write("already mapped: ", address)
     case .breakBeforeMake(let address): write("a large leaf in use cannot be split: ", address)
     case .badFree(let reason): write(reason)

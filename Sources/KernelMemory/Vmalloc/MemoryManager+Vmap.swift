@@ -5,27 +5,31 @@ internal import CMachine
 // has what the other left. Its state tells them apart: no free of the one kind finds an area of the other.
 
 extension MemoryManager {
-  /// Maps frames that the caller has at contiguous addresses, with a guard page behind them, in the vmalloc range.
+  /// Maps frames that the caller has at contiguous addresses, with a guard page behind them, in the vmalloc
+  /// range.
   ///
-  /// The frames are borrowed: they stay the caller's, who may have them mapped several times, even in one area,
-  /// and does not free them while they are mapped. What is charged is an area of no bytes, so no quota refuses
-  /// it. O(pages), whatever the number of areas. Legal in any context but an NMI.
+  /// The frames are borrowed: they stay the caller's, who may have them mapped several times, even in one
+  /// area, and does not free them while they are mapped. What is charged is an area of no bytes, so no quota
+  /// refuses it. O(pages), whatever the number of areas. Legal in any context but an NMI; it waits as
+  /// `vmalloc` does.
   /// - Parameters:
-  ///   - borrowed: a frame for each page, each of RAM that this manager hands out.
+  ///   - borrowed: a frame for each page, each one of a block of frames, of an area, or of a block of kmalloc
+  ///     that somebody holds.
   ///   - protection: what the pages allow.
   ///   - cache: how CPUs cache them.
   ///   - tag: who is charged with the area.
   ///   - mayWait: whether the call may wait for other CPUs; with interrupts off it never does.
   /// - Returns: the address of the first byte, for `vunmap`.
-  /// - Throws: `sizeIsZero`, `frameOutOfReach` for a frame that is not the manager's, `tagsExhausted` for a tag
-  ///   that does not exist, `rangeExhausted`, `tablesExhausted`, `metadataExhausted`; with
-  ///   nothing mapped.
+  /// - Throws: `sizeIsZero`, `frameOutOfReach` for a frame that is not the manager's, `frameUnavailable` for
+  ///   one that is free or the package's own, `tagsExhausted` for a tag that does not exist,
+  ///   `rangeExhausted`, `tablesExhausted`, `metadataExhausted`, `wouldWait`, `wrongContext`; with nothing
+  ///   mapped.
   public func vmap(
     _ borrowed: UnsafeBufferPointer<FrameNumber>, _ protection: Protection = .readWrite,
     cache: CacheType = .writeBack, tag: Tag = .untagged, mayWait: Bool = true
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
     guard borrowed.count > 0 else { throw failed(.sizeIsZero) }
-    unsafe try checkManaged(borrowed)
+    unsafe try checkOwned(borrowed)
     var traits = AreaTraits(rawValue: VmallocOptions.usualTraits)
     traits.protection = protection
     traits.cache = cache
@@ -36,12 +40,14 @@ extension MemoryManager {
     return unsafe PageNumber(first).address(pageSize).pointer.unsafelyUnwrapped
   }
 
-  /// Unmaps what `vmap` returned; nil is ignored. The frames may still be reached through the addresses until a
-  /// flush: in strict mode that is done when this returns, else `flushRetired` has it done, before which the
-  /// frames must not be given to anybody who is not to be reached. The addresses wait for a flush in any case.
-  /// Allocates nothing. O(pages): a store each.
+  /// Unmaps what `vmap` returned; nil is ignored. The frames may still be reached through the addresses until
+  /// a flush: in strict mode that is done when this returns, else `flushRetired` has it done, before which
+  /// the frames must not be given to anybody who is not to be reached. The addresses wait for a flush in any
+  /// case. Allocates nothing. O(pages): a store each. Legal in any context but an NMI; it waits in strict
+  /// mode alone, as `vfree` does.
   /// - Throws: `badFree`, with nothing changed: `foreign` for an area of `vmalloc`, as `vfree` says of one of
-  ///   these; `alreadyFree`, `interior`, `guardPage`, `unaligned`.
+  ///   these; `alreadyFree`, `interior`, `guardPage`, `unaligned`; `wrongContext` in an NMI that has
+  ///   interrupted this package.
   public func vunmap(_ pointer: UnsafeMutableRawPointer?) throws(MemoryError) {
     guard let pointer = unsafe pointer else { return }
     let address = unsafe VirtualAddress(pointer)
@@ -63,14 +69,22 @@ extension MemoryManager {
 
 extension MemoryManager {
   @inline(__always)
-  private func checkManaged(_ borrowed: UnsafeBufferPointer<FrameNumber>) throws(MemoryError) {
+  private func checkOwned(_ borrowed: UnsafeBufferPointer<FrameNumber>) throws(MemoryError) {
     let table = frames.table
     for index in 0..<borrowed.count {
       let frame = unsafe borrowed[index]
-      guard let metadata = table.metadata(of: frame), !metadata.value.state.isOf(.unmanaged) else {
-        throw failed(.frameOutOfReach(frame))
-      }
+      // Most were allocated one by one, or head a block that was.
+      if let metadata = table.metadata(of: frame), metadata.value.state.isOf(.allocated) { continue }
+      try checkOwned(frame)
     }
+  }
+
+  @inline(never)
+  private func checkOwned(_ frame: FrameNumber) throws(MemoryError) {
+    guard let metadata = frames.table.metadata(of: frame), !metadata.value.state.isOf(.unmanaged) else {
+      throw failed(.frameOutOfReach(frame))
+    }
+    guard mappableFrames(from: frame) > 0 else { throw failed(.frameUnavailable(frame)) }
   }
 
   /// The shortest way: an area whose addresses and tables were kept.
@@ -175,7 +189,7 @@ extension MemoryManager {
 
   @inline(never)
   private func vunmapOtherwise(_ address: VirtualAddress) throws(MemoryError) -> UInt64 {
-    try freeing { (cpu) throws(MemoryError) in
+    return try freeing { (cpu) throws(MemoryError) in
       let page = address.number(pageSize)
       guard let number = areas.instance(containing: page)?.find(page) else {
         throw .badFree(problem(freeing: address))
