@@ -76,7 +76,10 @@ extension MemoryManager {
   /// Has everything completed that waits on this CPU, as far as no other CPU is needed, and asks the others for the rest.
   /// - Returns: the request to wait for.
   private func drainThisCPU() -> UInt64 {
-    cpus.attempt(otherwise: ()) { cpu in slab.drain(cpu) }
+    cpus.attempt(otherwise: ()) { cpu in
+      freeDropped(cpu)
+      slab.drain(cpu)
+    }
     var isDone = false
     while !isDone {
       isDone = cpus.attempt(otherwise: true) { cpu in reclaim.drainStep(cpu) }
@@ -159,6 +162,7 @@ extension MemoryManager {
   /// - Returns: its number; nil in an NMI.
   private func askForDrain() -> UInt64? {
     cpus.attempt(otherwise: nil) { cpu in
+      freeDropped(cpu)
       let round = reclaim.startDrain(cpu)
       _ = serve(cpu)
       for other in 0..<cpus.count where other != cpu.number && reclaim.isUnanswered(round, by: other) {
@@ -179,6 +183,7 @@ extension MemoryManager {
   @discardableResult
   public func purge(budget: Int = 96) -> Bool {
     cpus.attempt(otherwise: true) { cpu in
+      freeDropped(cpu)
       _ = reclaim.step(budget: max(1, budget), all: false, cpu)
       return reclaim.hasWork(cpu)
     }

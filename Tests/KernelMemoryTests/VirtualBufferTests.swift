@@ -137,6 +137,62 @@ import Testing
     test.expectRefused(.sizeOverflow) { _ = try VirtualBuffer(zeroedByteCount: -1, from: test.manager) }
   }
 
+  /// Where an NMI that has interrupted the package drops a buffer, its memory is the next purge's.
+  @Test(arguments: [FreeMode.lazy, .warm, .strict]) func whatAnNMIDropsIsFreedLater(mode: FreeMode) throws {
+    let test = try TestMachine(ram: [.small], mode: mode)
+    let probe = FlushProbe(test)
+    let tag = try test.manager.makeTag(named: "buffers")
+    try test.manager.setQuota(1 << 20, for: tag)
+    let interrupted = try test.manager.vmalloc(4096)
+    var addresses: [VirtualAddress] = []
+    let buffers = Buffers()
+    probe.atFlush = {
+      while let buffer = buffers.take() { addresses.append(buffer.address) }
+      return true
+    }
+    for pages in [1, 3, 200] {
+      buffers.put(try VirtualBuffer(byteCount: pages * 4096, from: test.manager, areas(tag)))
+    }
+    let before = test.manager.counters
+    try test.manager.vfree(interrupted)
+    // The interrupted area is kept mapped at first.
+    for _ in 0..<4 where addresses.isEmpty { _ = test.manager.purge(budget: 10_000) }
+    try #require(addresses.count == 3)
+    #expect(test.manager.counters.since(before)[.freesDeferred] == 3)
+    // Nobody's any more, and not freed yet.
+    for address in addresses {
+      #expect(test.manager.area(containing: address) == nil)
+      #expect(throws: MemoryError.badFree(.alreadyFree)) { try test.manager.vfree(address.pointer) }
+    }
+    #expect(test.manager.usage(of: tag).livePages == 204)
+    test.expectValid()
+    try test.manager.flushRetired()
+    #expect(test.manager.usage(of: tag).livePages == 0)
+    #expect(test.manager.counters.since(before)[.areasFreed] == 4)
+    for address in addresses { #expect(test.fault(.read, at: address)?.cause == .notPresent) }
+    test.expectValid()
+    withExtendedLifetime(probe) {}
+  }
+
+  /// An allocation that would fail frees them first.
+  @Test func whatAnNMIDropsServesAnAllocation() throws {
+    let test = try TestMachine(ram: [.small], mode: .lazy)
+    let probe = FlushProbe(test)
+    let interrupted = try test.manager.vmalloc(4096)
+    let buffers = Buffers()
+    buffers.put(try VirtualBuffer(byteCount: 500 * 4096, from: test.manager))
+    probe.atFlush = {
+      _ = buffers.take()
+      return true
+    }
+    try test.manager.vfree(interrupted)
+    _ = test.manager.purge(budget: 10_000)
+    let left = Int(test.framesLeft)
+    try test.manager.vfree(try test.manager.vmalloc((left + 300) * 4096))
+    test.expectValid()
+    withExtendedLifetime(probe) {}
+  }
+
   /// The spans are of exactly the bytes that were asked for. Here their address is no memory of the
   /// process, so they are measured, not read.
   @Test func spansHaveTheBytesThatWereAskedFor() throws {
@@ -147,5 +203,27 @@ import Testing
     var bytes = buffer.mutableBytes
     #expect(bytes.byteCount == 5001)
     #expect(bytes.withUnsafeMutableBytes { $0.baseAddress == address.pointer })
+  }
+}
+
+/// Buffers in no order: what cannot be copied is in no array.
+private final class Buffers {
+  private struct Node: ~Copyable {
+    let buffer: VirtualBuffer
+  }
+
+  private var nodes: [UnsafeMutablePointer<Node>] = []
+  var isEmpty: Bool { nodes.isEmpty }
+
+  func put(_ buffer: consuming VirtualBuffer) {
+    let place = UnsafeMutablePointer<Node>.allocate(capacity: 1)
+    place.initialize(to: Node(buffer: buffer))
+    nodes.append(place)
+  }
+
+  func take() -> VirtualBuffer? {
+    guard let place = nodes.popLast() else { return nil }
+    defer { place.deallocate() }
+    return place.move().buffer
   }
 }

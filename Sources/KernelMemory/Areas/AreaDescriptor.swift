@@ -20,11 +20,13 @@ enum AreaState: UInt8 {
   case kept
   /// An area that a caller holds, and whose frames are the caller's.
   case borrowing
+  /// An area whose owner an NMI has dropped, and that the next purge frees.
+  case dropped
 
   /// Whether somebody has it, or is about to: nothing that is flushed gives it back.
   var isHeld: Bool {
     switch self {
-    case .reserved, .live, .borrowing: true
+    case .reserved, .live, .borrowing, .dropped: true
     case .spare, .hole, .retired, .unpinned, .parked, .kept: false
     }
   }
@@ -33,7 +35,7 @@ enum AreaState: UInt8 {
   var hasPins: Bool {
     switch self {
     case .spare, .hole, .unpinned: false
-    case .reserved, .live, .retired, .parked, .kept, .borrowing: true
+    case .reserved, .live, .retired, .parked, .kept, .borrowing, .dropped: true
     }
   }
 }

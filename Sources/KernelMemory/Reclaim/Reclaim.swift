@@ -14,12 +14,12 @@ internal import Synchronization
 //     free      the rest is completed, bit by bit: frames, tables, addresses; of a small area the addresses
 //               and pinned tables stay for a while, in the cool cache
 //
-// The order is a matter of types. What the page tables give up goes into a `RetiredBatch`. A `FlushedBatch` takes
-// one in for a `FlushToken`, and only the shootdown makes that, for a request that every CPU has served. The
-// token carries the number of its request: it serves for a batch only if the request was made after the batch
-// was last added to.
+// The order is a matter of types. What the page tables give up goes into a `RetiredBatch`. A `FlushedBatch`
+// takes one in for a `FlushToken`, and only the shootdown makes that, for a request that every CPU has
+// served. The token carries the number of its request: it serves for a batch only if the request was made
+// after the batch was last added to.
 //
-// Nothing here waits, so a free is legal in any context. What waits for other CPUs is the façade.
+// Nothing here waits. What waits for other CPUs is the façade.
 
 @safe
 struct Reclaim {
@@ -40,8 +40,8 @@ struct Reclaim {
   static func share(of left: Int, _ cost: Int) -> Int { left > 0 ? max(1, left / cost) : 0 }
   /// A free of more pages than this leaves the clearing to a purge step.
   static let largestCleared: UInt64 = 64
-  /// So does one of more work than this, as of 64 pages that are no neighbours in memory: 12 blocks take some 500
-  /// instructions.
+  /// So does one of more work than this, as of 64 pages that are no neighbours in memory: 12 blocks take some
+  /// 500 instructions.
   static let clearedByFree = 12
   /// How much of what is flushed one call completes on its way, when it needs what is in it: 12 frames, or 12
   /// areas, take some 500 instructions.
@@ -69,6 +69,8 @@ struct Reclaim {
     let spare: Atomic<UInt64>
     /// The newest drain: every CPU is asked to give back what it keeps.
     let round = Atomic<UInt64>(0)
+    /// The number of the area that an NMI has dropped last; zero for none.
+    let dropped = Atomic<UInt32>(0)
   }
 
   /// What one CPU has, besides its batches.
@@ -209,15 +211,18 @@ extension Reclaim {
   /// blocks are cleared at once.
   /// - Parameters:
   ///   - area: the number of its descriptor.
+  ///   - state: what it is in now.
   ///   - life: the generation of the descriptor when the caller looked at it.
   ///   - cpu: this CPU.
-  /// - Returns: false where the area is not live.
+  /// - Returns: false where the area is not in that state.
   @inline(never)
-  func retire(_ area: UInt32, in life: UInt64, _ cpu: borrowing CPU) -> Bool {
+  func retire(
+    _ area: UInt32, from state: AreaState = .live, in life: UInt64, _ cpu: borrowing CPU
+  ) -> Bool {
     let slot = slot(cpu)
     let descriptor = pool[area]
     let pages = descriptor.value.pageCount
-    guard descriptor.value.move(from: .live, to: .retired, in: life) else { return false }
+    guard descriptor.value.move(from: state, to: .retired, in: life) else { return false }
     let held = openBatch(cpu).value.pages &+ slot.value.queuedPages &+ descriptor.value.span
     if !isWithinBound(held, cpu) { close(cpu) }
     if mode == .strict {
@@ -263,8 +268,8 @@ extension Reclaim {
     slot(cpu).value.cool.keep(area, area.value.pageCount)
   }
 
-  /// The shortest way, in lazy and warm mode, where the bound allows that: takes a live area back from its caller,
-  /// clears the entries of a small one where it remembers them, and puts it into the open batch.
+  /// The shortest way, in lazy and warm mode, where the bound allows that: takes a live area back from its
+  /// caller, clears the entries of a small one where it remembers them, and puts it into the open batch.
   /// - Returns: false where it has not done so.
   @inline(never)
   func retireAtOnce(

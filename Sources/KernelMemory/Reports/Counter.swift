@@ -30,6 +30,9 @@ public enum Counter: Int, Sendable {
   case magazineRefills, magazineDrains, slabsMade, slabsReturned
   /// Misuses of kmalloc's memory that were found, whatever they were.
   case slabViolations
+  /// Frees of `VirtualBuffer`s that an NMI has dropped in the middle of this package: the next purge makes
+  /// them.
+  case freesDeferred
   /// Allocations that failed, and frees that were refused.
   case allocationsFailed, freesRefused
 

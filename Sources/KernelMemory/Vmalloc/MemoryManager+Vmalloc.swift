@@ -320,7 +320,7 @@ extension MemoryManager {
 
 extension MemoryManager {
   /// A live area that is to be freed.
-  private struct Candidate {
+  struct Candidate {
     let area: UInt32
     let descriptor: Stable<AreaDescriptor>
     /// The generation of the descriptor.
@@ -381,7 +381,7 @@ extension MemoryManager {
   /// The one place that decides whether a free is right: the area that was live a moment ago with `address` as
   /// its first byte. Of several callers with the same address, one succeeds in ending its life.
   @inline(__always)
-  private func candidate(startingAt address: VirtualAddress) -> Candidate? {
+  func candidate(startingAt address: VirtualAddress) -> Candidate? {
     let pageSize = pageSize
     let page = address.number(pageSize)
     guard let area = areas.instance(containing: page)?.index.area(at: page.rawValue), area != 0 else {

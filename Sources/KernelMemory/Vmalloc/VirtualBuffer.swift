@@ -1,7 +1,9 @@
-/// Memory from `vmalloc` that frees itself: it cannot be copied, so it cannot be freed twice, and when
-/// its owner goes it goes. Freeing in a `deinit` is legal in any context, because a free allocates
-/// nothing and never waits. Memory that was freed by its address is no longer the buffer's, even where
-/// the address was handed out again: the buffer frees none but its own.
+/// Memory from `vmalloc` that frees itself: it cannot be copied, so it cannot be freed twice, and when its
+/// owner goes it goes. A `deinit` frees as `vfree` does: it allocates nothing, and waits for other CPUs in
+/// strict mode alone, and there only with interrupts on. In an NMI that has interrupted this package the area
+/// is put aside, which is counted (`Counter.freesDeferred`), and the next purge frees it. Memory that was
+/// freed by its address is no longer the buffer's, even where the address was handed out again: the buffer
+/// frees none but its own.
 @frozen @safe
 public struct VirtualBuffer: ~Copyable {
   private let manager: MemoryManager
@@ -49,8 +51,12 @@ public struct VirtualBuffer: ~Copyable {
   }
 
   private func release() {
-    // The only reason to fail is that the memory was freed by its address, which the manager has counted.
-    do { try manager.vfree(address, in: life) } catch {}
+    do {
+      try manager.vfree(address, in: life)
+    } catch {
+      // Or the memory was freed by its address, which the manager has counted.
+      if case .wrongContext = error { manager.freeLater(address, in: life) }
+    }
   }
 
   public var address: VirtualAddress { unsafe VirtualAddress(start) }

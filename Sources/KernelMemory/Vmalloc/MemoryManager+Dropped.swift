@@ -1,0 +1,22 @@
+extension MemoryManager {
+  /// Has the next purge free an area that cannot be freed here: for a buffer that an NMI drops in the middle
+  /// of this package. Legal in any context. O(1).
+  func freeLater(_ address: VirtualAddress, in life: UInt64) {
+    guard let found = candidate(startingAt: address), found.life == life,
+      reclaim.drop(found.descriptor, in: life)
+    else { return }
+    cpus.with { cpu in cpu.count(.freesDeferred) }
+  }
+
+  /// Frees what NMIs have dropped. O(those).
+  func freeDropped(_ cpu: borrowing CPU) {
+    var next = reclaim.takeDropped()
+    while next != 0 {
+      let (number, area) = (next, areas.pool[next])
+      next = area.value.next
+      let (pages, tag) = (area.value.pageCount, area.value.traits.tag)
+      guard reclaim.retire(number, from: .dropped, in: area.value.generation, cpu) else { continue }
+      tags.remove(.areas, tag, pages &<< UInt64(pageSize.shift), cpu)
+    }
+  }
+}
