@@ -1,5 +1,6 @@
 #if arch(x86_64)
 
+private import CBareMetal
 private import CMachine
 public import KernelMemory
 
@@ -7,8 +8,11 @@ extension Machine {
   /// A PC, for the x86-64 page-table formats. One with several CPUs says how a CPU is notified: by an
   /// interrupt, as a rule, whose handler calls `MemoryManager.serveFlushes()`.
   ///
-  /// The threshold is that of Linux's documentation (Documentation/arch/x86/tlb.rst): up to 33 pages,
-  /// single invalidations cost less than refilling a TLB that was emptied.
+  /// The threshold is that of Linux's documentation (Documentation/arch/x86/tlb.rst): up to 33 pages, single
+  /// invalidations cost less than refilling a TLB that was emptied.
+  ///
+  /// Where the CPU does not snoop itself, frames that change their memory type are flushed from the caches
+  /// (Intel SDM vol. 3A, 12.12.4 and 12.11.8).
   public static func x86_64(
     cpuCount: Int = 1, notify: Notify? = nil, fatal: @escaping Fatal
   ) -> Machine {
@@ -20,8 +24,21 @@ extension Machine {
           unsafe PagingControls.flush(from: ranges[index].start, upTo: ranges[index].end)
         }
       },
-      notify: notify, afterMap: nil, fatal: fatal)
+      notify: notify, afterMap: nil, fatal: fatal,
+      cleanMemory: ProcessorFeatures.snoopsItself ? nil : cleanCaches)
   }
+}
+
+/// A line at a time; WBINVD takes the caches of this CPU alone, and is for CPUs that are too old for several.
+private func cleanCaches(_: UnsafeMutableRawPointer?, _ range: cmachine_range) {
+  guard let size = ProcessorFeatures.cacheLineSize else { return x86_wbinvd() }
+  x86_mfence()
+  var address = range.start
+  while address < range.end {
+    x86_clflush(address)
+    address &+= size
+  }
+  x86_mfence()
 }
 
 #endif

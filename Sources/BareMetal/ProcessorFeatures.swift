@@ -26,6 +26,15 @@ public enum ProcessorFeatures {
   /// Whether a page-table entry may map 1 GiB.
   public static var hasGigabyteLeaves: Bool { extended & 1 << 26 != 0 }
 
+  /// Whether an access finds what caches hold, whatever its memory type: "self snoop" (CPUID.01H:EDX.SS).
+  public static var snoopsItself: Bool { basic & 1 << 27 != 0 }
+
+  /// The bytes that CLFLUSH takes (CPUID.01H:EBX, in units of 8); nil where there is none.
+  static var cacheLineSize: UInt? {
+    let size = UInt(x86_cpuid(0x1, 0).ebx >> 8 & 0xff) * 8
+    return basic & 1 << 19 == 0 || size == 0 ? nil : size
+  }
+
   /// Throws for the first feature that is missing.
   public static func check() throws(MissingFeature) {
     guard basic & 1 << 5 != 0 else { throw .modelSpecificRegisters }

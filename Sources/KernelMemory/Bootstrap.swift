@@ -59,11 +59,13 @@ extension Bootstrap {
   ///   - vmallocRange: the range of `vmalloc`; nil for the format's usual one.
   ///   - mode: when freed memory can be used again.
   ///   - hardening: how the memory of kmalloc is watched.
+  ///   - contents: what `vmalloc` finds in memory that others have written; nil for `clearedBetweenTags`
+  ///     where kmalloc is hardened or checked, and `unspecified` else.
   /// - Throws: `cpuCountUnsupported`, `earlyMemoryExhausted`, `metadataExhausted`, `tablesExhausted`,
   ///   `notCanonical`, `areasUnavailable`, `alreadyMapped` where something is mapped in the range.
   public consuming func start(
     on machine: Machine, vmallocRange: PageRange? = nil, mode: FreeMode = .warm,
-    hardening: SlabHardening = .none
+    hardening: SlabHardening = .none, contents: AreaContents? = nil
   ) throws(MemoryError) -> MemoryManager {
     guard (1...CPUs.limit).contains(machine.cpuCount) else { throw .cpuCountUnsupported(machine.cpuCount) }
     space.early.window = space.linearMap
@@ -104,7 +106,8 @@ extension Bootstrap {
     unsafe control.pointer.initialize(
       to: MemoryManager.Control(
         cpus: cpus, pageSize: table.pageSize, machine: machines, tags: tags, frames: frames, tables: tables,
-        areas: areas, reclaim: reclaim, slab: slab, windows: space.windows))
+        areas: areas, reclaim: reclaim, slab: slab, windows: space.windows,
+        usualTraits: AreaTraits(clearing: contents ?? hardening.contents)))
 
     // From here on the early frames are closed.
     handOver(to: frames)

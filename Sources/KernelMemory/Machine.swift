@@ -48,6 +48,16 @@ public struct Machine {
       _ context: UnsafeMutableRawPointer?, _ cpu: UInt32
     ) -> Void
 
+  /// Writes back and invalidates, to where accesses of all types meet (Arm: the point of coherency), every
+  /// line of `range` that a cache may hold; returns when that is done. `range` is whole pages of the linear
+  /// map. It is called where frames begin or end to be mapped with another type than write-back, with
+  /// interrupts on or off. It orders what this CPU has stored before, combined stores included, before what
+  /// it does.
+  public typealias CleanMemory =
+    @convention(c) (
+      _ context: UnsafeMutableRawPointer?, _ range: cmachine_range
+    ) -> Void
+
   /// Reports a broken invariant and does not return.
   public typealias Fatal =
     @convention(c) (
@@ -72,10 +82,14 @@ public struct Machine {
   /// Turns of waiting. A turn is a pause and a look at each CPU, some 50 to 200 ns: four million of them are a
   /// fraction of a second, in which a CPU that takes interrupts has answered.
   public var silenceLimit: UInt64 = 1 << 22
+  /// Nil where an access of any type finds what caches hold: on x86-64 processors that snoop themselves
+  /// (CPUID.01H:EDX.SS; Intel SDM vol. 3A, 12.11.8, whose procedure needs no WBINVD then).
+  public var cleanMemory: CleanMemory?
 
   public init(
     context: UnsafeMutableRawPointer?, cpuCount: Int, fullFlushThreshold: PageCount,
-    flush: @escaping Flush, notify: Notify? = nil, afterMap: AfterMap?, fatal: @escaping Fatal
+    flush: @escaping Flush, notify: Notify? = nil, afterMap: AfterMap?, fatal: @escaping Fatal,
+    cleanMemory: CleanMemory? = nil
   ) {
     unsafe self.context = context
     self.cpuCount = cpuCount
@@ -84,6 +98,7 @@ public struct Machine {
     unsafe self.notify = notify
     unsafe self.afterMap = afterMap
     unsafe self.fatal = fatal
+    unsafe self.cleanMemory = cleanMemory
   }
 }
 

@@ -18,6 +18,7 @@ extension MemoryManager {
     do throws(MemoryError) { try tables.checkReach(frame, pages.count) } catch { throw failed(error) }
     let run = FrameRange(unchecked: frame, count: pages.count)
     try checkMappable(run)
+    if attributes.cache != .writeBack { cleanMemory(run) }
     try retrying { (cpu) throws(MemoryError) in
       try reservingTables(cpu) { (source) throws(MemoryError) in
         // That the range is nobody's and that nothing is there is decided under both locks, and the leaves are
@@ -56,6 +57,7 @@ extension MemoryManager {
   /// As `unmap`, whatever the pages are for.
   func unmapAny(_ pages: PageRange) throws(MemoryError) {
     guard cpus.count == 1 || cpus.mayWait else { throw failed(.wrongContext) }
+    cleanUncached(pages)
     var underWay = try beginUnmap(pages)
     while underWay == nil {
       waitATurn()

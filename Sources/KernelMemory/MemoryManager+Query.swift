@@ -16,8 +16,8 @@ extension MemoryManager {
     return undisturbed { tables.query(page) }
   }
 
-  /// Runs `body` with interrupts off, so that no flush of this CPU is confirmed meanwhile and no table that it
-  /// walks through is freed. Nothing of this CPU's is touched: an NMI may ask, too.
+  /// Runs `body` with interrupts off, so that no flush of this CPU is confirmed meanwhile and no table that
+  /// it walks through is freed. Nothing of this CPU's is touched: an NMI may ask, too.
   @inline(__always)
   private func undisturbed<Result>(_ body: () -> Result) -> Result {
     let interrupts = cmachine_interrupts_disable()
@@ -121,6 +121,18 @@ extension MemoryManager {
   /// interrupts off. O(tables + leaves).
   public func forEachMapping(_ body: (MappedRange) -> Void) {
     cpus.with { _ in tables.visitAll(body) }
+  }
+
+  /// Every leaf that maps a page of a run, in address order; `body` runs with interrupts as they are.
+  /// O(tables + pages at the lowest level).
+  func forEachLeaf(of pages: PageRange, _ body: (MappedRange) -> Void) {
+    var rest = pages
+    // What is no leaf any more waits for its flush.
+    while let page = undisturbed({ tables.firstMapped(in: rest) }) {
+      let leaf = undisturbed { tables.query(page) }
+      if let leaf { body(leaf) }
+      rest = PageRange(from: leaf?.pages.end ?? PageNumber(page.rawValue &+ 1), upTo: pages.end)
+    }
   }
 
   /// Every leaf of a run of pages; `body` runs with interrupts off, for as many pages as a lowest table

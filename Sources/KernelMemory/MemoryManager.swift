@@ -33,6 +33,8 @@ public struct MemoryManager {
     let reclaim: Reclaim
     let slab: Slab
     let windows: MemoryWindows
+    /// What areas are like when nothing else is said.
+    let usualTraits: AreaTraits
   }
 
   var cpus: CPUs { control.value.cpus }

@@ -16,6 +16,8 @@ public struct MachineCounters: Equatable, Sendable {
   public internal(set) var notifications: UInt64 = 0
   /// Interrupts taken: fewer, where one was already pending.
   public internal(set) var interrupts: UInt64 = 0
+  /// Pages that `Machine.cleanMemory` was asked to clean.
+  public internal(set) var cleanedPages: UInt64 = 0
 
   private var faultCounts = [UInt64](repeating: 0, count: Fault.Cause.allCases.count)
 

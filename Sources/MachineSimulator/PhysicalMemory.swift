@@ -19,6 +19,8 @@ final class PhysicalMemory {
   let limit: PhysicalAddress
   let physicalAddressBits: Int
   var isFrameFree: ((FrameNumber) -> Bool)?
+  /// Nil where an access finds what was written last, whatever its memory type.
+  var dataCache: DataCache?
 
   private let reservation: Reservation
 

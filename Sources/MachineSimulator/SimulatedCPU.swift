@@ -33,8 +33,12 @@ final class SimulatedCPU {
     do {
       var request = request
       let leaf = try translate(&request)
-      return try unsafe walker.memory.pointer(
-        to: leaf.physicalAddress(of: request.address), byteCount: byteCount, for: request, level: 0)
+      let address = leaf.physicalAddress(of: request.address)
+      let place = try unsafe walker.memory.pointer(to: address, byteCount: byteCount, for: request, level: 0)
+      guard let cache = walker.memory.dataCache,
+        !DataCache.isCached(patIndex: leaf.entry.patIndex(level: Int(leaf.level)))
+      else { return unsafe place }
+      return unsafe cache.memory(at: address)
     } catch {
       take(error)
       throw error

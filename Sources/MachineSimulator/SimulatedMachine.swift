@@ -34,6 +34,8 @@ public final class SimulatedMachine {
   let memory: PhysicalMemory
   let cpus: [SimulatedCPU]
   private let fullFlushThreshold: PageCount
+  /// Pages of `cleanMemory`.
+  let cleanedPages = SharedCount()
 
   /// Where the process sees the RAM. The base is aligned to 1 GiB, so that leaves of any size can map
   /// the linear map onto physical memory. A hole is not accessible: touching it kills the process.
@@ -82,7 +84,14 @@ public final class SimulatedMachine {
           unsafe Unmanaged<SimulatedMachine>.fromOpaque(context).takeUnretainedValue().notify(Int(cpu))
         },
       afterMap: nil,
-      fatal: { _, message in stop(unsafe String(cString: message)) })
+      fatal: { _, message in stop(unsafe String(cString: message)) },
+      cleanMemory: memory.dataCache == nil
+        ? nil
+        : { context, range in
+          guard let context = unsafe context else { stop("cleanMemory: no context") }
+          unsafe Unmanaged<SimulatedMachine>.fromOpaque(context).takeUnretainedValue()
+            .clean(from: UInt64(range.start), upTo: UInt64(range.end))
+        })
   }
 
   /// What firmware would report: all RAM, as usable.
@@ -112,6 +121,7 @@ public final class SimulatedMachine {
   public var counters: MachineCounters {
     var sum = MachineCounters()
     for cpu in cpus { sum.add(cpu.counters) }
+    sum.cleanedPages = cleanedPages.value
     return sum
   }
 }

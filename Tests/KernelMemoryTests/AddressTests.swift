@@ -32,4 +32,17 @@ import Testing
     #expect(!range.overlaps(after))
     #expect(FrameRange(from: FrameNumber(5), upTo: FrameNumber(3)).isEmpty)
   }
+
+  @Test func rangesKnowWhatLiesInThem() throws {
+    let range = try #require(FrameRange(FrameNumber(10), count: PageCount(5)))
+    func part(_ first: UInt64, _ end: UInt64) -> FrameRange {
+      FrameRange(from: FrameNumber(first), upTo: FrameNumber(end))
+    }
+    for (first, end) in [(10, 15), (10, 11), (14, 15), (11, 14), (10, 10), (15, 15)] as [(UInt64, UInt64)] {
+      #expect(range.contains(part(first, end)), "\(first) to \(end)")
+    }
+    for (first, end) in [(9, 15), (10, 16), (9, 10), (15, 16), (9, 16), (0, 5)] as [(UInt64, UInt64)] {
+      #expect(!range.contains(part(first, end)), "\(first) to \(end)")
+    }
+  }
 }

@@ -15,9 +15,11 @@ final class TestMachine {
     ram: [RAMRegion] = [RAMRegion(PhysicalAddress(0), byteCount: 64 << 20)],
     map: MemoryMap? = nil, vmallocPages: UInt64 = 1 << 33, largeLeaves: Bool = true,
     limit: PhysicalAddress? = nil, mode: FreeMode = .strict,
-    cpuCount: Int = 1, joined: Int? = nil, hardening: SlabHardening = .none
+    cpuCount: Int = 1, joined: Int? = nil, hardening: SlabHardening = .none,
+    hasIncoherentCache: Bool = false
   ) throws {
     simulated = try SimulatedMachine(ram: ram, cpuCount: cpuCount)
+    simulated.hasIncoherentCache = hasIncoherentCache
     let window = simulated.linearMap
     let bootstrap = try Bootstrap(
       memoryMap: map ?? simulated.memoryMap, window: window,

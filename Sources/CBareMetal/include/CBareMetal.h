@@ -73,6 +73,14 @@ CBAREMETAL_INLINE struct x86_cpuid_result x86_cpuid(unsigned int leaf, unsigned 
   return result;
 }
 
+// The caches. CLFLUSH writes back and drops a line in the caches of all CPUs (Intel SDM vol. 2A, CLFLUSH).
+
+CBAREMETAL_INLINE void x86_clflush(unsigned long address) {
+  __asm__ volatile("clflush (%0)" : : "r"(address) : "memory");
+}
+CBAREMETAL_INLINE void x86_mfence(void) { __asm__ volatile("mfence" : : : "memory"); }
+CBAREMETAL_INLINE void x86_wbinvd(void) { __asm__ volatile("wbinvd" : : : "memory"); }
+
 // Descriptor tables.
 
 CBAREMETAL_INLINE void x86_load_gdt(const struct x86_descriptor_table *table) {

@@ -1,7 +1,7 @@
 /// What an area is like, in one word: all but its tag, and the tag.
 ///
-///     63    48 47    44 43    40 39       32 31     24 23      20 19      16 15        0
-///    | tag    | leaves | zone   | alignment | cache   | instance | protection | guard     |
+///     63    48  47       46    44 43    40 39       32 31     24 23      20 19      16 15        0
+///    | tag    | cleared | leaves | zone   | alignment | cache   | instance | protection | guard     |
 ///
 /// The alignment is log2 of pages.
 @frozen @usableFromInline
@@ -62,9 +62,21 @@ struct AreaTraits: Equatable, Sendable {
   }
 
   @usableFromInline var leaves: LeafPolicy {
-    get { LeafPolicy(rawValue: UInt8(self[44, 0xf])) ?? .base }
-    set { self[44, 0xf] = UInt64(newValue.rawValue) }
+    get { LeafPolicy(rawValue: UInt8(self[44, 0x7])) ?? .base }
+    set { self[44, 0x7] = UInt64(newValue.rawValue) }
   }
+
+  /// Whether contents do not pass from tag to tag: of all areas of a manager, or of none, and never in what a
+  /// caller asks for. So where it is set no area has the key of a caller's request, which then takes the
+  /// longer way.
+  var isCleared: Bool {
+    get { rawValue &>> 47 & 1 != 0 }
+    set { self[47, 1] = newValue ? 1 : 0 }
+  }
+
+  /// Whether something is to be done with the contents of an area like this before it is handed out.
+  @inline(__always)
+  var needsPreparing: Bool { rawValue & (1 &<< 47 | 0xff &<< 24) != 0 }
 
   @usableFromInline var tag: Tag {
     get { Tag(index: UInt16(truncatingIfNeeded: rawValue &>> 48)) }

@@ -75,6 +75,18 @@ extension BlockList {
     other.end()
   }
 
+  /// Calls `body` with each block's first frame and order. O(blocks).
+  func forEach(_ table: FrameTable, _ body: (UInt32, Int) -> Void) {
+    var block = head
+    var left = count
+    while left > 0 {
+      let order = table[block].value.state.order
+      body(block, order)
+      left &-= 1 &<< order
+      block = table[block].value.next
+    }
+  }
+
   /// How many blocks of `order` it begins with. O(those).
   func leading(order: Int, _ table: FrameTable) -> Int {
     var blocks = 0

@@ -22,7 +22,9 @@ public enum Protection: UInt8, Sendable {
   }
 }
 
-/// How the caches treat a page's memory.
+/// How the caches treat a page's memory. RAM is always mapped write-back, too, in the linear map: while an
+/// area, or a mapping, has another type, its frames are reached through it alone, and the manager sees to it
+/// that no cache holds anything of them when it begins and when it ends (`Machine.cleanMemory`).
 @frozen
 public enum CacheType: UInt8, Sendable {
   case writeBack, writeCombining

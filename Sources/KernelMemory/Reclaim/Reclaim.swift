@@ -360,11 +360,14 @@ extension Reclaim {
     if done < total {
       let pages = PageRange(
         unchecked: PageNumber(descriptor.value.first &+ done), count: PageCount(total &- done))
-      let detached = tables.detach(pages, limit: limit)
+      let isCached = descriptor.value.traits.cache == .writeBack
+      // To clean a page is as much work as a page of a purge step, and `detach` counts 32 pages as one.
+      let detached = tables.detach(pages, limit: isCached ? limit : max(limit / 32, 1))
       cmachine_step(cmachine_step_entries_cleared)
       cpu.count(.entriesCleared, detached.entries)
+      if !isCached { clean(detached.frames) }
       let count = detached.pages
-      work = detached.work
+      work = isCached ? detached.work : detached.work &+ Int(truncatingIfNeeded: count)
       add(detached, PageRange(unchecked: pages.first, count: PageCount(count)), cpu)
       descriptor.value.progress = done &+ count
       guard done &+ count == total else { return (work, false) }
@@ -414,11 +417,6 @@ extension Reclaim {
     }
     descriptor.value.progress = 0
     return clear(area, limit: limit, cpu)
-  }
-
-  /// Notes where a small area's entries are; its tables are pinned.
-  func rememberFirstEntry(_ area: UInt32) {
-    pool[area].value.firstEntry = canBeKept(area) ? tables.firstEntry(of: pool[area].value.pages) : 0
   }
 
   /// Puts an area that is cleared into the open batch.

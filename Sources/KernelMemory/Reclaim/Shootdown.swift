@@ -52,6 +52,7 @@ struct Shootdown {
       to: State(machine: machine, cpus: cpus, ranges: ranges, lock: lock))
   }
 
+  var machine: Stable<Machine> { state.value.machine }
   private var cpus: CPUs { state.value.cpus }
   private var requested: Stable<Atomic<UInt64>> { state.value.cpus.requested }
   var newest: UInt64 { requested.value.load(ordering: .acquiring) }

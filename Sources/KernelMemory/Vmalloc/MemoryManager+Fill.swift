@@ -58,7 +58,7 @@ extension MemoryManager {
   private func fillSmall(_ area: UInt32, _ request: Areas.Request, _ cpu: borrowing CPU) -> Bool {
     let count = request.pages.rawValue
     let order = count.trailingZeroBitCount
-    guard count == 1 &<< UInt64(truncatingIfNeeded: order), reclaim.canBeKept(area),
+    guard count == 1 &<< UInt64(truncatingIfNeeded: order), reclaim.canRememberEntry(area),
       frames.hasListed(order: order, request.traits.zone, cpu)
     else { return false }
     let entry = tables.locked(cpu) { tables.pinFirstEntry(of: areas.pool[area].value.pages) }

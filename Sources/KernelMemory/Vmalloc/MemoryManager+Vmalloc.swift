@@ -13,17 +13,20 @@ internal import CMachine
 // Step 3 of vmalloc can fail, and undoes what it did; nothing after it can.
 
 extension MemoryManager {
-  /// Allocates `byteCount` bytes, rounded up to pages, contiguous in virtual addresses, from page
-  /// frames wherever they lie. The contents are unspecified.
+  /// Allocates `byteCount` bytes, rounded up to pages, contiguous in virtual addresses, from page frames
+  /// wherever they lie. The contents are unspecified.
   ///
-  /// O(pages), whatever the number of areas. Legal in any context but an NMI.
+  /// O(pages), whatever the number of areas. Legal in any context but an NMI. With interrupts on it may wait
+  /// for other CPUs, where memory is short or too much is freed and not flushed; where a lock is held that a
+  /// CPU with interrupts off may spin for, `mayWait` must be false.
   /// - Parameters:
   ///   - byteCount: the size in bytes; zero and negative sizes are refused.
   ///   - options: alignment, place, guard, protection, zone, range, and who is charged.
   /// - Returns: the address of the first byte; page-aligned at least.
   /// - Throws: `sizeIsZero`, `sizeOverflow`, `sizeTooLarge`, `badAlignment`, `rangeExhausted`, `placeTaken`,
-  ///   `framesExhausted`, `tablesExhausted`, `metadataExhausted`, `overQuota`; `areasUnavailable` or `tagsExhausted` for
-  ///   options that name a range or a tag that does not exist. After any of them nothing has changed.
+  ///   `framesExhausted`, `tablesExhausted`, `metadataExhausted`, `wouldWait`, `overQuota`;
+  ///   `areasUnavailable` or `tagsExhausted` for options that name a range or a tag that does not exist;
+  ///   `wrongContext` in an NMI that has interrupted this package. After any of them nothing has changed.
   public func vmalloc(
     _ byteCount: Int, _ options: VmallocOptions = VmallocOptions()
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
@@ -35,7 +38,8 @@ extension MemoryManager {
     return unsafe try vmallocAnywhere(byteCount, options.traits, mayWait: options.mayWait)
   }
 
-  /// As `vmalloc`, for `count` elements of `stride` bytes; a product that overflows is refused.
+  /// As `vmalloc`, for `count` elements of `stride` bytes; a negative count, and a product that overflows, is
+  /// refused (`sizeOverflow`).
   public func vmalloc(
     count: Int, stride: Int, _ options: VmallocOptions = VmallocOptions()
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
@@ -44,35 +48,18 @@ extension MemoryManager {
     return unsafe try vmalloc(byteCount, options)
   }
 
-  /// As `vmalloc`, with every byte zero, up to the end of the last page.
-  public func vzalloc(
-    _ byteCount: Int, _ options: VmallocOptions = VmallocOptions()
-  ) throws(MemoryError) -> UnsafeMutableRawPointer {
-    let memory = unsafe try vmalloc(byteCount, options)
-    #if Ablations
-    if Ablation.forgetToClear.isOn { return unsafe memory }
-    #endif
-    // Nobody else has the address yet, so this needs no protection, and runs with interrupts as they are.
-    let pages = PageRange(
-      unchecked: unsafe VirtualAddress(memory).number(pageSize),
-      count: PageCount(bytes: UInt64(byteCount), pageSize))
-    tables.visit(pages) { leaf in
-      for offset in 0..<leaf.pages.count.rawValue {
-        frames.table.zero(FrameNumber(leaf.frame.rawValue &+ offset))
-      }
-    }
-    return unsafe memory
-  }
-
   /// Frees the memory of a `VirtualBuffer`, in the life of its area that the buffer has.
   func vfree(_ address: VirtualAddress, in life: UInt64) throws(MemoryError) { try free(address, in: life) }
 
   /// The generation of the live area that begins at an address; zero, which none has, where there is none.
   func life(of address: VirtualAddress) -> UInt64 { candidate(startingAt: address)?.life ?? 0 }
 
-  /// Frees what `vmalloc` returned; nil is ignored. Allocates nothing and never waits for another CPU.
+  /// Frees what `vmalloc` returned; nil is ignored. Allocates nothing. Legal in any context but an NMI. In
+  /// lazy and warm mode it never waits for another CPU, and is O(1): more than 64 pages are left to purge
+  /// steps. In strict mode it is O(pages), and with interrupts on it returns when every CPU has flushed,
+  /// which it waits for; with interrupts off the flush comes later.
   /// - Throws: `badFree`, with nothing changed: `alreadyFree`, `interior`, `guardPage`, `foreign`,
-  ///   `unaligned`.
+  ///   `unaligned`; `wrongContext` in an NMI that has interrupted this package.
   public func vfree(_ pointer: UnsafeMutableRawPointer?) throws(MemoryError) {
     guard let pointer = unsafe pointer else { return }
     let address = unsafe VirtualAddress(pointer)
@@ -187,6 +174,7 @@ extension MemoryManager {
     _ request: Areas.Request, _ byteCount: Int, _ options: VmallocOptions
   ) throws(MemoryError) -> PageNumber {
     var request = request
+    request.traits.isCleared = control.value.usualTraits.isCleared
     guard tags.contains(request.traits.tag) else { throw failed(.tagsExhausted(limit: tags.count)) }
     if options.alignment != 1 || options.address != nil { try place(&request, options) }
     if request.place == nil, let first = reuseMapped(request, byteCount) { return first }
@@ -212,7 +200,8 @@ extension MemoryManager {
   /// - Returns: its first page; nil where there is none.
   private func reuseMapped(_ request: Areas.Request, _ byteCount: Int) -> PageNumber? {
     guard reclaim.mode == .warm else { return nil }
-    return cpus.with { cpu in
+    var isStrange = false
+    let first: PageNumber? = cpus.with { cpu in
       // Where the quota refuses it, what is parked stays so, and the next way reports it.
       guard !cpu.isNested,
         tags.charge(.areas, request.traits.tag, bytes(request.pages.rawValue), cpu)
@@ -221,8 +210,11 @@ extension MemoryManager {
         undo(request, cpu)
         return nil
       }
+      isStrange = area.value.traits.tag != request.traits.tag
       return publish(area, request, byteCount, cpu)
     }
+    if let first, isStrange { prepare(first, request, isStrange: true, isNew: false) }
+    return first
   }
 
   /// Step 1, as far as alignment and place go.
@@ -258,6 +250,7 @@ extension MemoryManager {
       }
     }
     if isOverBound && mayWait { relieve() }
+    prepare(first, request, isStrange: true, isNew: true)
     return first
   }
 
@@ -331,8 +324,8 @@ extension MemoryManager {
   private static var freed: UInt64 { .max }
   private static var unknown: UInt64 { .max &- 1 }
 
-  /// The shortest way: an area that this CPU remembers, or that the index leads to, goes into the warm cache or
-  /// into the open batch.
+  /// The shortest way: an area that this CPU remembers, or that the index leads to, goes into the warm cache
+  /// or into the open batch.
   /// - Returns: `freed`; `unknown`; or the life in which the area is to be freed otherwise, so that no other
   ///   area is freed that is behind the address by then: zero, which none has, where there is none.
   @inline(__always)
@@ -378,8 +371,8 @@ extension MemoryManager {
     tags.remove(.areas, tag, bytes(pages), cpu)
   }
 
-  /// The one place that decides whether a free is right: the area that was live a moment ago with `address` as
-  /// its first byte. Of several callers with the same address, one succeeds in ending its life.
+  /// The one place that decides whether a free is right: the area that was live a moment ago with `address`
+  /// as its first byte. Of several callers with the same address, one succeeds in ending its life.
   @inline(__always)
   func candidate(startingAt address: VirtualAddress) -> Candidate? {
     let pageSize = pageSize

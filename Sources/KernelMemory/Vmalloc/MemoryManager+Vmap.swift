@@ -12,6 +12,9 @@ extension MemoryManager {
   /// area, and does not free them while they are mapped. What is charged is an area of no bytes, so no quota
   /// refuses it. O(pages), whatever the number of areas. Legal in any context but an NMI; it waits as
   /// `vmalloc` does.
+  ///
+  /// With another type than write-back the frames are reached through this mapping alone until `vunmap`: what
+  /// was written before is in memory when this returns, and what is written here is, when `vunmap` does.
   /// - Parameters:
   ///   - borrowed: a frame for each page, each one of a block of frames, of an area, or of a block of kmalloc
   ///     that somebody holds.
@@ -30,10 +33,11 @@ extension MemoryManager {
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
     guard borrowed.count > 0 else { throw failed(.sizeIsZero) }
     unsafe try checkOwned(borrowed)
-    var traits = AreaTraits(rawValue: VmallocOptions.usualTraits)
+    var traits = control.value.usualTraits
     traits.protection = protection
     traits.cache = cache
     traits.tag = tag
+    if cache != .writeBack { unsafe clean(borrowed) }
     let kept = unsafe lendKept(borrowed, traits)
     let first = kept != 0 ? kept : unsafe try lend(borrowed, traits, mayWait: mayWait)
     // Page zero is in no range.
@@ -58,6 +62,7 @@ extension MemoryManager {
         let life = area.value.borrowingGeneration,
         PageNumber(area.value.first).address(pageSize) == address
       else { return false }
+      guard area.value.traits.cache == .writeBack else { return false }
       return takeBack(area, in: life, &request, cpu)
     }
     if !isDone { request = try vunmapOtherwise(address) }
@@ -85,6 +90,14 @@ extension MemoryManager {
       throw failed(.frameOutOfReach(frame))
     }
     guard mappableFrames(from: frame) > 0 else { throw failed(.frameUnavailable(frame)) }
+  }
+
+  /// What they have been written with by way of the linear map goes to memory.
+  @inline(never)
+  private func clean(_ borrowed: UnsafeBufferPointer<FrameNumber>) {
+    for index in 0..<borrowed.count {
+      cleanMemory(FrameRange(unchecked: unsafe borrowed[index], count: PageCount(1)))
+    }
   }
 
   /// The shortest way: an area whose addresses and tables were kept.
@@ -189,6 +202,10 @@ extension MemoryManager {
 
   @inline(never)
   private func vunmapOtherwise(_ address: VirtualAddress) throws(MemoryError) -> UInt64 {
+    if let area = area(containing: address), area.isBorrowed, area.cache != .writeBack {
+      // What was stored goes to memory before, and no line of it stays, whoever of several ends it then.
+      cleanMemory(of: area.pages)
+    }
     return try freeing { (cpu) throws(MemoryError) in
       let page = address.number(pageSize)
       guard let number = areas.instance(containing: page)?.find(page) else {

@@ -1,9 +1,9 @@
-/// How large the leaves of an area may be. A large leaf maps as many pages as a lowest table does, 2 MiB with pages
-/// of 4 KiB, by one entry: it takes one block of frames, and the CPU remembers it as one translation.
+/// How large the leaves of an area may be. A large leaf maps as many pages as a lowest table does, 2 MiB with
+/// pages of 4 KiB, by one entry: it takes one block of frames, and the CPU remembers it as one translation.
 @frozen
 public enum LeafPolicy: UInt8, Sendable {
-  /// Large ones for every whole 2 MiB that a block of frames is to be had for, from the start of the area on, which
-  /// then begins at a multiple of that; base ones for the rest.
+  /// Large ones for every whole 2 MiB that a block of frames is to be had for, from the start of the area on,
+  /// which then begins at a multiple of that; base ones for the rest.
   case largeWherePossible
   /// Each page has an entry of its own, so that a part of the area can be given back or protected alone.
   case base
@@ -16,7 +16,8 @@ public struct VmallocOptions: Sendable {
   public var alignment: UInt64 = 1
   /// The exact address, or nil for anywhere in the range.
   public var address: VirtualAddress?
-  /// Whether the call may wait for other CPUs when memory is short; with interrupts off it never does.
+  /// Whether the call may wait for other CPUs, when memory is short or much is freed and not flushed; with
+  /// interrupts off it never does.
   public var mayWait = true
   /// All else, as an area keeps it.
   @usableFromInline var traits = AreaTraits(rawValue: Self.usualTraits)
@@ -37,6 +38,8 @@ public struct VmallocOptions: Sendable {
     set { traits.protection = newValue }
   }
 
+  /// Of another type than write-back is memory that is shared with a device, say; nobody reaches its frames
+  /// through the linear map meanwhile.
   public var cache: CacheType {
     get { traits.cache }
     set { traits.cache = newValue }
