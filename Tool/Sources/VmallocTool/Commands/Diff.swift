@@ -17,7 +17,7 @@ struct Diff: ParsableCommand {
       EXAMPLES
         vmalloc diff before.txt after.txt               what grew
         vmalloc diff before.txt /proc/vmallocinfo       what grew since then
-        vmalloc diff --fail-on-growth 64M a.txt b.txt   status 1 if the pages grew by more
+        vmalloc diff --fail-on-growth 64M a.txt b.txt   status 1 if memory grew by more
       """)
 
   @Argument(help: "The earlier list.", completion: .file())
@@ -38,7 +38,7 @@ struct Diff: ParsableCommand {
   @Option(help: "Match areas by addresses, or owners alone; the lists themselves decide otherwise.")
   var match: MatchChoice?
 
-  @Option(help: "End with status 1 if the pages grew by more than this: 0, 64M.")
+  @Option(help: "End with status 1 if memory grew by more than this: 0, 64M.")
   var failOnGrowth: String?
 
   mutating func validate() throws {
@@ -72,9 +72,10 @@ struct Diff: ParsableCommand {
 
   private func checkGrowth(_ report: DiffReport) throws {
     guard let failOnGrowth, let limit = Sizes.parse(failOnGrowth) else { return }
-    if report.totalGrowth > 0, UInt64(report.totalGrowth) > limit {
+    let growth = report.allocations?.growth ?? report.totalGrowth
+    if growth > 0, UInt64(growth) > limit {
       Screen.complain(
-        "vmalloc: the pages grew by \(Sizes.human(UInt64(report.totalGrowth))), more than \(failOnGrowth).")
+        "vmalloc: memory grew by \(Sizes.human(UInt64(growth))), more than \(failOnGrowth).")
       throw ExitStatus.limitMet.code
     }
   }

@@ -40,6 +40,11 @@ struct Inspect: ParsableCommand {
   @Flag(help: "Bytes in full instead of KiB and MiB.")
   var bytes = false
 
+  @Option(
+    help: "Put /proc/allocinfo, or a copy of it, beside the list, by function and module.",
+    completion: .file())
+  var join: String?
+
   @Option(help: "End with status 1 if the pages, or an allocation list's bytes, are more: 64M, 1.5G.")
   var failOver: String?
 
@@ -54,7 +59,14 @@ struct Inspect: ParsableCommand {
   func run() throws {
     try ExitStatus.catching {
       let snapshot = try input.read(file, keepingAreas: view.by == .none || format == .kernel)
-      let report = InspectReport(snapshot, view)
+      var report = InspectReport(snapshot, view)
+      if let join {
+        let other = try Snapshot.read(path: join)
+        if other.allocinfo.sites.isEmpty {
+          throw InputError.unsuitable(other.name, "it has no rows of /proc/allocinfo")
+        }
+        report.join = JoinReport(join: OwnerJoin(snapshot, other.allocinfo), top: view.top)
+      }
       print(report)
       for note in snapshot.report.notes { Screen.complain("vmalloc: \(note)") }
       try checkLimit(report)

@@ -3,6 +3,7 @@ import LinuxMemory
 extension DiffReport {
   /// The report for people.
   func lines(top: Int, _ paint: Paint, width: Int?) -> [String] {
+    if let allocations { return allocations.lines(top: top, paint, width: width) }
     var lines = InspectTable.lines(facts, paint, width)
     let rows = shown(top)
     if rows.isEmpty { return lines + ["", "Nothing changed."] }
@@ -95,6 +96,7 @@ extension DiffReport {
       ("space_growth_bytes", .number(Self.growth(oldSummary.all.space, newSummary.all.space))),
       ("lazy_growth_bytes", .number(Self.growth(oldSummary.lazy.space, newSummary.lazy.space))),
       ("owners", .array(shown(top).map(json(of:)))),
+      ("allocations", allocations?.json(top: top) ?? .array([])),
       (
         "suspects",
         .array(

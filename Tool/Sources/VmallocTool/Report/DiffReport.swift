@@ -5,6 +5,8 @@ struct DiffReport {
   let old: Snapshot
   let new: Snapshot
   let difference: SnapshotDifference
+  /// The rows of /proc/allocinfo, where both texts have no areas but these.
+  let allocations: AllocationDiff?
   let oldSummary: Summary
   let newSummary: Summary
   /// Owners that changed, largest growth first.
@@ -15,6 +17,10 @@ struct DiffReport {
     self.new = new
     let difference = SnapshotDifference(old, new, matching: matching)
     self.difference = difference
+    let hasAreas = old.areaCount + new.areaCount > 0
+    allocations =
+      hasAreas || old.allocinfo.isEmpty || new.allocinfo.isEmpty
+      ? nil : AllocationDiff(old.allocinfo, new.allocinfo)
     let (a, b) = (Summary(old, AreaFilter()), Summary(new, AreaFilter()))
     oldSummary = a
     newSummary = b

@@ -8,6 +8,8 @@ struct InspectReport {
   let shown: [AreaGroup]
   let rest: AreaGroup?
   let layout: Layout?
+  /// /proc/allocinfo beside the list, where it is asked for.
+  var join: JoinReport?
 
   init(_ snapshot: Snapshot, _ view: ViewOptions) {
     self.snapshot = snapshot

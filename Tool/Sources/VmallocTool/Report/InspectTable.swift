@@ -20,6 +20,7 @@ struct InspectTable {
     } else {
       lines += Self.lines(report.comparison.facts, paint, width)
     }
+    if let join = report.join { lines += [""] + join.lines(paint, width: width) }
     if !report.snapshot.allocinfo.isEmpty {
       let allocations = AllocationReport(report.snapshot.allocinfo, report.view)
       if !lines.isEmpty { lines.append("") }
