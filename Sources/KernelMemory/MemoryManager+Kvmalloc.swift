@@ -81,6 +81,8 @@ extension MemoryManager {
       throw unsafe refusal(of: pointer)
     }
     let copy = unsafe try kvmalloc(byteCount, policy)
+    // The copy goes by way of the linear map.
+    if let area = area(containing: address) { cleanUncached(area.pages) }
     unsafe copyMemory(to: copy, from: pointer, min(old, byteCount))
     do throws(MemoryError) {
       unsafe try kvfree(pointer)

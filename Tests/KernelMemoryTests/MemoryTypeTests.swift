@@ -176,6 +176,17 @@ private let uncachedTypes = [CacheType.writeCombining, .uncachedMinus, .uncached
     test.expectValid()
   }
 
+  /// The copy reads by way of the linear map.
+  @Test(arguments: [1, 100]) func anUncachedAreaIsReallocatedWithItsContents(pages: Int) throws {
+    let test = try test()
+    let memory = try test.manager.vmalloc(pages * 4096, options(.uncached))
+    try fill(memory, pages, 1 << 33, test)
+    let larger = try test.manager.kvrealloc(memory, (pages + 40) * 4096)
+    try expect(larger, pages, 1 << 33, test)
+    try test.manager.kvfree(larger)
+    test.expectValid()
+  }
+
   /// What one tag has written is another's neither through the cache nor past it.
   @Test(arguments: [FreeMode.lazy, .warm]) func contentsAreClearedInMemory(mode: FreeMode) throws {
     let test = try TestMachine(
