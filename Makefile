@@ -1,9 +1,10 @@
 # Every command of this package; the work itself is in Scripts/. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench docs soak clean
+.PHONY: help run test lint bench docs soak install clean
 
 # Variables that a user may give to `make run`, on the command line or in the environment.
 export MACHINE TRACE LAPS LISTING MEMORY CPUS
+export PREFIX DESTDIR
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.* ## /make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -25,6 +26,9 @@ docs: ## build the documentation, warnings being errors
 
 soak: ## run the heavy tests long, replay the boot 100 times, and stress 4 CPUs
 	@Scripts/soak.sh
+
+install: ## build the vmalloc tool for Linux hosts, and install it below PREFIX
+	@Scripts/install.sh
 
 clean: ## remove everything that these commands built
 	@Scripts/clean.sh
