@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the `vmalloc` tool and installs it with its man pages and completions below PREFIX, /usr/local unless it
+# Builds the `vmalloc` tool and installs it with its manual page and completions below PREFIX, /usr/local unless it
 # is set. The pages and completions come out of the program's own description of its options.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -12,13 +12,24 @@ install -D -m 755 "$program" "${DESTDIR:-}$prefix/bin/vmalloc"
 
 pages=$(mktemp -d)
 trap 'rm -rf "$pages"' EXIT
-if swift package --package-path Tool --scratch-path "$scratch" \
-  --allow-writing-to-directory "$pages" generate-manual --output-directory "$pages" >"$pages/log" 2>&1; then
-  install -D -m 644 "$pages/vmalloc.1" "${DESTDIR:-}$prefix/share/man/man1/vmalloc.1"
-else
-  cat "$pages/log" >&2
-  die "install: the manual page was not made"
-fi
+
+# roff TEXT: help text as it stands, so that roff neither fills it nor takes a line for a request.
+roff() { sed -e 's/[\\]/\\e/g' -e "s/^[.']/\\\\\&&/" -e 's/-/\\-/g'; }
+
+{
+  printf '.TH VMALLOC 1 "" "vmalloc %s" "User Commands"\n.SH NAME\n' "$("$program" --version)"
+  printf 'vmalloc \\- who holds the vmalloc space of a Linux kernel, and what grows\n'
+  printf '.SH SYNOPSIS\n.nf\n'
+  "$program" --help | roff
+  "$program" --help | awk '/^SUBCOMMANDS/ { inside = 1; next } inside && /^  [a-z]/ { print $1 }' |
+    while read -r command; do
+      printf '.fi\n.SH VMALLOC %s\n.nf\n' "${command^^}"
+      "$program" help "$command" | roff
+    done
+  printf '.fi\n.SH EXIT STATUS\n.nf\n'
+  printf '0  done\n1  a limit was met\n2  wrong use\n3  a file could not be read\n4  data was lost under \\-\\-strict\n.fi\n'
+} >"$pages/vmalloc.1"
+install -D -m 644 "$pages/vmalloc.1" "${DESTDIR:-}$prefix/share/man/man1/vmalloc.1"
 
 for shell in bash zsh fish; do
   "$program" --generate-completion-script "$shell" >"$pages/$shell"

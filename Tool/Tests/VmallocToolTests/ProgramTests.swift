@@ -62,6 +62,11 @@ import Testing
   @Test func compressedFilesAreNamedByTheirBytes() throws {
     let result = try Program.run(["inspect", "-"], input: [0x1F, 0x8B, 8, 0, 0, 10])
     #expect(result.status == 3 && result.errors.contains("zcat"))
+    let wide: [UInt8] = Array(Lists.morning.utf8.map { [$0, 0] }.joined())
+    for bytes in [wide, [0xFF, 0xFE] + wide, [0] + wide] {
+      let result = try Program.run(["inspect", "-"], input: bytes)
+      #expect(result.status == 3 && result.errors.contains("UTF-16"))
+    }
   }
 
   @Test func coloursAreForThoseWhoWantThem() throws {

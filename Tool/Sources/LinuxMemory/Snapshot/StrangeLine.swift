@@ -123,6 +123,15 @@ enum StrangeLine {
     {
       return "it is compressed: use zstdcat FILE | vmalloc"
     }
+    if isUTF16(line) { return "it is UTF-16: use iconv -f UTF-16 -t UTF-8 FILE | vmalloc" }
     return line.has("\u{7F}ELF", at: 0) ? "it is a program or a core file, not a list" : nil
+  }
+
+  /// Whether a text begins with the mark of UTF-16, or has a zero in every second byte, as PowerShell writes it.
+  private static func isUTF16(_ line: Span<UInt8>) -> Bool {
+    guard line.count >= 4 else { return false }
+    let (first, second) = (line.byte(0), line.byte(1))
+    if first == 0xFF && second == 0xFE || first == 0xFE && second == 0xFF { return true }
+    return first == 0 && line.byte(2) == 0 && second != 0 || second == 0 && line.byte(3) == 0 && first != 0
   }
 }
