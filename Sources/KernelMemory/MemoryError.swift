@@ -56,8 +56,12 @@ public enum MemoryError: Error, Equatable, Sendable {
   case cacheInUse(objects: Int)
   /// The table of tags is full.
   case tagsExhausted(limit: Int)
+  /// There is no such tag: none was made here, or it was removed.
+  case tagUnavailable
   /// The allocation would take its tag over its quota, in bytes; `used` of them were live.
   case overQuota(tag: Tag, limit: UInt64, used: UInt64)
+  /// The area would take its tag over its quota, in areas; `used` of them were live.
+  case overAreaQuota(tag: Tag, limit: UInt64, used: UInt64)
   /// No further address range can be managed, or it overlaps one that is, or a window on all memory; or there
   /// is no such range.
   case areasUnavailable

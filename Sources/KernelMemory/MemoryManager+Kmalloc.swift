@@ -11,7 +11,7 @@ extension MemoryManager {
   /// - Parameters:
   ///   - byteCount: the size in bytes, 1 to 4 MiB.
   ///   - options: alignment, zone, who is charged, and whether the call may wait.
-  /// - Throws: `sizeIsZero`, `sizeOverflow`, `blockTooLarge`, `badAlignment`, `tagsExhausted` for a tag that does
+  /// - Throws: `sizeIsZero`, `sizeOverflow`, `blockTooLarge`, `badAlignment`, `tagUnavailable` for a tag that does
   ///   not exist, `overQuota`, `framesExhausted`, `wouldWait`. After any of them nothing has changed.
   // Inlined, so that what is known of the size and the options when the caller is compiled is not looked at again.
   @inline(__always)
@@ -184,7 +184,7 @@ extension MemoryManager {
     guard alignment > 0, alignment & (alignment - 1) == 0, alignment <= pageSize.bytes else {
       throw .badAlignment(alignment)
     }
-    guard tags.contains(options.tag) else { throw .tagsExhausted(limit: tags.count) }
+    guard tags.contains(options.tag) else { throw .tagUnavailable }
     return ObjectRequest(
       byteCount: slab.rounded(UInt(byteCount), alignment: UInt(alignment)), asked: UInt(byteCount),
       zone: options.zone, tag: options.tag)
@@ -196,7 +196,7 @@ extension MemoryManager {
       request.zone == .normal
       ? slab.allocate(request.byteCount, asked: request.asked, tag: request.tag, cpu)
       : slab.allocateBlock(request.byteCount, request.zone, tag: request.tag, cpu)
-    guard address != Slab.overQuota else { throw tags.overQuota(request.tag) }
+    guard address != Slab.overQuota else { throw tags.error(.overBytes, request.tag) }
     guard address != 0 else {
       throw .framesExhausted(got: .zero, of: PageCount(1 &<< UInt64(slab.order(request.byteCount))))
     }

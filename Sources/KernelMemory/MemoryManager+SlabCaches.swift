@@ -9,7 +9,7 @@ extension MemoryManager {
   ///   - tag: who is charged for the objects.
   ///   - constructor: prepares each object once, when its slab is made; nil for none.
   ///   - context: passed to the constructor.
-  /// - Throws: `sizeIsZero`, `sizeOverflow`, `blockTooLarge`, `badAlignment`, `tagsExhausted` for a tag that does
+  /// - Throws: `sizeIsZero`, `sizeOverflow`, `blockTooLarge`, `badAlignment`, `tagUnavailable` for a tag that does
   ///   not exist, `cachesExhausted`.
   public func makeCache(
     named name: StaticString, objectSize: Int, alignment: UInt64 = 8, tag: Tag = .untagged,
@@ -56,7 +56,7 @@ extension MemoryManager {
       let (order, tag) = (
         slab.caches[Int(cache.number)].value.layout.order, slab.caches[Int(cache.number)].value.tag
       )
-      guard address != Slab.overQuota else { throw tags.overQuota(tag) }
+      guard address != Slab.overQuota else { throw tags.error(.overBytes, tag) }
       guard address != 0 else { throw .framesExhausted(got: .zero, of: PageCount(1 &<< UInt64(order))) }
       return address
     }

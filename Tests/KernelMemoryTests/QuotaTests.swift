@@ -135,7 +135,7 @@ import Testing
     try test.manager.kfree(try test.manager.kmalloc(1 << 20, objects(tag)))
     for pointer in live[6...] { try test.manager.kfree(pointer) }
     #expect(test.manager.usage(of: tag).liveBytes == 0)
-    #expect(throws: MemoryError.tagsExhausted(limit: 2)) {
+    #expect(throws: MemoryError.tagUnavailable) {
       try test.manager.setQuota(1, for: KernelMemory.Tag(index: 9))
     }
   }
@@ -186,6 +186,69 @@ import Testing
     #expect(test.manager.usage(of: tag) == TagUsage())
   }
 
+  /// Areas take descriptors and places in the index, however few their bytes.
+  @Test(arguments: FreeMode.all) func boundsTheNumberOfAreas(mode: FreeMode) throws {
+    let test = try TestMachine(mode: mode, cpuCount: 2)
+    let manager = test.manager
+    let tag = try manager.makeTag(named: "driver")
+    try manager.setQuota(areas: 10, for: tag)
+    #expect(manager.areaQuota(of: tag) == 10 && manager.quota(of: tag) == nil)
+    let frame = try manager.allocateFrames()
+    let vmap = { () throws(MemoryError) in
+      try [frame].withUnsafeBufferPointer { (frames) throws(MemoryError) in try manager.vmap(frames, tag: tag)
+      }
+    }
+    var mapped = try (0..<6).map { _ in try vmap() }
+    var live = try (0..<4).map { try manager.vmalloc(($0 + 1) * 4096, areas(tag)) }
+    let error = MemoryError.overAreaQuota(tag: tag, limit: 10, used: 10)
+    test.expectRefused(error) { _ = try vmap() }
+    test.expectRefused(error) { _ = try manager.vmalloc(1, areas(tag)) }
+    try test.onCPU(1) { test.expectRefused(error) { _ = try vmap() } }
+    // Objects are not areas, and bytes are not bounded.
+    try manager.kfree(try manager.kmalloc(1 << 20, objects(tag)))
+    try test.onCPU(1) { try manager.vunmap(mapped.removeLast()) }
+    try manager.vfree(live.removeLast())
+    live.append(try manager.vmalloc(1 << 20, areas(tag)))
+    mapped.append(try vmap())
+    test.expectRefused(error) { _ = try vmap() }
+    // Both quotas bound an area of `vmalloc`, and what one of them refuses is given back to the other.
+    try manager.setQuota(areas: 12, for: tag)
+    let bytes = manager.usage(of: tag).liveBytes
+    try manager.setQuota(bytes + 4096, for: tag)
+    test.expectRefused(.overQuota(tag: tag, limit: bytes + 4096, used: bytes)) {
+      _ = try manager.vmalloc(8192, areas(tag))
+    }
+    live.append(try manager.vmalloc(4096, areas(tag)))
+    mapped.append(try vmap())
+    test.expectRefused(.overAreaQuota(tag: tag, limit: 12, used: 12)) { _ = try vmap() }
+    try manager.setQuota(areas: nil, for: tag)
+    try manager.setQuota(nil, for: tag)
+    for _ in 0..<50 { mapped.append(try vmap()) }
+    for pointer in mapped { try manager.vunmap(pointer) }
+    for pointer in live { try manager.vfree(pointer) }
+    try manager.freeFrames(frame)
+    #expect(manager.usage(of: tag).liveAreas == 0 && manager.usage(of: tag).liveBytes == 0)
+    #expect(throws: MemoryError.tagUnavailable) {
+      try manager.setQuota(areas: 1, for: KernelMemory.Tag(index: 9))
+    }
+  }
+
+  /// The usual pair of a tag with a quota of areas, at its limit, too, takes no lock.
+  @Test(arguments: [UInt64(3), 1000]) func theUsualPairOfAreasSharesNothing(quota: UInt64) throws {
+    let test = try TestMachine(mode: .warm, cpuCount: 2)
+    let manager = test.manager
+    let tag = try manager.makeTag(named: "driver")
+    try manager.setQuota(areas: quota, for: tag)
+    let live = try (0..<2).map { _ in try manager.vmalloc(4096, areas(tag)) }
+    for pages in [1, 64] { try manager.vfree(try manager.vmalloc(pages * 4096, areas(tag))) }
+    let locks = manager.locks
+    for _ in 0..<500 {
+      for pages in [1, 64] { try manager.vfree(try manager.vmalloc(pages * 4096, areas(tag))) }
+    }
+    #expect(manager.locks == locks)
+    for pointer in live { try manager.vfree(pointer) }
+  }
+
   /// The usual pair of a tag with a quota, at its limit, too, takes no lock.
   @Test(arguments: [UInt64(8 << 20), 1 << 20]) func theUsualPairSharesNothing(quota: UInt64) throws {
     let test = try TestMachine(mode: .warm, cpuCount: 2)
@@ -219,7 +282,7 @@ import Testing
         try manager.kfree(try manager.kmalloc(100_000, objects(tag)))
       }
     }
-    let credit = (1..<4).map { manager.tags.charges(of: tag, $0).value.credit.load(ordering: .relaxed) }
+    let credit = (1..<4).map { manager.tags.charges(of: tag, $0).value.byteCredit.load(ordering: .relaxed) }
     #expect(credit.allSatisfy { $0 & 0xff_ffff > 100_000 })
     let whole = try manager.kmalloc(1 << 20, objects(tag))
     try test.onCPU(1) {

@@ -76,7 +76,7 @@ import Testing
     let test = try TestMachine(ram: [.small])
     _ = try test.manager.makeTag(named: "known")
     for index in [2, 255, 256, .max] as [UInt16] {
-      test.expectRefused(.tagsExhausted(limit: 2)) {
+      test.expectRefused(.tagUnavailable) {
         _ = try allocate(test, 1, options { $0.tag = Tag(index: index) })
       }
     }

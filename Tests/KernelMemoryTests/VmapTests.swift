@@ -156,7 +156,7 @@ import Testing
     for bad in [FrameNumber(1 << 20), FrameNumber(1 << 60), FrameNumber(.max)] {
       #expect(throws: MemoryError.frameOutOfReach(bad)) { try vmap([own, bad], test) }
     }
-    #expect(throws: MemoryError.tagsExhausted(limit: 1)) {
+    #expect(throws: MemoryError.tagUnavailable) {
       try vmap([own], test, tag: KernelMemory.Tag(index: 77))
     }
     test.expectUnchanged(since: before)

@@ -35,6 +35,10 @@ enum cmachine_step {
   cmachine_step_area_found,
   /// A walk without a lock has come to the entry for a page, and has yet to read it.
   cmachine_step_entry_found,
+  /// An allocation has been charged to its tag, and may yet fail.
+  cmachine_step_charged,
+  /// A sum over CPUs has what was allocated, and has yet to read what was freed.
+  cmachine_step_sum_begun,
 };
 
 /// What a read-modify-write of a word that other CPUs may write is for.

@@ -31,10 +31,8 @@ public struct ZoneUsage: Equatable, Sendable {
   /// The order of the largest free block, or nil where no block is free.
   public let largestFreeOrder: Int?
 
-  /// Handed out.
-  public var used: PageCount {
-    PageCount(managed.rawValue &- free.rawValue &- cached.rawValue)
-  }
+  /// Handed out; zero where frames were on their way between lists and were seen on both.
+  public var used: PageCount { PageCount(managed.rawValue.less(free.rawValue &+ cached.rawValue)) }
 }
 
 /// A zone of one memory node: lists of free blocks by order.

@@ -52,6 +52,13 @@ struct AreaCache: ~Copyable {
     room &+= count
   }
 
+  /// Whether there is an area of `count` pages, of whatever key.
+  mutating func has(_ count: UInt64) -> Bool {
+    guard count <= Self.largest else { return false }
+    let index = Int(truncatingIfNeeded: count &- 1)
+    return young[index] != nil || old[index] != nil
+  }
+
   /// Takes out an area with the key of `traits` and `count` pages, if there is one. O(depth).
   mutating func take(_ count: UInt64, _ traits: AreaTraits) -> Stable<AreaDescriptor>? {
     guard count <= Self.largest else { return nil }

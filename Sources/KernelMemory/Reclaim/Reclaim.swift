@@ -245,6 +245,9 @@ extension Reclaim {
     }
   }
 
+  /// Whether there may be an area for `reuseMapped`.
+  func hasMapped(_ pages: UInt64, _ cpu: borrowing CPU) -> Bool { slot(cpu).value.warm.has(pages) }
+
   /// In warm mode, a freed area of the same kind that is still mapped.
   @inline(__always)
   func reuseMapped(_ pages: UInt64, _ traits: AreaTraits, _ cpu: borrowing CPU) -> Stable<AreaDescriptor>? {

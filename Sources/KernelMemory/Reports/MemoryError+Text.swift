@@ -41,11 +41,9 @@ extension TextSink {
       write("live objects of the cache: ")
       write(decimal: UInt64(objects))
     case .tagsExhausted: write("the table of tags is full")
-    case .overQuota(_, let limit, let used):
-      write("over the tag's quota of ")
-      write(decimal: limit)
-      write(" bytes, of which are used ")
-      write(decimal: used)
+    case .tagUnavailable: write("there is no such tag")
+    case .overQuota(_, let limit, let used): writeQuota(limit, " bytes", used)
+    case .overAreaQuota(_, let limit, let used): writeQuota(limit, " areas", used)
     case .areasUnavailable: write("no further range can be managed, or this one overlaps another")
     case .cpuCountUnsupported(let count):
       write(decimal: UInt64(clamping: count))
@@ -66,6 +64,14 @@ extension TextSink {
     case .unaligned: write("not the first byte of a page")
     case .wrongOrder: write("allocated with another order")
     }
+  }
+
+  private mutating func writeQuota(_ limit: UInt64, _ unit: StaticString, _ used: UInt64) {
+    write("over the tag's quota of ")
+    write(decimal: limit)
+    write(unit)
+    write(", of which are used ")
+    write(decimal: used)
   }
 
   private mutating func write(_ first: PageCount, _ text: StaticString, _ second: PageCount) {

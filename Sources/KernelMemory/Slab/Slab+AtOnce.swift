@@ -15,7 +15,7 @@ extension Slab {
   func takeAtOnce(_ number: Int, _ tag: Tag, _ cpu: borrowing CPU) -> UInt {
     let magazine = cpu.rooms.magazines[number]
     let object = magazine.value.head
-    guard object != 0, tags.addAtOnce(.objects, tag, UInt64(magazine.value.grid.stride), cpu) else {
+    guard object != 0, tags.charge(.objects, tag, UInt64(magazine.value.grid.stride), cpu) else {
       return 0
     }
     magazine.value.head = Stable<UInt>(bitPattern: object &+ magazine.value.link).value
@@ -31,7 +31,7 @@ extension Slab {
     guard order <= BlockCaches.largestUsual else { return 0 }
     let list = frames.usualList(order, cpu)
     let bytes = UInt64(1) &<< UInt64(truncatingIfNeeded: Int(table.pageSize.shift) &+ order)
-    guard list.value.count != 0, tags.addAtOnce(.objects, tag, bytes, cpu) else { return 0 }
+    guard list.value.count != 0, tags.charge(.objects, tag, bytes, cpu) else { return 0 }
     let block = frames.takeAtOnce(list, as: .large, note: UInt32(tag.index), cpu)
     return UInt(table.address(of: FrameNumber(UInt64(block))).rawValue)
   }
@@ -65,7 +65,7 @@ extension Slab {
     guard owner != 0, charges.value.isUnlimited, end(UInt8(truncatingIfNeeded: owner), word) else {
       return false
     }
-    charges.removeAtOnce(.objects, UInt64(magazine.value.grid.stride))
+    charges.discharge(.objects, UInt64(magazine.value.grid.stride))
     Stable<UInt>(bitPattern: object &+ magazine.value.link).value = magazine.value.head
     magazine.value.head = object
     magazine.value.count &+= 1
@@ -91,7 +91,7 @@ extension Slab {
     guard charges.value.isUnlimited, frames.giveAtOnce(frame, metadata, from: state, to: idle, list) else {
       return false
     }
-    charges.removeAtOnce(.objects, 1 &<< UInt64(truncatingIfNeeded: Int(table.pageSize.shift) &+ order))
+    charges.discharge(.objects, 1 &<< UInt64(truncatingIfNeeded: Int(table.pageSize.shift) &+ order))
     return true
   }
 }

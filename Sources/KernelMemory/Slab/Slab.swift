@@ -181,18 +181,19 @@ extension Slab {
     let cache = caches[number]
     let magazine = cpu.rooms.magazines[number]
     let bytes = UInt64(cache.value.layout.stride)
-    guard tags.charge(.objects, tag, bytes, cpu) else { return Self.overQuota }
+    let settlement = tags.charge(settling: .objects, tag, bytes, cpu)
+    guard !settlement.isRefused else { return Self.overQuota }
     while true {
       let object = magazine.value.first != 0 ? magazine.value.first : refill(number, cpu)
       if object == 0 {
-        tags.undo(.objects, tag, bytes, cpu)
+        tags.uncharge(.objects, tag, bytes, cpu)
         return 0
       }
       let next = next(after: object, cache)
       if cache.value.hides == 0 || mayHandOut(object, next, number, asked, tag, cpu) {
         magazine.value.first = next
         handOut(object, magazine, tag)
-        tags.add(.objects, tag, bytes, cpu)
+        tags.finish(settlement, tag, cpu)
         return object
       }
     }
@@ -211,14 +212,15 @@ extension Slab {
   func allocateBlock(_ byteCount: UInt, _ zone: ZoneKind, tag: Tag, _ cpu: borrowing CPU) -> UInt {
     let order = order(byteCount)
     let bytes = UInt64(1) &<< UInt64(UInt(order) &+ pageShift)
-    guard tags.charge(.objects, tag, bytes, cpu) else { return Self.overQuota }
+    let settlement = tags.charge(settling: .objects, tag, bytes, cpu)
+    guard !settlement.isRefused else { return Self.overQuota }
     guard let block = frames.takeBlock(order: order, zone, cpu) else {
-      tags.undo(.objects, tag, bytes, cpu)
+      tags.uncharge(.objects, tag, bytes, cpu)
       return 0
     }
     table[block].value.setLinks(next: UInt32(tag.index))
     table[block].value.setState(table[block].value.state.becoming(.large, order: order))
-    tags.add(.objects, tag, bytes, cpu)
+    tags.finish(settlement, tag, cpu)
     return address(of: block)
   }
 }
@@ -242,7 +244,7 @@ extension Slab {
     let owner = word.value.load(ordering: .relaxed)
     guard owner != 0, end(owner, word) else { return .alreadyFree }
     let tag = Tag(index: UInt16(owner) &- 1)
-    tags.remove(.objects, tag, UInt64(cache.value.layout.stride), cpu)
+    tags.discharge(.objects, tag, UInt64(cache.value.layout.stride), cpu)
     if cache.value.padding != 0 && !mayTakeBack(object, number, tag, cpu) { return nil }
     let magazine = cpu.rooms.magazines[number]
     setNext(magazine.value.first, after: object, cache)
@@ -283,7 +285,7 @@ extension Slab {
     let tag = Tag(index: UInt16(truncatingIfNeeded: table[head].value.next))
     let idle = state.becoming(.idle, order: state.order)
     guard table[head].value.move(from: state, to: idle) else { return .alreadyFree }
-    tags.remove(.objects, tag, 1 &<< UInt64(UInt(state.order) &+ pageShift), cpu)
+    tags.discharge(.objects, tag, 1 &<< UInt64(UInt(state.order) &+ pageShift), cpu)
     frames.giveBlock(head, order: state.order, cpu)
     return nil
   }

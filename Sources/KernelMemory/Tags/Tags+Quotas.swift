@@ -2,9 +2,9 @@ internal import Synchronization
 
 // Quotas
 //
-// A quota bounds the bytes that a tag has live, over all CPUs. Each CPU has credit: bytes that it may allocate
-// without asking, to which it adds what it frees, so that the usual pair stays on words of its own CPU. At any
-// moment
+// A quota bounds what a tag has live, over all CPUs: bytes, or areas, each of which takes a descriptor and a place in
+// the index, however few its bytes. Each CPU has credit: bytes and areas that it may allocate without asking, to which
+// it adds what it frees, so that the usual pair stays on words of its own CPU. At any moment
 //
 //     allocated - freed + the credit of all CPUs <= limit
 //
@@ -17,132 +17,211 @@ internal import Synchronization
 // freed, then credit, then what is allocated. An allocation counts itself before it spends its credit, and a
 // free adds to the credit before it counts itself: each is seen twice or once, never not at all.
 //
-// The credit word is zero where there is no quota: the one load and branch that everybody pays. A tag that does
-// not exist has it closed, so that nobody who finds it zero need look at the tag. While more is
-// live than the limit, which was lowered, frees give no credit ("closed"), until the sum is below it again.
-// What was under way without a quota when one is set is not checked: at most one allocation a CPU.
+// A credit word is zero where there is no such quota, and the gate, the one word that everybody looks at, is zero
+// where there is neither. A tag that does not exist has its credit closed, so that nobody who finds the gate open
+// need look at the tag. While more is live than a limit, which was lowered, frees give no credit ("closed"), until
+// the sum is below it again. An allocation counts itself before it looks at the gate, too: so a quota that is set
+// meanwhile finds it in the sum, but for what a CPU holds in its store buffer at that moment.
 
-/// The bits of a credit word above the bytes.
+/// The bits of a credit word above the amount.
 private let limited: UInt64 = 1 << 63
 private let closed: UInt64 = 1 << 62
-private let bytesMask = closed - 1
+private let amountMask = closed - 1
 
 extension Tags {
-  /// Bytes of credit that a CPU takes at once. What it frees may add up to twice as much: the largest area that
-  /// is kept warm, freed and allocated in turn, needs no more.
-  static let creditBatch: UInt64 = 256 << 10
+  /// What a quota bounds.
+  enum Resource: Int {
+    case bytes, areas
 
-  /// Pays for bytes that are counted as allocated.
-  /// - Returns: false where the quota refuses them; they are not counted then.
+    /// What a CPU takes as credit at a time. What it frees may add up to twice as much: of bytes, the largest area
+    /// that is kept warm, freed and allocated in turn, needs no more.
+    var batch: UInt64 { self == .bytes ? 256 << 10 : 64 }
+  }
+
+  /// Pays out of the quotas for what is counted as allocated.
+  /// - Returns: which quota refuses it; it is not counted then.
   @inline(never)
-  func spend(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) -> Bool {
-    let credit = mine(tag, cpu)
-    var old = credit.value.credit.load(ordering: .relaxed)
-    while old & bytesMask >= bytes {
-      let change = updating(.shared) {
-        credit.value.credit.compareExchange(
-          expected: old, desired: old &- bytes, ordering: .acquiringAndReleasing)
-      }
-      if change.exchanged { return true }
-      old = change.original
-    }
-    if old == 0 { return true }
+  func spend(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) -> Settlement? {
+    guard pay(.bytes, bytes, kind, tag, bytes, cpu) else { return .overBytes }
+    return kind != .areas || pay(.areas, 1, kind, tag, bytes, cpu) ? nil : .overAreas
+  }
+
+  private func pay(
+    _ resource: Resource, _ amount: UInt64, _ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU
+  ) -> Bool {
+    if spendCredit(resource, tag, amount, cpu) { return true }
     return state.value.lock.value.with(.tags, cpu) {
-      if payFromQuota(tag, cpu) { return true }
+      if payFromQuota(resource, tag, cpu) { return true }
       // Still under the lock, so that who waits for it does not find this counted.
-      undo(kind, tag, bytes, cpu)
+      uncharge(kind, tag, bytes, cpu)
       return false
     }
   }
 
-  /// Counts bytes as freed, and makes credit of them.
+  /// - Returns: false where this CPU's credit does not suffice.
+  private func spendCredit(
+    _ resource: Resource, _ tag: Tag, _ amount: UInt64, _ cpu: borrowing CPU
+  ) -> Bool {
+    let credit = mine(tag, cpu).credit(resource)
+    var old = credit.value.load(ordering: .relaxed)
+    while old & amountMask >= amount && amount > 0 {
+      let change = updating(.shared) {
+        credit.value.compareExchange(
+          expected: old, desired: old &- amount, ordering: .acquiringAndReleasing)
+      }
+      if change.exchanged { return true }
+      old = change.original
+    }
+    return old == 0 || amount == 0
+  }
+
+  /// Makes credit of what was freed, and counts it.
   @inline(never)
   func earn(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) {
     let mine = mine(tag, cpu)
-    var old = mine.value.credit.load(ordering: .relaxed)
+    earnCredit(.bytes, mine, bytes)
+    if kind == .areas { earnCredit(.areas, mine, 1) }
+    let freed = mine[kind].freed.load(ordering: .relaxed)
+    mine[kind].freed.store(freed &+ 1, ordering: .releasing)
+    mine.value.allowMore(bytes)
+    let bytesFreed = mine[kind].bytesFreed.load(ordering: .relaxed)
+    mine[kind].bytesFreed.store(bytesFreed &+ bytes, ordering: .releasing)
+  }
+
+  private func earnCredit(_ resource: Resource, _ mine: Stable<Charges>, _ amount: UInt64) {
+    let credit = mine.credit(resource)
+    var old = credit.value.load(ordering: .relaxed)
     while old != 0 && old & closed == 0 {
-      let kept = min(old & bytesMask &+ bytes, 2 * Self.creditBatch)
+      let kept = min(old & amountMask &+ amount, 2 * resource.batch)
       let change = updating(.shared) {
-        mine.value.credit.compareExchange(
+        credit.value.compareExchange(
           expected: old, desired: limited | kept, ordering: .acquiringAndReleasing)
       }
-      if change.exchanged { break }
+      if change.exchanged { return }
       old = change.original
     }
-    mine[kind].freed.bump(1)
-    mine.value.showMore(bytes)
-    let freed = mine[kind].bytesFreed.load(ordering: .relaxed)
-    mine[kind].bytesFreed.store(freed &+ bytes, ordering: .releasing)
   }
 
   /// Looks, under the lock, whether what is counted as allocated is within the limit, and gives this CPU credit
   /// out of what is left. O(CPUs).
-  private func payFromQuota(_ tag: Tag, _ cpu: borrowing CPU) -> Bool {
-    let mine = mine(tag, cpu)
-    if mine.value.credit.load(ordering: .relaxed) == 0 { return true }
-    let limit = shared(of: tag).value.limit.load(ordering: .relaxed)
-    var used = committed(tag)
+  private func payFromQuota(_ resource: Resource, _ tag: Tag, _ cpu: borrowing CPU) -> Bool {
+    guard contains(tag) else { return false }
+    let credit = mine(tag, cpu).credit(resource)
+    if credit.value.load(ordering: .relaxed) == 0 { return true }
+    let limit = shared(of: tag).limit(resource).value.load(ordering: .relaxed)
+    var used = committed(resource, tag)
     if used > limit {
-      setCredit(tag, limited | closed)
-      used = committed(tag)
+      setCredit(resource, tag, limited | closed)
+      used = committed(resource, tag)
     }
     // Refused, it stays closed: frees become credit again when an allocation fits.
     guard used <= limit else { return false }
-    let share = min(Self.creditBatch, (limit &- used) / UInt64(2 &* state.value.cpus.count))
-    if mine.value.credit.load(ordering: .relaxed) & closed != 0 { setCredit(tag, limited) }
+    let share = min(resource.batch, (limit &- used) / UInt64(2 &* state.value.cpus.count))
+    if credit.value.load(ordering: .relaxed) & closed != 0 { setCredit(resource, tag, limited) }
     updating(.shared) {
-      _ = mine.value.credit.add(share, ordering: .acquiringAndReleasing)
+      _ = credit.value.add(share, ordering: .acquiringAndReleasing)
     }
     return true
   }
 
-  /// Lets nothing be allocated for a tag without asking: one that does not exist.
-  func close(_ tag: Tag, _ cpu: Int) {
-    charges(of: tag, cpu).value.credit.store(limited | closed, ordering: .relaxed)
-  }
-
-  func setCredit(_ tag: Tag, _ word: UInt64) {
+  private func setCredit(_ resource: Resource, _ tag: Tag, _ word: UInt64) {
     for cpu in 0..<state.value.cpus.count {
       updating(.shared) {
-        _ = charges(of: tag, cpu).value.credit.exchange(word, ordering: .acquiringAndReleasing)
+        _ = charges(of: tag, cpu).credit(resource).value.exchange(word, ordering: .acquiringAndReleasing)
       }
     }
   }
 
   /// No less than what is live and what may be allocated for credit. O(CPUs).
-  private func committed(_ tag: Tag) -> UInt64 {
+  private func committed(_ resource: Resource, _ tag: Tag) -> UInt64 {
     var sum: UInt64 = 0
+    for cpu in 0..<state.value.cpus.count { sum &-= charges(of: tag, cpu).freed(resource) }
     for cpu in 0..<state.value.cpus.count {
-      sum &-= charges(of: tag, cpu).value.objects.bytesFreed.load(ordering: .acquiring)
-      sum &-= charges(of: tag, cpu).value.areas.bytesFreed.load(ordering: .acquiring)
+      sum &+= charges(of: tag, cpu).credit(resource).value.load(ordering: .acquiring) & amountMask
     }
-    for cpu in 0..<state.value.cpus.count {
-      sum &+= charges(of: tag, cpu).value.credit.load(ordering: .acquiring) & bytesMask
-    }
-    for cpu in 0..<state.value.cpus.count {
-      sum &+= charges(of: tag, cpu).value.objects.bytesAllocated.load(ordering: .relaxed)
-      sum &+= charges(of: tag, cpu).value.areas.bytesAllocated.load(ordering: .relaxed)
-    }
+    for cpu in 0..<state.value.cpus.count { sum &+= charges(of: tag, cpu).allocated(resource) }
     return sum
   }
+}
 
-  /// Sets or removes the quota of a tag.
-  func setQuota(_ bytes: UInt64?, for tag: Tag, _ cpu: borrowing CPU) {
-    state.value.lock.value.with(.tags, cpu) {
-      guard let bytes else { return setCredit(tag, 0) }
-      shared(of: tag).value.limit.store(bytes, ordering: .relaxed)
-      // Closed until an allocation finds that there is room.
-      setCredit(tag, limited | closed)
+// MARK: - Setting
+
+extension Tags {
+  /// Lets nothing be allocated for a tag that does not exist.
+  func close(_ tag: Tag) {
+    setCredit(.bytes, tag, limited | closed)
+    setCredit(.areas, tag, limited | closed)
+    setGate(tag)
+  }
+
+  /// Lets everything be allocated for a tag that comes to exist.
+  func open(_ tag: Tag) {
+    setCredit(.bytes, tag, 0)
+    setCredit(.areas, tag, 0)
+    setGate(tag)
+  }
+
+  private func setGate(_ tag: Tag) {
+    let isOpen = quota(of: tag, .bytes) == nil && quota(of: tag, .areas) == nil
+    for cpu in 0..<state.value.cpus.count {
+      charges(of: tag, cpu).value.gate.store(isOpen ? 0 : UInt64(Int64.max), ordering: .releasing)
     }
   }
 
-  func quota(of tag: Tag) -> UInt64? {
-    guard charges(of: tag, 0).value.credit.load(ordering: .relaxed) != 0 else { return nil }
-    return shared(of: tag).value.limit.load(ordering: .relaxed)
+  /// Sets or removes a quota of a tag.
+  /// - Throws: `tagUnavailable`.
+  func setQuota(
+    _ amount: UInt64?, _ resource: Resource, for tag: Tag, _ cpu: borrowing CPU
+  ) throws(MemoryError) {
+    try state.value.lock.value.with(.tags, cpu) { () throws(MemoryError) in
+      guard contains(tag) else { throw .tagUnavailable }
+      if let amount { shared(of: tag).limit(resource).value.store(amount, ordering: .relaxed) }
+      // Closed until an allocation finds that there is room.
+      setCredit(resource, tag, amount == nil ? 0 : limited | closed)
+      setGate(tag)
+    }
   }
 
-  func overQuota(_ tag: Tag) -> MemoryError {
-    .overQuota(tag: tag, limit: quota(of: tag) ?? .max, used: usage(of: tag).liveBytes)
+  func quota(of tag: Tag, _ resource: Resource) -> UInt64? {
+    guard charges(of: tag, 0).credit(resource).value.load(ordering: .relaxed) != 0 else { return nil }
+    return shared(of: tag).limit(resource).value.load(ordering: .relaxed)
+  }
+
+  /// Why a charge was refused.
+  func error(_ refusal: Settlement, _ tag: Tag) -> MemoryError {
+    guard contains(tag) else { return .tagUnavailable }
+    let usage = usage(of: tag)
+    return refusal == .overAreas
+      ? .overAreaQuota(tag: tag, limit: quota(of: tag, .areas) ?? .max, used: usage.liveAreas)
+      : .overQuota(tag: tag, limit: quota(of: tag, .bytes) ?? .max, used: usage.liveBytes)
+  }
+}
+
+extension Stable<Tags.Charges> {
+  /// The credits come last in a record, in the order of the resources.
+  func credit(_ resource: Tags.Resource) -> Stable<Atomic<UInt64>> {
+    let first = MemoryLayout<Tags.Charges>.stride &- 2 &* MemoryLayout<UInt64>.stride
+    return Stable<Atomic<UInt64>>(bitPattern: address &+ UInt(first))[resource.rawValue]
+  }
+
+  fileprivate func allocated(_ resource: Tags.Resource) -> UInt64 {
+    let areas = value.areas.allocated.load(ordering: .relaxed)
+    if resource == .areas { return areas }
+    return value.areas.bytesAllocated.load(ordering: .relaxed)
+      &+ value.objects.bytesAllocated.load(ordering: .relaxed)
+  }
+
+  fileprivate func freed(_ resource: Tags.Resource) -> UInt64 {
+    if resource == .areas { return value.areas.freed.load(ordering: .acquiring) }
+    return value.areas.bytesFreed.load(ordering: .acquiring)
+      &+ value.objects.bytesFreed.load(ordering: .acquiring)
+  }
+}
+
+extension Stable<Tags.Shared> {
+  /// The limits come first in a record, in the order of the resources.
+  func limit(_ resource: Tags.Resource) -> Stable<Atomic<UInt64>> {
+    Stable<Atomic<UInt64>>(bitPattern: address)[resource.rawValue]
   }
 }
 
@@ -151,22 +230,34 @@ extension MemoryManager {
   /// What does not fit is refused with `overQuota`; memory that is freed, parked for the next request included,
   /// is charged to nobody.
   ///
-  /// Exact in one direction: usage never passes the quota, but for one allocation a CPU that is under way without
-  /// a quota when the first is set. It may refuse what would fit while other CPUs allocate or free for the same
+  /// Exact in one direction: usage never passes the quota. It may refuse what would fit while other CPUs allocate or free for the same
   /// tag at the same moment: each of theirs may count twice then. Credit that CPUs keep, up to 512 KiB each, is
   /// taken back before anything is refused, without waiting. A reallocation that copies is charged for both while
   /// both are there. O(CPUs).
   /// - Parameters:
   ///   - bytes: the quota; nil for none. One below what is live is legal: all is refused until use falls.
   ///   - tag: whose.
-  /// - Throws: `tagsExhausted` for a tag that does not exist; `wrongContext`.
+  /// - Throws: `tagUnavailable` for a tag that does not exist; `wrongContext`.
   public func setQuota(_ bytes: UInt64?, for tag: Tag) throws(MemoryError) {
-    try cpus.enter { (cpu) throws(MemoryError) in
-      guard tags.contains(tag) else { throw .tagsExhausted(limit: tags.count) }
-      tags.setQuota(bytes, for: tag, cpu)
-    }
+    try cpus.enter { (cpu) throws(MemoryError) in try tags.setQuota(bytes, .bytes, for: tag, cpu) }
+  }
+
+  /// Bounds the areas that a tag has live, of `vmalloc` and `vmap`, whatever their sizes: each takes a descriptor,
+  /// a place in the index and page tables, which no quota of bytes counts. What does not fit is refused with
+  /// `overAreaQuota`. All else is as for the quota of bytes, beside which this one stands.
+  /// - Parameters:
+  ///   - areas: the quota; nil for none. One below what is live is legal: all is refused until use falls.
+  ///   - tag: whose.
+  /// - Throws: `tagUnavailable` for a tag that does not exist; `wrongContext`.
+  public func setQuota(areas: UInt64?, for tag: Tag) throws(MemoryError) {
+    try cpus.enter { (cpu) throws(MemoryError) in try tags.setQuota(areas, .areas, for: tag, cpu) }
   }
 
   /// The quota of a tag in bytes; nil where it has none.
-  public func quota(of tag: Tag) -> UInt64? { tags.contains(tag) ? tags.quota(of: tag) : nil }
+  public func quota(of tag: Tag) -> UInt64? { tags.contains(tag) ? tags.quota(of: tag, .bytes) : nil }
+
+  /// The quota of a tag in areas; nil where it has none.
+  public func areaQuota(of tag: Tag) -> UInt64? {
+    tags.contains(tag) ? tags.quota(of: tag, .areas) : nil
+  }
 }

@@ -1,12 +1,15 @@
+internal import CMachine
 internal import Synchronization
 
 // What a tag has, and has had at the most
 //
-// A peak is a maximum over time of a sum over CPUs, and nobody takes a sum for each allocation. Each CPU may
-// allocate 64 KiB unseen, and what it frees gives it back as much, up to those 64 KiB; when it has no more, it
-// takes a sum. What a CPU has live and what it may still allocate unseen, added up, only grow where a sum is
-// taken: so since the last one, whoever took it, no CPU has come to have more than 64 KiB more, and a peak is at
-// most 64 KiB a CPU too low. What is allocated is read before what is freed, so that a sum is never too high.
+// A peak is a maximum over time of a sum over CPUs, and nobody takes a sum for each allocation. Each CPU has an
+// allowance of 64 KiB, and what it frees gives it back as much, up to 320 KiB; when it has no more, it takes a sum,
+// which is as dear as there are CPUs. The largest area that is kept warm has 256 KiB: freed and allocated in turn
+// it stays within the allowance. What a CPU has live and its allowance, added up, only grow where a sum is taken:
+// so since the last one, whoever took it, no CPU has come to have more than 320 KiB more, and a peak is at most
+// that a CPU too low. What is allocated is read before what is freed, so that a sum is never too high; it may be
+// too low, as far as below zero, and then counts as zero.
 
 /// What one tag has been charged with; pages do not include guards.
 public struct TagUsage: Equatable, Sendable {
@@ -21,7 +24,7 @@ public struct TagUsage: Equatable, Sendable {
   /// allocated counts, too.
   public var bytesAllocated: UInt64 = 0
   public var bytesFreed: UInt64 = 0
-  /// The most that were live at once, as far as was seen: less than the truth by at most 64 KiB for each CPU,
+  /// The most that were live at once, as far as was seen: less than the truth by at most 320 KiB for each CPU,
   /// and by what others free while one looks. A single allocation of more is always seen, and so is what is live
   /// whenever a usage is asked for.
   public var peakBytes: UInt64 = 0
@@ -29,20 +32,23 @@ public struct TagUsage: Equatable, Sendable {
   public var peakObjects: UInt64 = 0
   public var peakAreas: UInt64 = 0
 
-  public var liveAreas: UInt64 { areasAllocated &- areasFreed }
-  public var livePages: UInt64 { pagesAllocated &- pagesFreed }
-  public var liveObjects: UInt64 { objectsAllocated &- objectsFreed }
-  public var liveBytes: UInt64 { bytesAllocated &- bytesFreed }
+  // Zero where frees on other CPUs were seen, and not the allocations before them.
+  public var liveAreas: UInt64 { areasAllocated.less(areasFreed) }
+  public var livePages: UInt64 { pagesAllocated.less(pagesFreed) }
+  public var liveObjects: UInt64 { objectsAllocated.less(objectsFreed) }
+  public var liveBytes: UInt64 { bytesAllocated.less(bytesFreed) }
 }
 
 extension Tags {
-  /// Bytes by which what a CPU has live may grow between two looks for a peak.
-  static let lookInterval: UInt64 = 64 << 10
+  /// Bytes by which what a CPU has live may grow after a look for a peak.
+  static let allowanceOfLook: UInt64 = 64 << 10
+  /// The same where it has freed as much before.
+  static let largestAllowance: UInt64 = 320 << 10
 
   /// Looks for a peak. O(CPUs).
   @inline(never)
   func look(_ tag: Tag, _ cpu: borrowing CPU) {
-    mine(tag, cpu).value.unseen.store(Self.lookInterval, ordering: .relaxed)
+    mine(tag, cpu).value.allowance.store(Self.allowanceOfLook, ordering: .relaxed)
     _ = usage(of: tag)
   }
 
@@ -58,6 +64,7 @@ extension Tags {
       sum.pagesAllocated &+= bytes &>> shift
       sum.bytesAllocated &+= bytes &+ charges.value.objects.bytesAllocated.load(ordering: .acquiring)
     }
+    cmachine_step(cmachine_step_sum_begun)
     for cpu in 0..<state.value.cpus.count {
       let charges = charges(of: tag, cpu)
       sum.areasFreed &+= charges.value.areas.freed.load(ordering: .relaxed)
@@ -75,11 +82,17 @@ extension Tags {
 }
 
 extension Atomic where Value == UInt64 {
-  /// Makes this at least `value`, unless that is the difference of a sum in which frees overtook allocations.
+  /// Makes this at least `value`.
   /// - Returns: what it is then.
   fileprivate borrowing func raise(to value: UInt64) -> UInt64 {
     let old = load(ordering: .relaxed)
-    guard value > old, value <= UInt64(Int64.max) else { return old }
+    guard value > old else { return old }
     return max(value, ordering: .relaxed).newValue
   }
+}
+
+extension UInt64 {
+  /// A difference of sums that others move meanwhile: never below zero.
+  @inline(__always)
+  func less(_ other: UInt64) -> UInt64 { self > other ? self &- other : 0 }
 }

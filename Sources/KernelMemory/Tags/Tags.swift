@@ -5,9 +5,10 @@
 // only grow: what is live is allocated less freed, over all CPUs, so that a free on another CPU than
 // the allocation's needs no shared write.
 //
-// An allocation is charged in two steps. Its bytes are charged before anything is taken, since a quota may
-// refuse them (`Tags+Quotas`), and that is undone where the allocation fails. What it has become, an object
-// or an area, is counted when it is there; then, too, peaks are looked at (`Tags+Usage`).
+// What is asked for is checked, then charged, then taken. A CPU has an allowance for each tag, a word that counts
+// down; as long as it lasts, to charge is to count and to compare. When it has run out a peak is to be looked for
+// (`Tags+Usage`), once the allocation has come to be; and a tag with a quota (`Tags+Quotas`) has a gate that no
+// allowance passes, so that it is asked each time. An allocation that fails takes its charge back.
 
 internal import Synchronization
 
@@ -67,7 +68,7 @@ struct Tags {
     case objects, areas
   }
 
-  /// One CPU's charges to one tag; written by that CPU alone, but for its credit.
+  /// One CPU's charges to one tag; written by that CPU alone, but for its gate and its credit.
   struct Charges: ~Copyable {
     /// How many of one kind were allocated and freed, and their bytes.
     struct Sums: ~Copyable {
@@ -80,15 +81,31 @@ struct Tags {
     let objects: Sums
     let areas: Sums
     /// Bytes that this CPU may allocate before it looks whether there is a new peak.
-    let unseen: Atomic<UInt64>
-    /// What this CPU may allocate before it asks again; zero where there is no quota.
-    let credit: Atomic<UInt64>
+    let allowance: Atomic<UInt64>
+    /// What the allowance must leave: zero, or, where the tag has a quota, more than it ever is.
+    let gate: Atomic<UInt64>
+    /// What this CPU may allocate before it asks again; zero where there is no such quota.
+    let byteCredit: Atomic<UInt64>
+    let areaCredit: Atomic<UInt64>
+  }
+
+  /// What has come of a charge.
+  enum Settlement {
+    /// Nothing is charged: the quota of bytes, or that of areas, refuses it.
+    case overBytes, overAreas
+    case paid
+    /// Paid; once it is allocated, `finish` looks for a peak.
+    case peakIsDue
+
+    @inline(__always)
+    var isRefused: Bool { self == .overBytes || self == .overAreas }
   }
 
   /// What all CPUs share of one tag: written when its quota is set, and when it reaches a new peak.
   struct Shared: ~Copyable {
-    /// Bytes; not looked at where there is no quota.
-    let limit: Atomic<UInt64>
+    /// Not looked at where there is no such quota.
+    let byteLimit: Atomic<UInt64>
+    let areaLimit: Atomic<UInt64>
     let peakBytes: Atomic<UInt64>
     let peakObjects: Atomic<UInt64>
     let peakAreas: Atomic<UInt64>
@@ -115,9 +132,7 @@ struct Tags {
       to: State(
         cpus: cpus, names: names, shared: shared, lock: lock, pageShift: UInt64(pageSize.shift)))
     unsafe names.pointer.initialize(repeating: Name(), count: Self.capacity)
-    for cpu in 0..<cpus.count {
-      for index in 1..<Self.capacity { close(Tag(index: UInt16(index)), cpu) }
-    }
+    for index in 1..<Self.capacity { close(Tag(index: UInt16(index))) }
     names.value = Name(UInt8(ascii: "-"))
   }
 
@@ -133,7 +148,7 @@ struct Tags {
     let name = unsafe Name(utf8)
     let index = count
     state.value.names[index].value = name
-    setCredit(Tag(index: UInt16(index)), 0)
+    open(Tag(index: UInt16(index)))
     state.value.count.store(index &+ 1, ordering: .releasing)
     return Tag(index: UInt16(index))
   }
@@ -158,69 +173,67 @@ extension Tags {
   @inline(__always)
   func mine(_ tag: Tag, _ cpu: borrowing CPU) -> Stable<Charges> { cpu.rooms.charges[Int(tag.index)] }
 
-  /// Charges bytes that are about to be allocated.
-  /// - Returns: false where the tag's quota refuses them.
+  /// Charges an object or an area that is about to be handed out, where this CPU's allowance covers it: it is
+  /// counted first and looked at then, so that whoever sets a quota meanwhile finds it in the sum.
+  /// - Returns: false, with nothing charged, where the allowance is used up, the tag has a quota, or there is no
+  ///   such tag: `charge(settling:)` says more.
   @inline(__always)
   func charge(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) -> Bool {
     let mine = mine(tag, cpu)
-    mine[kind].bytesAllocated.bump(bytes)
-    return mine.value.credit.load(ordering: .relaxed) == 0 || spend(kind, tag, bytes, cpu)
+    mine.count(kind, bytes)
+    let left = Int64(bitPattern: mine.value.allowance.load(ordering: .relaxed) &- bytes)
+    if left < Int64(bitPattern: mine.value.gate.load(ordering: .relaxed)) {
+      mine.uncount(kind, bytes)
+      return false
+    }
+    mine.value.allowance.store(UInt64(bitPattern: left), ordering: .relaxed)
+    return true
+  }
+
+  /// As `charge`; where that does not do, `settle` asks the quota, and says whether a peak is to be looked for.
+  @inline(__always)
+  func charge(settling kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) -> Settlement {
+    charge(kind, tag, bytes, cpu) ? .paid : settle(kind, tag, bytes, cpu)
+  }
+
+  @inline(never)
+  private func settle(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) -> Settlement {
+    let mine = mine(tag, cpu)
+    mine.count(kind, bytes)
+    if mine.value.gate.load(ordering: .relaxed) != 0 {
+      if let refusal = spend(kind, tag, bytes, cpu) { return refusal }
+    }
+    let allowance = mine.value.allowance.load(ordering: .relaxed)
+    guard allowance < bytes else {
+      mine.value.allowance.store(allowance &- bytes, ordering: .relaxed)
+      return .paid
+    }
+    return .peakIsDue
+  }
+
+  /// Looks for a peak where that is due, when what was charged has been allocated. O(CPUs) then.
+  @inline(__always)
+  func finish(_ settlement: Settlement, _ tag: Tag, _ cpu: borrowing CPU) {
+    if settlement == .peakIsDue { look(tag, cpu) }
   }
 
   /// Takes back a charge for what could not be allocated then, on the same CPU. It becomes no credit: a sum
   /// that others take meanwhile would miss it.
-  func undo(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) {
-    mine(tag, cpu)[kind].bytesAllocated.bump(0 &- bytes)
-  }
-
-  /// Counts what is charged and has been allocated.
-  @inline(__always)
-  func add(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) {
-    let mine = mine(tag, cpu)
-    mine[kind].allocated.bump(1)
-    let unseen = mine.value.unseen.load(ordering: .relaxed)
-    if unseen < bytes { return look(tag, cpu) }
-    mine.value.unseen.store(unseen &- bytes, ordering: .relaxed)
-  }
-
-  /// Both of the above in the usual case: no quota, and no peak to look for.
-  /// - Returns: false, with nothing changed, in another case, and for a tag that does not exist.
-  @inline(__always)
-  func addAtOnce(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) -> Bool {
-    let mine = mine(tag, cpu)
-    guard mine.value.isUnlimited else { return false }
-    let unseen = mine.value.unseen.load(ordering: .relaxed)
-    guard unseen >= bytes else { return false }
-    mine.value.unseen.store(unseen &- bytes, ordering: .relaxed)
-    mine[kind].bytesAllocated.bump(bytes)
-    mine[kind].allocated.bump(1)
-    return true
-  }
-
-  /// Whether `addAtOnce` would do so.
-  @inline(__always)
-  func canAddAtOnce(_ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) -> Bool {
-    let mine = mine(tag, cpu)
-    return mine.value.isUnlimited && mine.value.unseen.load(ordering: .relaxed) >= bytes
+  func uncharge(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) {
+    mine(tag, cpu).uncount(kind, bytes)
   }
 
   /// Counts what was freed.
   @inline(__always)
-  func remove(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) {
+  func discharge(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) {
     guard isUnlimited(tag, cpu) else { return earn(kind, tag, bytes, cpu) }
-    removeAtOnce(kind, tag, bytes, cpu)
+    mine(tag, cpu).discharge(kind, bytes)
   }
 
   /// Whether a tag has no quota.
   @inline(__always)
   func isUnlimited(_ tag: Tag, _ cpu: borrowing CPU) -> Bool {
     mine(tag, cpu).value.isUnlimited
-  }
-
-  /// As `remove`, for a tag that had no quota a moment ago.
-  @inline(__always)
-  func removeAtOnce(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) {
-    mine(tag, cpu).removeAtOnce(kind, bytes)
   }
 
   /// Adds what all tags have been charged with. O(tags × CPUs).
@@ -245,21 +258,34 @@ extension Tags {
 
 extension Tags.Charges {
   @inline(__always)
-  var isUnlimited: Bool { credit.load(ordering: .relaxed) == 0 }
+  var isUnlimited: Bool { gate.load(ordering: .relaxed) == 0 }
 
-  /// Lets as many bytes be allocated unseen as were freed.
+  /// Lets as many bytes be allocated without a look as were freed, up to a bound.
   @inline(__always)
-  borrowing func showMore(_ bytes: UInt64) {
-    unseen.store(min(unseen.load(ordering: .relaxed) &+ bytes, Tags.lookInterval), ordering: .relaxed)
+  borrowing func allowMore(_ bytes: UInt64) {
+    allowance.store(
+      min(allowance.load(ordering: .relaxed) &+ bytes, Tags.largestAllowance), ordering: .relaxed)
   }
 }
 
 extension Stable<Tags.Charges> {
-  /// As `Tags.removeAtOnce`, of one CPU and tag.
+  /// Counts one more of a kind as allocated.
   @inline(__always)
-  func removeAtOnce(_ kind: Tags.Kind, _ bytes: UInt64) {
+  func count(_ kind: Tags.Kind, _ bytes: UInt64) {
+    self[kind].bytesAllocated.bump(bytes)
+    self[kind].allocated.bump(1)
+  }
+
+  func uncount(_ kind: Tags.Kind, _ bytes: UInt64) {
+    self[kind].bytesAllocated.bump(0 &- bytes)
+    self[kind].allocated.bump(.max)
+  }
+
+  /// Counts one of a kind as freed, of a tag that had no quota a moment ago.
+  @inline(__always)
+  func discharge(_ kind: Tags.Kind, _ bytes: UInt64) {
     self[kind].freed.bump(1)
-    value.showMore(bytes)
+    value.allowMore(bytes)
     self[kind].bytesFreed.bump(bytes)
   }
 

@@ -16,7 +16,7 @@ extension MemoryManager {
       next = area.value.next
       let (pages, tag) = (area.value.pageCount, area.value.traits.tag)
       guard reclaim.retire(number, from: .dropped, in: area.value.generation, cpu) else { continue }
-      tags.remove(.areas, tag, pages &<< UInt64(pageSize.shift), cpu)
+      tags.discharge(.areas, tag, pages &<< UInt64(pageSize.shift), cpu)
     }
   }
 }

@@ -24,8 +24,8 @@ extension MemoryManager {
   ///   - options: alignment, place, guard, protection, zone, range, and who is charged.
   /// - Returns: the address of the first byte; page-aligned at least.
   /// - Throws: `sizeIsZero`, `sizeOverflow`, `sizeTooLarge`, `badAlignment`, `rangeExhausted`, `placeTaken`,
-  ///   `framesExhausted`, `tablesExhausted`, `metadataExhausted`, `wouldWait`, `overQuota`;
-  ///   `areasUnavailable` or `tagsExhausted` for options that name a range or a tag that does not exist;
+  ///   `framesExhausted`, `tablesExhausted`, `metadataExhausted`, `wouldWait`, `overQuota`, `overAreaQuota`;
+  ///   `areasUnavailable` or `tagUnavailable` for options that name a range or a tag that does not exist;
   ///   `wrongContext` in an NMI that has interrupted this package. After any of them nothing has changed.
   public func vmalloc(
     _ byteCount: Int, _ options: VmallocOptions = VmallocOptions()
@@ -100,7 +100,7 @@ extension MemoryManager {
       guard let area = slot.value.warm.first(count, traits) else {
         return takeKept(count, traits, byteCount, cpu)
       }
-      guard tags.addAtOnce(.areas, traits.tag, count &<< shift, cpu) else { return 0 }
+      guard tags.charge(.areas, traits.tag, count &<< shift, cpu) else { return 0 }
       slot.value.warm.takeFirst(area, count)
       cpu.count(.warmHits)
       let first = note(area, traits, byteCount, cpu)
@@ -117,10 +117,15 @@ extension MemoryManager {
     let order = count.trailingZeroBitCount
     guard count == 1 &<< UInt64(truncatingIfNeeded: order), traits.zone == .normal,
       let area = reclaim.keptAtOnce(count, traits, cpu),
-      tags.canAddAtOnce(traits.tag, bytes(count), cpu),
-      let block = reclaim.takeFlushed(order: order, cpu) ?? frames.takeListed(order: order, .normal, cpu)
+      tags.charge(.areas, traits.tag, bytes(count), cpu)
     else { return 0 }
-    _ = tags.addAtOnce(.areas, traits.tag, bytes(count), cpu)
+    cmachine_step(cmachine_step_charged)
+    guard
+      let block = reclaim.takeFlushed(order: order, cpu) ?? frames.takeListed(order: order, .normal, cpu)
+    else {
+      tags.uncharge(.areas, traits.tag, bytes(count), cpu)
+      return 0
+    }
     let attributes = MappingAttributes(traits.protection, cache: traits.cache)
     tables.fill(at: area.value.firstEntry, block, order: order, area: area.value.number, attributes)
     reclaim.take(area, count, cpu)
@@ -175,13 +180,13 @@ extension MemoryManager {
   ) throws(MemoryError) -> PageNumber {
     var request = request
     request.traits.isCleared = control.value.usualTraits.isCleared
-    guard tags.contains(request.traits.tag) else { throw failed(.tagsExhausted(limit: tags.count)) }
+    guard tags.contains(request.traits.tag) else { throw failed(.tagUnavailable) }
     if options.alignment != 1 || options.address != nil { try place(&request, options) }
-    if request.place == nil, let first = reuseMapped(request, byteCount) { return first }
     guard request.pages <= frames.managed else {
       throw failed(.sizeTooLarge(pages: request.pages, limit: frames.managed))
     }
     guard areas.contains(request.traits.instance) else { throw failed(.areasUnavailable) }
+    if request.place == nil, let first = reuseMapped(request, byteCount) { return first }
     try checkRoom(for: request)
     return try makeUnmapped(request, byteCount, mayWait: options.mayWait)
   }
@@ -202,16 +207,16 @@ extension MemoryManager {
     guard reclaim.mode == .warm else { return nil }
     var isStrange = false
     let first: PageNumber? = cpus.with { cpu in
+      guard !cpu.isNested, reclaim.hasMapped(request.pages.rawValue, cpu) else { return nil }
       // Where the quota refuses it, what is parked stays so, and the next way reports it.
-      guard !cpu.isNested,
-        tags.charge(.areas, request.traits.tag, bytes(request.pages.rawValue), cpu)
-      else { return nil }
+      let settlement = charge(request, cpu)
+      guard !settlement.isRefused else { return nil }
       guard let area = reclaim.reuseMapped(request.pages.rawValue, request.traits, cpu) else {
-        undo(request, cpu)
+        uncharge(request, cpu)
         return nil
       }
       isStrange = area.value.traits.tag != request.traits.tag
-      return publish(area, request, byteCount, cpu)
+      return publish(area, request, byteCount, settlement, cpu)
     }
     if let first, isStrange { prepare(first, request, isStrange: true, isNew: false) }
     return first
@@ -240,12 +245,13 @@ extension MemoryManager {
     let span = request.pages.rawValue &+ UInt64(request.traits.guardPages)
     var isOverBound = false
     let first = try retrying(mayWait: mayWait) { (cpu) throws(MemoryError) in
-      try charge(request, cpu)
+      let settlement = charge(request, cpu)
+      guard !settlement.isRefused else { throw tags.error(settlement, request.traits.tag) }
       if reclaim.mode != .strict { isOverBound = reclaim.relieve(request.pages.rawValue, span: span, cpu) }
       do throws(MemoryError) {
-        return publish(try obtain(request, cpu), request, byteCount, cpu)
+        return publish(try obtain(request, cpu), request, byteCount, settlement, cpu)
       } catch {
-        undo(request, cpu)
+        uncharge(request, cpu)
         throw error
       }
     }
@@ -280,29 +286,27 @@ extension MemoryManager {
     cpus.attempt(otherwise: ()) { cpu in reclaim.relieveMore(cpu) }
   }
 
-  /// Charges what is about to be allocated.
-  @inline(__always)
-  private func charge(_ request: Areas.Request, _ cpu: borrowing CPU) throws(MemoryError) {
-    guard tags.charge(.areas, request.traits.tag, bytes(request.pages.rawValue), cpu) else {
-      throw tags.overQuota(request.traits.tag)
-    }
+  /// Charges what is about to be allocated, of a size that the machine may have.
+  private func charge(_ request: Areas.Request, _ cpu: borrowing CPU) -> Tags.Settlement {
+    tags.charge(settling: .areas, request.traits.tag, bytes(request.pages.rawValue), cpu)
   }
 
-  private func undo(_ request: Areas.Request, _ cpu: borrowing CPU) {
-    tags.undo(.areas, request.traits.tag, bytes(request.pages.rawValue), cpu)
+  private func uncharge(_ request: Areas.Request, _ cpu: borrowing CPU) {
+    tags.uncharge(.areas, request.traits.tag, bytes(request.pages.rawValue), cpu)
   }
 
   /// Of so many pages.
   @inline(__always)
   private func bytes(_ pages: UInt64) -> UInt64 { pages &<< UInt64(pageSize.shift) }
 
-  /// Counts an area that is charged, notes what was asked, and makes it visible.
+  /// Notes what was asked for in an area that is charged, and makes it visible.
   /// - Returns: its first page.
   @inline(__always)
   private func publish(
-    _ area: Stable<AreaDescriptor>, _ request: Areas.Request, _ byteCount: Int, _ cpu: borrowing CPU
+    _ area: Stable<AreaDescriptor>, _ request: Areas.Request, _ byteCount: Int,
+    _ settlement: Tags.Settlement, _ cpu: borrowing CPU
   ) -> PageNumber {
-    tags.add(.areas, request.traits.tag, bytes(request.pages.rawValue), cpu)
+    tags.finish(settlement, request.traits.tag, cpu)
     let first = note(area, request.traits, byteCount, cpu)
     area.value.resume()
     return PageNumber(first)
@@ -354,7 +358,7 @@ extension MemoryManager {
     guard tags.isUnlimited(traits.tag, cpu),
       reclaim.park(area, pages, in: life, cpu) || reclaim.retireAtOnce(area, pages, in: life, cpu)
     else { return life }
-    tags.removeAtOnce(.areas, traits.tag, pages &<< UInt64(pageSize.shift), cpu)
+    tags.mine(traits.tag, cpu).discharge(.areas, pages &<< UInt64(pageSize.shift))
     return Self.freed
   }
 
@@ -368,7 +372,7 @@ extension MemoryManager {
       reclaim.park(found.descriptor, pages, in: found.life, cpu)
         || reclaim.retire(found.area, in: found.life, cpu)
     else { throw .badFree(.alreadyFree) }
-    tags.remove(.areas, tag, bytes(pages), cpu)
+    tags.discharge(.areas, tag, bytes(pages), cpu)
   }
 
   /// The one place that decides whether a free is right: the area that was live a moment ago with `address`

@@ -9,8 +9,8 @@ extension MemoryManager {
   /// range.
   ///
   /// The frames are borrowed: they stay the caller's, who may have them mapped several times, even in one
-  /// area, and does not free them while they are mapped. What is charged is an area of no bytes, so no quota
-  /// refuses it. O(pages), whatever the number of areas. Legal in any context but an NMI; it waits as
+  /// area, and does not free them while they are mapped. What is charged is an area of no bytes, which a quota of
+  /// areas may refuse. O(pages), whatever the number of areas. Legal in any context but an NMI; it waits as
   /// `vmalloc` does.
   ///
   /// With another type than write-back the frames are reached through this mapping alone until `vunmap`: what
@@ -24,7 +24,7 @@ extension MemoryManager {
   ///   - mayWait: whether the call may wait for other CPUs; with interrupts off it never does.
   /// - Returns: the address of the first byte, for `vunmap`.
   /// - Throws: `sizeIsZero`, `frameOutOfReach` for a frame that is not the manager's, `frameUnavailable` for
-  ///   one that is free or the package's own, `tagsExhausted` for a tag that does not exist,
+  ///   one that is free or the package's own, `tagUnavailable` for a tag that does not exist, `overAreaQuota`,
   ///   `rangeExhausted`, `tablesExhausted`, `metadataExhausted`, `wouldWait`, `wrongContext`; with nothing
   ///   mapped.
   public func vmap(
@@ -107,7 +107,7 @@ extension MemoryManager {
     let count = UInt64(borrowed.count)
     guard count <= AreaCache.largest, reclaim.mode != .strict else { return 0 }
     return cpus.attempt(otherwise: 0) { cpu in
-      guard let area = reclaim.keptAtOnce(count, traits, cpu), tags.addAtOnce(.areas, traits.tag, 0, cpu)
+      guard let area = reclaim.keptAtOnce(count, traits, cpu), tags.charge(.areas, traits.tag, 0, cpu)
       else { return 0 }
       reclaim.take(area, count, cpu)
       unsafe write(borrowed, area, traits, cpu)
@@ -120,20 +120,27 @@ extension MemoryManager {
     _ borrowed: UnsafeBufferPointer<FrameNumber>, _ traits: AreaTraits, mayWait: Bool
   ) throws(MemoryError) -> UInt64 {
     let request = Areas.Request(pages: PageCount(UInt64(borrowed.count)), traits: traits, place: nil)
-    guard tags.contains(traits.tag) else { throw failed(.tagsExhausted(limit: tags.count)) }
+    guard tags.contains(traits.tag) else { throw failed(.tagUnavailable) }
     try checkRoom(for: request)
     let (pages, span) = (request.pages.rawValue, request.pages.rawValue &+ UInt64(traits.guardPages))
     var isOverBound = false
     let first = try retrying(mayWait: mayWait) { (cpu) throws(MemoryError) in
+      let settlement = tags.charge(settling: .areas, traits.tag, 0, cpu)
+      guard !settlement.isRefused else { throw tags.error(settlement, traits.tag) }
       // As `makeUnmapped` does its share.
       if reclaim.mode != .strict { isOverBound = reclaim.relieve(pages, span: span, cpu) }
       let area: Stable<AreaDescriptor>
       if let kept = reclaim.reuse(pages, traits, cpu) {
         area = kept
       } else {
-        area = areas.pool[try reserveBorrowing(request, cpu)]
+        do throws(MemoryError) {
+          area = areas.pool[try reserveBorrowing(request, cpu)]
+        } catch {
+          tags.uncharge(.areas, traits.tag, 0, cpu)
+          throw error
+        }
       }
-      tags.add(.areas, traits.tag, 0, cpu)
+      tags.finish(settlement, traits.tag, cpu)
       unsafe write(borrowed, area, traits, cpu)
       return publish(area, traits, cpu)
     }
@@ -195,7 +202,7 @@ extension MemoryManager {
   ) -> Bool {
     let tag = area.value.traits.tag
     guard reclaim.retireBorrowed(area, in: life, cpu) else { return false }
-    tags.remove(.areas, tag, 0, cpu)
+    tags.discharge(.areas, tag, 0, cpu)
     if reclaim.mode == .strict { request = reclaim.flushOpen(cpu) }
     return true
   }

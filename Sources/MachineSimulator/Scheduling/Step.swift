@@ -23,6 +23,8 @@ public struct Step: Hashable, Sendable {
   public static let rangeFreed = Step(cmachine_step_range_freed)
   public static let areaFound = Step(cmachine_step_area_found)
   public static let entryFound = Step(cmachine_step_entry_found)
+  public static let charged = Step(cmachine_step_charged)
+  public static let sumBegun = Step(cmachine_step_sum_begun)
   /// Before a simulated load, store or fetch.
   public static let access = Step(number: 32)
   /// Before the first instruction.
@@ -44,7 +46,8 @@ extension Step: CustomStringConvertible {
   private static let names = [
     "interrupts enabled", "lock wanted", "lock waiting", "lock released", "entries written",
     "entries cleared", "flush requested", "flush begun", "flush confirmed", "flush waiting",
-    "frames freed", "range freed", "area found", "entry found",
+    "frames freed", "range freed", "area found", "entry found", "charged",
+    "sum begun",
   ]
   private static let ownNames = ["access", "start", "idle", "interrupt"]
 
