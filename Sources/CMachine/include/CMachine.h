@@ -39,6 +39,8 @@ enum cmachine_step {
   cmachine_step_charged,
   /// A sum over CPUs has what was allocated, and has yet to read what was freed.
   cmachine_step_sum_begun,
+  /// An address has led to a live object of kmalloc, and its life is not ended yet.
+  cmachine_step_object_found,
 };
 
 /// What a read-modify-write of a word that other CPUs may write is for.

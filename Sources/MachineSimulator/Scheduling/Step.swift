@@ -25,6 +25,7 @@ public struct Step: Hashable, Sendable {
   public static let entryFound = Step(cmachine_step_entry_found)
   public static let charged = Step(cmachine_step_charged)
   public static let sumBegun = Step(cmachine_step_sum_begun)
+  public static let objectFound = Step(cmachine_step_object_found)
   /// Before a simulated load, store or fetch.
   public static let access = Step(number: 32)
   /// Before the first instruction.
@@ -46,8 +47,7 @@ extension Step: CustomStringConvertible {
   private static let names = [
     "interrupts enabled", "lock wanted", "lock waiting", "lock released", "entries written",
     "entries cleared", "flush requested", "flush begun", "flush confirmed", "flush waiting",
-    "frames freed", "range freed", "area found", "entry found", "charged",
-    "sum begun",
+    "frames freed", "range freed", "area found", "entry found", "charged", "sum begun", "object found",
   ]
   private static let ownNames = ["access", "start", "idle", "interrupt"]
 
