@@ -23,6 +23,16 @@ enum Ablation: UInt8 {
   case mapGuard
   /// A slab's frames are free while another CPU may be in the middle of a free there.
   case returnSlabAtOnce
+  /// Tables are counted without the lock, through entries in quarantine.
+  case followQuarantined
+  /// A wait is for what this CPU has retired, not for what the caller has.
+  case waitForThisCPU
+  /// A CPU that joins has old drains to answer, and nobody is asked twice.
+  case joinUnanswered
+  /// `map` looks at the ranges before it takes their lock.
+  case mapLooksEarly
+  /// `map` takes a leaf in quarantine for none.
+  case mapOverQuarantined
 
   /// The mistake that is made; changed only while no CPU runs.
   nonisolated(unsafe) static var selected: Ablation?

@@ -177,6 +177,10 @@ struct CPUs {
     defer { cmachine_interrupts_restore(interrupts) }
     let (number, block) = this
     guard !block.value.progress.isClosed else { return otherwise }
+    assert(block.value.progress.isOnline, "a CPU came in that has not joined")
+    #if DEBUG
+    assert(block.value.heldLocks == 0, "a CPU came in that holds a lock")
+    #endif
     block.value.progress.enter(shared.value.requested.load(ordering: .relaxed))
     defer { block.value.progress.exit() }
     return body(CPU(number: number, block: block))

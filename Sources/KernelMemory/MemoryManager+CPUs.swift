@@ -97,6 +97,10 @@ extension MemoryManager {
 
   /// Waits until every CPU has served a request. Interrupts are on.
   func wait(for request: UInt64) {
+    #if Ablations
+    let request =
+      Ablation.waitForThisCPU.isOn ? cpus.attempt(otherwise: 0) { reclaim.awaited($0) } : request
+    #endif
     wait { cpu in !reclaim.shootdown.hasServed(cpu, request) }
   }
 
@@ -112,6 +116,7 @@ extension MemoryManager {
 
   /// One turn of waiting for another CPU.
   func waitATurn() {
+    assert(cpus.count == 1 || cpus.mayWait, "a CPU waits that can serve nobody")
     cpus.attempt(otherwise: ()) { cpu in _ = serve(cpu) }
     cmachine_relax()
     cmachine_step(cmachine_step_flush_waiting)
@@ -125,6 +130,9 @@ extension MemoryManager {
   /// Asks those again who are behind; whoever has been silent for long is reported.
   private func remind(_ turn: UInt64, _ isBehind: (Int) -> Bool) {
     let machine = control.value.machine
+    #if Ablations
+    if Ablation.joinUnanswered.isOn { return }
+    #endif
     cpus.attempt(otherwise: ()) { cpu in
       for other in 0..<cpus.count where other != cpu.number && isBehind(other) {
         if turn >= machine.value.silenceLimit { report(silent: other, cpu) }

@@ -19,12 +19,15 @@ extension MemoryManager {
     let run = FrameRange(unchecked: frame, count: pages.count)
     try checkMappable(run)
     if attributes.cache != .writeBack { cleanMemory(run) }
+    #if Ablations
+    guard !areas.overlaps(pages) else { throw failed(.placeTaken(pages.first.address(pageSize))) }
+    #endif
     try retrying { (cpu) throws(MemoryError) in
       try reservingTables(cpu) { (source) throws(MemoryError) in
         // That the range is nobody's and that nothing is there is decided under both locks, and the leaves are
         // written under them: two that map the same, or one beside `makeAreas`, do not both succeed.
         try areas.locked(cpu) { () throws(MemoryError) in
-          guard !areas.overlaps(pages) else { throw .placeTaken(pages.first.address(pageSize)) }
+          guard !overlapsAreas(pages) else { throw .placeTaken(pages.first.address(pageSize)) }
           return try tables.locked(cpu) { () throws(MemoryError) in
             let missing = try tables.tablesMissing(for: pages, frame: frame, checkingLeaves: true)
             guard missing <= source.count else { return missing }
@@ -39,6 +42,13 @@ extension MemoryManager {
       }
       cmachine_step(cmachine_step_entries_written)
     }
+  }
+
+  private func overlapsAreas(_ pages: PageRange) -> Bool {
+    #if Ablations
+    if Ablation.mapLooksEarly.isOn { return false }
+    #endif
+    return areas.overlaps(pages)
   }
 
   /// Unmaps a run of pages; what is not mapped is passed over. A large leaf that sticks out is split first.
@@ -98,6 +108,9 @@ extension MemoryManager {
   /// is. Where it fails nothing is changed.
   /// - Throws: `alreadyMapped`, `placeBusy`, `tablesExhausted`.
   func pin(_ pages: PageRange, large: PageCount = .zero, _ cpu: borrowing CPU) throws(MemoryError) {
+    #if Ablations
+    if Ablation.followQuarantined.isOn { _ = try tables.tablesMissing(for: pages, large: large) }
+    #endif
     try reservingTables(cpu) { (source) throws(MemoryError) in
       // Entries in quarantine lead to tables that a flush frees: they are followed under the lock alone.
       try tables.locked(cpu) { () throws(MemoryError) in

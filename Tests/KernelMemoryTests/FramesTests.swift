@@ -227,9 +227,16 @@ extension FramesTests {
     if withCache { try test.manager.freeFrames(try test.manager.allocateFrames()) }
     let before = FramesState(test.manager).zones
     let there = before[0].free.rawValue + before[0].cached.rawValue
-    for wanted in [there + 1, there + 1000, 1 << 40, UInt64(Int.max)] {
+    let managed = test.manager.frames.managed
+    for wanted in [there + 1, managed.rawValue, managed.rawValue + 1, 1 << 40, UInt64(Int.max)] {
       let failures = test.manager.counters[.allocationsFailed]
-      #expect(throws: MemoryError.framesExhausted(got: PageCount(there), of: PageCount(wanted))) {
+      // More than there ever are is told without taking any.
+      let isHopeless = wanted > managed.rawValue
+      let count = PageCount(wanted)
+      let expected: MemoryError =
+        isHopeless
+        ? .sizeTooLarge(pages: count, limit: managed) : .framesExhausted(got: PageCount(there), of: count)
+      #expect(throws: expected) {
         try test.manager.allocateFrames(count: Int(wanted)) { _ in Issue.record("a frame was handed out") }
       }
       #expect(test.manager.counters[.allocationsFailed] == failures + 1)

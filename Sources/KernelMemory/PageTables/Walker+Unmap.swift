@@ -43,6 +43,7 @@ extension Walker {
     var detached = Detached()
     while detached.tables.count < limit, let frame = emptied.pop(table) {
       let metadata = table[frame]
+      assert(metadata.value.state.isListed, "a table is on a list, and does not know it")
       guard metadata.value.state.count == 0 else {
         metadata.value.setState(metadata.value.state.listed(false))
         continue

@@ -1,3 +1,4 @@
+internal import CMachine
 internal import Synchronization
 
 // The walker: the one piece of code that reads and writes page-table entries, for every format.
@@ -108,6 +109,9 @@ struct Walker<Format: PageTableFormat> {
     while at > level {
       let value = entry(frame, index(of: page, level: at)).value.load(ordering: .relaxed)
       guard let next = Format.quarantinedTable(value, level: at) else { break }
+      #if Ablations
+      if Ablation.followQuarantined.isOn { cmachine_step(cmachine_step_entry_found) }
+      #endif
       frame = next
       at &-= 1
     }
@@ -201,6 +205,9 @@ struct Walker<Format: PageTableFormat> {
     for step in 0..<Int(leaves) {
       let value = entry(frame, first &+ step).value.load(ordering: .relaxed)
       guard value != 0 else { continue }
+      #if Ablations
+      if Ablation.mapOverQuarantined.isOn && !Format.isPresent(value) { continue }
+      #endif
       let taken = PageNumber(page.rawValue &+ UInt64(step) &<< Format.spanShift(level))
         .address(Format.pageSize)
       throw Format.quarantinedTable(value, level: level) == nil ? .alreadyMapped(taken) : .placeBusy(taken)

@@ -176,6 +176,12 @@ extension Reclaim {
 
   /// Takes part from here on, in what is asked from here on.
   func join(_ cpu: borrowing CPU) {
-    shootdown.join(round: { state.value.round.load(ordering: .relaxed) }, cpu)
+    shootdown.join(
+      round: {
+        #if Ablations
+        if Ablation.joinUnanswered.isOn { return 0 }
+        #endif
+        return state.value.round.load(ordering: .relaxed)
+      }, cpu)
   }
 }

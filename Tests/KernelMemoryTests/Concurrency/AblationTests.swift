@@ -37,6 +37,20 @@ import Testing
       Finder(
         name: "freeAcrossReturnOfSlab", play: try Scenarios.freeAcrossReturnOfSlab(.none),
         points: StepSet(.objectFound))
+    case .followQuarantined:
+      Finder(
+        name: "freedTables", play: try Scenarios.freedTables(.strict),
+        points: StepSet(.entryFound, .framesFreed, .flushConfirmed, .access))
+    case .waitForThisCPU:
+      Finder(name: "migratingFree", play: try Scenarios.migratingFree(.strict), points: seen)
+    case .joinUnanswered:
+      Finder(name: "joiningInADrain", play: try Scenarios.joiningInADrain(.lazy), points: .all)
+    case .mapLooksEarly:
+      Finder(
+        name: "mapBesideMakeAreas", play: try Scenarios.mapBesideMakeAreas(.lazy),
+        points: ScheduledCoreTests.locks)
+    case .mapOverQuarantined:
+      Finder(name: "mapBesideUnmap", play: try Scenarios.mapBesideUnmap(.lazy), points: .order)
     case .mapGuard: Finder(name: "guards", play: try Scenarios.guards(.strict), points: .order)
     }
   }
