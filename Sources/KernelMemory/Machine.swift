@@ -86,6 +86,9 @@ public struct Machine {
   public var fatal: Fatal
   /// Nil where nobody wants to know.
   public var silent: Silent?
+  /// Turns of waiting after which whoever has not answered is notified again, in case the interrupt was lost; then after
+  /// twice as many, and so on. On hardware 4,096, which is some hundred microseconds: a handler has answered by then.
+  public var reminderTurns = UInt64(cmachine_reminder_turns())
   /// Turns of waiting. A turn is a pause and a look at each CPU, some 50 to 200 ns: four million of them are a
   /// fraction of a second, in which a CPU that takes interrupts has answered.
   public var silenceLimit: UInt64 = 1 << 22

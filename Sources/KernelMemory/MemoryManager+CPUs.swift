@@ -91,10 +91,6 @@ extension MemoryManager {
 // MARK: - Waiting
 
 extension MemoryManager {
-  /// Turns of waiting after which those who are waited for are asked again, in case an interrupt was lost; then after twice
-  /// as many, and so on.
-  private static var turnsToReminder: UInt64 { 8 }
-
   /// Waits until every CPU has served a request. Interrupts are on.
   func wait(for request: UInt64) {
     #if Ablations
@@ -107,9 +103,13 @@ extension MemoryManager {
   /// Waits for the CPUs that are behind.
   private func wait(whileBehind isBehind: (Int) -> Bool) {
     var turn: UInt64 = 0
+    var reminder = control.value.machine.value.reminderTurns
     while anyCPU(isBehind) {
       turn &+= 1
-      if turn >= Self.turnsToReminder && turn & (turn &- 1) == 0 { remind(turn, isBehind) }
+      if turn == reminder {
+        remind(turn, isBehind)
+        reminder &*= 2
+      }
       waitATurn()
     }
   }

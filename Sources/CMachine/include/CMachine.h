@@ -199,6 +199,16 @@ CMACHINE_INLINE _Bool cmachine_interrupts_are_enabled(void) {
 #error "no CPU number and interrupt state for this target"
 #endif
 
+/// Turns of waiting before a CPU is notified again: on hardware some hundred microseconds, since a handler has
+/// answered by then; in a simulation, where a turn is another CPU's, a few.
+CMACHINE_INLINE unsigned long cmachine_reminder_turns(void) {
+#if defined(__linux__)
+  return 8;
+#else
+  return 4096;
+#endif
+}
+
 // MARK: How CPUs get in each other's way
 
 // A build with CMACHINE_CONTENTION, of no use but to be measured, counts updates by CPU, and has whoever takes

@@ -79,7 +79,7 @@ extension Scenarios {
           try stage.peek(block)
         }, { try stage.peek(block) },
       ])
-    play.rules.migrations = 1
+    play.rules = { $0.migrations = 1 }
     return play
   }
 
