@@ -25,8 +25,6 @@ enum Ablation: UInt8 {
   case returnSlabAtOnce
   /// Tables are counted without the lock, through entries in quarantine.
   case followQuarantined
-  /// A wait is for what this CPU has retired, not for what the caller has.
-  case waitForThisCPU
   /// A CPU that joins has old drains to answer, and nobody is asked twice.
   case joinUnanswered
   /// `map` looks at the ranges before it takes their lock.

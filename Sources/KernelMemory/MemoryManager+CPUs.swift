@@ -93,10 +93,6 @@ extension MemoryManager {
 extension MemoryManager {
   /// Waits until every CPU has served a request. Interrupts are on.
   func wait(for request: UInt64) {
-    #if Ablations
-    let request =
-      Ablation.waitForThisCPU.isOn ? cpus.attempt(otherwise: 0) { reclaim.awaited($0) } : request
-    #endif
     wait { cpu in !reclaim.shootdown.hasServed(cpu, request) }
   }
 

@@ -41,8 +41,6 @@ import Testing
       Finder(
         name: "freedTables", play: try Scenarios.freedTables(.strict),
         points: StepSet(.entryFound, .framesFreed, .flushConfirmed, .access))
-    case .waitForThisCPU:
-      Finder(name: "migratingFree", play: try Scenarios.migratingFree(.strict), points: seen)
     case .joinUnanswered:
       Finder(name: "joiningInADrain", play: try Scenarios.joiningInADrain(.lazy), points: .all)
     case .mapLooksEarly:

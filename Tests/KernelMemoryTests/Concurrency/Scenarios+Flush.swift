@@ -68,21 +68,6 @@ extension Scenarios {
       ])
   }
 
-  /// A free, while threads change CPUs: whoever it returns to reaches nothing of the block, on any CPU.
-  static func migratingFree(_ mode: FreeMode) throws -> Play {
-    let (stage, block) = try stageWithBlock(mode)
-    var play = Play(
-      stage: stage,
-      cpus: [
-        {
-          try stage.free(block)
-          try stage.peek(block)
-        }, { try stage.peek(block) },
-      ])
-    play.rules = { $0.migrations = 1 }
-    return play
-  }
-
   private static var window: UInt64 { TestMachine.vmallocStart.rawValue + (1 << 20) }
 
   /// One CPU maps a page by hand, another makes a range that has it: one of them is refused.
