@@ -33,23 +33,34 @@ let bareMetal: [Target] = [
 ]
 
 let hosted: [Target] = [
+  .target(
+    name: "ComputerSimulation",
+    dependencies: ["BootReplay", core("KernelMemory"), core("MachineSimulator")],
+    swiftSettings: sources),
   .executableTarget(
     name: "SimulatedRun",
-    dependencies: ["BootReplay", core("KernelMemory"), core("MachineSimulator")],
+    dependencies: ["BootReplay", "ComputerSimulation", core("KernelMemory"), core("MachineSimulator")],
     swiftSettings: sources),
   .testTarget(
     name: "BootReplayTests",
-    dependencies: ["BootReplay", "SimulatedRun", core("KernelMemory"), core("MachineSimulator")],
+    dependencies: [
+      "BootReplay", "ComputerSimulation", "SimulatedRun", core("KernelMemory"), core("MachineSimulator"),
+    ],
     swiftSettings: tests),
   .testTarget(name: "ACPITests", dependencies: ["ACPI", core("KernelMemory")], swiftSettings: tests),
   .testTarget(name: "PVHTests", dependencies: ["PVH", core("KernelMemory")], swiftSettings: tests),
   .testTarget(
-    name: "BootedTests", dependencies: ["BootReplay", "SimulatedRun", core("KernelMemory")],
+    name: "BootedTests", dependencies: ["BootReplay", "ComputerSimulation", core("KernelMemory")],
     swiftSettings: tests),
+]
+
+let hostedProducts: [Product] = [
+  .library(name: "ComputerSimulation", targets: ["ComputerSimulation"])
 ]
 
 let package = Package(
   name: "Kernel",
+  products: [.library(name: "BootReplay", targets: ["BootReplay"])] + (isBareMetal ? [] : hostedProducts),
   dependencies: [.package(name: "swift-vmalloc", path: "../")],
   targets: [
     .target(name: "BootReplay", dependencies: [core("KernelMemory")], swiftSettings: sources),

@@ -23,6 +23,15 @@ public struct JobOptions {
   /// What the job runs on, for the first line of the report.
   public var machineName: StaticString = "a machine"
 
+  /// Guard pages behind each area; nil for as many as were recorded.
+  public var guardPages: UInt16?
+  /// How large the leaves of areas may be.
+  public var leaves = LeafPolicy.largeWherePossible
+  public var verification = Verification.everything
+  /// Addresses that may be freed and not flushed, in bytes, before the replay asks for their flush; nil
+  /// leaves that to the manager.
+  public var bound: UInt64?
+
   public init() {}
 
   fileprivate var withOneLapAtLeast: JobOptions {
@@ -30,6 +39,16 @@ public struct JobOptions {
     options.laps = max(1, laps)
     return options
   }
+}
+
+/// How much of a replay is verified by loads and stores.
+public enum Verification: Equatable, Sendable {
+  /// Live areas, guards, and that freed areas fault, which only a manager in strict mode promises.
+  case everything
+  /// Live areas and guards.
+  case liveAreas
+  /// Nothing is touched, so simulated RAM takes no memory.
+  case nothing
 }
 
 /// How a job ended.
@@ -81,10 +100,33 @@ public struct BootJob {
       error.write(to: &sink)
       return .badTrace
     }
-    var replay = Replay(on: manager, tables: tables)
-    let run = JobRun(figures: figures, replay: &replay, job: self, on: &machine)
-    let report = Report(job: self, run: run, replay: replay)
-    report.write(to: &sink)
-    return run.isPassed(replay) ? .passed : .failed
+    var session = ReplaySession(
+      on: manager, census: census, figures: figures, options: options, tables: tables)
+    var lap: UInt64 = 0
+    repeat {
+      lap += 1
+    } while session.runLap(of: trace, isLast: lap == options.laps, on: &machine) && lap < options.laps
+    session.close()
+    session.writeReport(to: &sink)
+    return session.isPassed ? .passed : .failed
+  }
+}
+
+extension ReplaySession {
+  /// Replays the recording once. It has been counted and paired: nothing in it is malformed.
+  fileprivate mutating func runLap(
+    of trace: TraceText, isLast: Bool, on machine: inout some JobMachine
+  ) -> Bool {
+    var reader = TraceReader(trace)
+    while let event = try? reader.next() {
+      switch event {
+      case .allocation(let allocation) where !allocation.failed:
+        guard allocate(allocation, line: reader.line, on: &machine) else { return false }
+      case .free(let address):
+        guard free(address, line: reader.line, on: &machine) else { return false }
+      case .allocation, .purge, .other: break
+      }
+    }
+    return endLap(line: reader.line, isLast: isLast, on: &machine)
   }
 }

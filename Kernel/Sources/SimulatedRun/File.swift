@@ -33,17 +33,6 @@ struct StandardOutput: TextSink {
   mutating func write(_ byte: UInt8) { putchar(Int32(byte)) }
 }
 
-/// Collects a text.
-struct TextBuffer: TextSink {
-  private var bytes: [UInt8] = []
-
-  init() {}
-
-  mutating func write(_ byte: UInt8) { bytes.append(byte) }
-
-  var text: String { String(decoding: bytes, as: UTF8.self) }
-}
-
 /// Writes to this process's standard error.
 func complain(_ message: String) {
   let line = "SimulatedRun: \(message)\n"

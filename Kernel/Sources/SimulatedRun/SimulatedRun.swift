@@ -1,4 +1,5 @@
 internal import BootReplay
+internal import ComputerSimulation
 internal import Glibc
 internal import KernelMemory
 
@@ -75,24 +76,5 @@ struct SimulatedRun {
     options.machineName = "the simulated machine"
     var output = StandardOutput()
     return computer.run(trace, options, reportingTo: &output)
-  }
-}
-
-extension SimulatedComputer {
-  /// Runs the job over the text of a recording.
-  mutating func run(
-    _ trace: [UInt8], _ options: JobOptions, reportingTo sink: inout some TextSink
-  ) -> JobOutcome {
-    unsafe trace.withUnsafeBytes { bytes in
-      do throws(TraceError) {
-        let job = try unsafe BootJob(trace: bytes, options: options)
-        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: job.workingMemory, alignment: 16)
-        defer { unsafe memory.deallocate() }
-        return unsafe job.run(on: manager, machine: &self, memory: memory, reportingTo: &sink)
-      } catch {
-        error.write(to: &sink)
-        return .badTrace
-      }
-    }
   }
 }

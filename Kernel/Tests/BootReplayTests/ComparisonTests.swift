@@ -1,3 +1,4 @@
+import ComputerSimulation
 import KernelMemory
 import Testing
 

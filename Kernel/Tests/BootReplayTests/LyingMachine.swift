@@ -1,4 +1,5 @@
 import BootReplay
+import ComputerSimulation
 import KernelMemory
 
 @testable import SimulatedRun

@@ -1,9 +1,9 @@
+import ComputerSimulation
 import Foundation
 import KernelMemory
 import Testing
 
 @testable import BootReplay
-@testable import SimulatedRun
 
 /// The main job on the real MMU.
 @Suite(.enabled(if: Emulator.isPresent, Comment(rawValue: Emulator.absence)), .serialized)

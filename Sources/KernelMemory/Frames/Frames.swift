@@ -327,9 +327,10 @@ extension Frames {
       cached &+= cache(cpu, index).value.count &+ cleared(cpu, index).value.count
       cached &+= cachedInBlocks(cpu, index)
     }
+    let lists = buddyLists(index)
     return ZoneUsage(
-      managed: PageCount(state.value.zones[index].managed), free: PageCount(state.value.zones[index].free),
-      cached: PageCount(UInt64(cached)), largestFreeOrder: state.value.zones[index].largestFreeOrder)
+      managed: PageCount(lists.value.managed), free: PageCount(lists.value.free),
+      cached: PageCount(UInt64(cached)), largestFreeOrder: lists.value.largestFreeOrder)
   }
 
   /// All frames that this package manages.

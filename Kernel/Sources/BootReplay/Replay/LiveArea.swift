@@ -14,19 +14,29 @@ struct LiveArea: ProbeEntry {
   var task: Int = 0
   var size: Int = 0
 
-  init(recorded address: UInt64, byteCount: UInt64, line: UInt64) {
+  /// The pages behind it that are not mapped.
+  let guardPages: UInt64
+
+  /// - Parameter guardPages: how many it gets; nil for as many as it had.
+  init(recorded address: UInt64, byteCount: UInt64, line: UInt64, guardPages: UInt16? = nil) {
     key = address
     self.byteCount = byteCount
     self.line = line
+    self.guardPages = guardPages.map { UInt64($0) } ?? Self.recordedGuards(byteCount)
   }
 
   static var vacant: LiveArea { LiveArea(recorded: 0, byteCount: 0, line: 0) }
 
   /// A recorded size includes one guard page. One page alone has no room for a guard: it is an area that
   /// was made without one (blocks of vm_map_ram), and so is ours.
-  var guardPages: UInt64 { byteCount > TraceRange.pageBytes ? 1 : 0 }
+  private static func recordedGuards(_ byteCount: UInt64) -> UInt64 {
+    byteCount > TraceRange.pageBytes ? 1 : 0
+  }
 
   /// What is asked for, and its pages.
   var mappedBytes: UInt64 { pages * TraceRange.pageBytes }
-  var pages: UInt64 { byteCount / TraceRange.pageBytes - guardPages }
+  var pages: UInt64 { byteCount / TraceRange.pageBytes - Self.recordedGuards(byteCount) }
+
+  /// What it takes of addresses here.
+  var spanBytes: UInt64 { mappedBytes + guardPages * TraceRange.pageBytes }
 }

@@ -5,14 +5,14 @@ internal import KernelMemory
 extension Replay {
   mutating func checkPlace(of area: LiveArea, alignment: UInt64, in range: Int) {
     let isAligned = area.address & (max(alignment, TraceRange.pageBytes) - 1) == 0
-    let isInRange = ranges[range]?.allows(area.address, byteCount: area.byteCount) ?? false
+    let isInRange = ranges[range]?.allows(area.address, byteCount: area.spanBytes) ?? false
     if !isAligned || !isInRange { report(.notWhereAsked, area) }
   }
 
   /// Every address of an area and of its guard leads to it, and as many frames as pages lie behind it.
   mutating func checkLookup(of area: LiveArea) {
     let lastByte = VirtualAddress(area.address + area.mappedBytes - 1)
-    let lastGuardByte = VirtualAddress(area.address + area.byteCount - 1)
+    let lastGuardByte = VirtualAddress(area.address + area.spanBytes - 1)
     guard let found = manager.area(containing: lastByte), found.address.rawValue == area.address,
       found.byteCount == area.mappedBytes, found.tag == tables.tasks[area.task].tag,
       manager.area(containing: lastGuardByte)?.address == found.address,

@@ -26,39 +26,32 @@ struct Replay {
   var ranges = RangeTable()
   var verifier = Verifier()
   var totals: ReplayTotals
+  private let options: JobOptions
 
-  init(on manager: MemoryManager, tables: JobTables) {
+  init(on manager: MemoryManager, tables: JobTables, _ options: JobOptions) {
+    self.options = options
     self.manager = manager
     self.tables = tables
     callers = Callers(manager)
     totals = ReplayTotals(usedFrames: manager.usedFrames.rawValue)
   }
 
-  /// Replays the recording once. It has been counted and paired: nothing in it is malformed.
-  mutating func runLap(
-    of trace: TraceText, isLast: Bool, on machine: inout some JobMachine
+  /// Frees the area that the recording has at this address.
+  mutating func free(
+    recorded: UInt64, line: UInt64, on machine: inout some JobMachine
   ) throws(ReplayStop) {
-    var reader = TraceReader(trace)
-    while let event = try? reader.next() {
-      switch event {
-      case .allocation(let allocation) where !allocation.failed:
-        try allocate(allocation, line: reader.line, on: &machine)
-      case .free(let address):
-        guard let slot = tables.areas.find(address) else { break }
-        try free(tables.areas[slot], line: reader.line, on: &machine)
-        tables.areas.remove(at: slot)
-      case .allocation, .purge, .other: break
-      }
-    }
-    try settle(keepingAreas: isLast, line: reader.line, on: &machine)
+    guard let slot = tables.areas.find(recorded) else { return }
+    try free(tables.areas[slot], line: line, on: &machine)
+    tables.areas.remove(at: slot)
   }
 
-  private mutating func settle(
+  /// Checks what is live at the end of a lap, and frees it unless it is kept.
+  mutating func settle(
     keepingAreas: Bool, line: UInt64, on machine: inout some JobMachine
   ) throws(ReplayStop) {
     for slot in 0..<tables.areas.slotCount where tables.areas[slot].key != 0 {
       if keepingAreas {
-        verifier.check(tables.areas[slot], line: line, on: &machine)
+        if isTouched { verifier.check(tables.areas[slot], line: line, on: &machine) }
       } else {
         try free(tables.areas[slot], line: line, on: &machine)
       }
@@ -66,22 +59,27 @@ struct Replay {
     if !keepingAreas { tables.areas.removeAll() }
   }
 
-  private mutating func allocate(
+  private var isTouched: Bool { options.verification != .nothing }
+
+  mutating func allocate(
     _ allocation: TraceAllocation, line: UInt64, on machine: inout some JobMachine
   ) throws(ReplayStop) {
-    var area = LiveArea(recorded: allocation.address, byteCount: allocation.byteCount, line: line)
+    var area = LiveArea(
+      recorded: allocation.address, byteCount: allocation.byteCount, line: line,
+      guardPages: options.guardPages)
     let range = ranges.index(of: allocation.range, in: manager)
     area.task = callers.slot(of: allocation.task, in: &tables.tasks)
     area.size = sizeSlot(area.mappedBytes)
     area.ordinal = totals.areasAllocated
     area.address = try vmalloc(area, alignment: allocation.alignment, in: range)
     _ = tables.areas.insert(area)
-    totals.allocate(area, usedFrames: manager.usedFrames.rawValue)
+    totals.allocate(area, usedFrames: manager.usedFrames.rawValue, retained: manager.retained)
     ranges.count(area.byteCount, in: range)
     tables.tasks[area.task].tally.allocate(area.mappedBytes)
     tables.sizes[area.size].tally.allocate(area.mappedBytes)
     checkPlace(of: area, alignment: allocation.alignment, in: range)
     checkLookup(of: area)
+    guard isTouched else { return }
     verifier.fill(area, line: line, on: &machine)
     verifier.touchGuard(area, line: line, on: &machine)
   }
@@ -89,13 +87,14 @@ struct Replay {
   private func vmalloc(
     _ area: LiveArea, alignment: UInt64, in range: Int
   ) throws(ReplayStop) -> UInt64 {
-    var options = VmallocOptions()
-    options.alignment = alignment
-    options.guardPages = UInt16(area.guardPages)
-    options.tag = tables.tasks[area.task].tag
-    options.areas = ranges[range]?.areas
+    var asked = VmallocOptions()
+    asked.alignment = alignment
+    asked.guardPages = UInt16(area.guardPages)
+    asked.tag = tables.tasks[area.task].tag
+    asked.areas = ranges[range]?.areas
+    asked.leaves = options.leaves
     do {
-      let pointer = try unsafe manager.vmalloc(Int(clamping: area.mappedBytes), options)
+      let pointer = try unsafe manager.vmalloc(Int(clamping: area.mappedBytes), asked)
       return unsafe VirtualAddress(pointer).rawValue
     } catch {
       throw ReplayStop(error: error, line: area.line, byteCount: area.mappedBytes)
@@ -105,15 +104,19 @@ struct Replay {
   private mutating func free(
     _ area: LiveArea, line: UInt64, on machine: inout some JobMachine
   ) throws(ReplayStop) {
-    verifier.check(area, line: line, on: &machine)
+    if isTouched { verifier.check(area, line: line, on: &machine) }
     do {
       try unsafe manager.vfree(VirtualAddress(area.address).pointer)
+      if let bound = options.bound, manager.retained.unflushed.rawValue * TraceRange.pageBytes > bound {
+        try manager.flushRetired()
+      }
     } catch {
       throw ReplayStop(error: error, line: line, byteCount: 0)
     }
     totals.free(area)
     tables.tasks[area.task].tally.free(area.mappedBytes)
     tables.sizes[area.size].tally.free(area.mappedBytes)
+    guard options.verification == .everything else { return }
     verifier.touchFreed(area, line: line, on: &machine)
     checkGone(area, line: line)
   }

@@ -1,3 +1,5 @@
+internal import KernelMemory
+
 /// What a replay did, over all laps. Bytes are as recorded, guards included; pages are without.
 struct ReplayTotals {
   var areasAllocated: UInt64 = 0
@@ -14,14 +16,26 @@ struct ReplayTotals {
   /// Areas of one page, which had no guard in the recording.
   var unguarded: UInt64 = 0
   var scatter = Scatter()
+  /// Bytes of addresses here, guards included; and the most that were taken, those that were freed and not
+  /// flushed included.
+  var liveSpan: UInt64 = 0
+  var peakSpan: UInt64 = 0
+  /// The most bytes of addresses that were freed and not flushed.
+  var peakUnflushed: UInt64 = 0
 
   /// - Parameter usedFrames: those that the manager has handed out before the replay.
   init(usedFrames: UInt64) { peakFrames = usedFrames }
 
   var livePages: UInt64 { pagesAllocated - pagesFreed }
 
-  /// - Parameter usedFrames: those that the manager has handed out now.
-  mutating func allocate(_ area: LiveArea, usedFrames: UInt64) {
+  /// - Parameters:
+  ///   - usedFrames: those that the manager has handed out now.
+  ///   - retained: what it has taken back and keeps.
+  mutating func allocate(_ area: LiveArea, usedFrames: UInt64, retained: RetainedMemory) {
+    let unflushed = retained.unflushed.rawValue * TraceRange.pageBytes
+    liveSpan &+= area.spanBytes
+    peakUnflushed = max(peakUnflushed, unflushed)
+    peakSpan = max(peakSpan, liveSpan &+ unflushed)
     peakFrames = max(peakFrames, usedFrames)
     areasAllocated += 1
     liveAreas += 1
@@ -36,6 +50,7 @@ struct ReplayTotals {
   mutating func free(_ area: LiveArea) {
     areasFreed += 1
     liveAreas -= 1
+    liveSpan &-= area.spanBytes
     liveBytes &-= area.byteCount
     pagesFreed += area.pages
   }

@@ -12,6 +12,7 @@ extension Report {
       sink.figure("without a guard", totals.unguarded, "of one page, which has no room for one")
     }
     sink.figure("bytes live, with guards", totals.liveBytes, atMost: totals.peakBytes)
+    writeSpread(to: &sink)
   }
 
   func writeFrames(to sink: inout some TextSink) {

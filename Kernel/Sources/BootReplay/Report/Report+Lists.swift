@@ -50,7 +50,7 @@ extension Report {
     var counter = RowCounter()
     writeRows(of: replay.manager, to: &counter)
     sink.heading("/proc/vmallocinfo at the end")
-    if job.options.listsAllAreas {
+    if options.listsAllAreas {
       writeRows(of: replay.manager, to: &sink)
     } else {
       var filter = RowFilter(sink, rows: counter.rows, atEachEnd: Self.rowsAtEachEnd)
@@ -62,7 +62,7 @@ extension Report {
   private func writeRows(of manager: MemoryManager, to sink: inout some TextSink) {
     do throws(MemoryError) {
       try manager.forEachArea { area in
-        if area.areas != job.options.machineAreas { manager.writeVmallocInfo(of: area, to: &sink) }
+        if area.areas != options.machineAreas { manager.writeVmallocInfo(of: area, to: &sink) }
       }
     } catch {
       sink.write(error)

@@ -5,59 +5,68 @@ internal import KernelMemory
 extension Report {
   func writeValues(to sink: inout some TextSink) {
     sink.heading("Values")
-    writeTraceValues(to: &sink)
-    writeAreaValues(to: &sink)
-    writeCounterValues(to: &sink)
-    let verifier = replay.verifier
-    sink.value("words.written", verifier.wordsWritten)
-    sink.value("words.read", verifier.wordsRead)
-    sink.value("touches.guard", verifier.guardTouches)
-    sink.value("touches.freed", verifier.freedTouches)
-    sink.value("violations", verifier.violations.count)
+    forEachValue { name, value in sink.value(name, value) }
     sink.write(run.isPassed(replay) ? "verdict=pass\n" : "verdict=fail\n")
   }
 
-  private func writeTraceValues(to sink: inout some TextSink) {
-    sink.value("trace.lines", job.census.lines)
-    sink.value("trace.allocations", job.census.allocations)
-    sink.value("trace.allocations_failed", job.census.failedAllocations)
-    sink.value("trace.frees", job.census.frees)
-    sink.value("trace.frees_of_others", run.figures.freesOfOthers)
-    sink.value("trace.purges", job.census.purges)
-    sink.value("trace.others", job.census.others)
-    sink.value("trace.overwritten", job.census.overwritten)
-    sink.value("laps", run.laps)
+  /// Calls `body` with every figure and its name.
+  func forEachValue(_ body: (StaticString, UInt64) -> Void) {
+    forEachTraceValue(body)
+    forEachAreaValue(body)
+    forEachCounterValue(body)
+    let verifier = replay.verifier
+    body("words.written", verifier.wordsWritten)
+    body("words.read", verifier.wordsRead)
+    body("touches.guard", verifier.guardTouches)
+    body("touches.freed", verifier.freedTouches)
+    body("violations", verifier.violations.count)
   }
 
-  private func writeAreaValues(to sink: inout some TextSink) {
-    sink.value("areas.total", totals.areasAllocated)
-    sink.value("areas.freed", totals.areasFreed)
-    sink.value("areas.live", totals.liveAreas)
-    sink.value("areas.peak", totals.peakAreas)
-    sink.value("areas.unguarded", totals.unguarded)
-    sink.value("bytes.live", totals.liveBytes)
-    sink.value("bytes.peak", totals.peakBytes)
-    sink.value("pages.total", totals.pagesAllocated)
-    sink.value("pages.live", totals.livePages)
-    sink.value("pages.peak", totals.peakPages)
-    sink.value("frames.taken", run.framesTaken)
-    sink.value("frames.peak", run.framesPeak)
-    sink.value("frames.runs", totals.scatter.runs)
-    sink.value("frames.most_runs", totals.scatter.mostRuns)
-    sink.value("tasks", UInt64(replay.tables.tasks.count))
-    sink.value("sizes", UInt64(replay.tables.sizes.count))
+  private func forEachTraceValue(_ body: (StaticString, UInt64) -> Void) {
+    body("trace.lines", census.lines)
+    body("trace.allocations", census.allocations)
+    body("trace.allocations_failed", census.failedAllocations)
+    body("trace.frees", census.frees)
+    body("trace.frees_of_others", run.figures.freesOfOthers)
+    body("trace.purges", census.purges)
+    body("trace.others", census.others)
+    body("trace.overwritten", census.overwritten)
+    body("laps", run.laps)
   }
 
-  private func writeCounterValues(to sink: inout some TextSink) {
+  private func forEachAreaValue(_ body: (StaticString, UInt64) -> Void) {
+    body("areas.total", totals.areasAllocated)
+    body("areas.freed", totals.areasFreed)
+    body("areas.live", totals.liveAreas)
+    body("areas.peak", totals.peakAreas)
+    body("areas.unguarded", totals.unguarded)
+    body("bytes.live", totals.liveBytes)
+    body("bytes.peak", totals.peakBytes)
+    body("pages.total", totals.pagesAllocated)
+    body("pages.live", totals.livePages)
+    body("pages.peak", totals.peakPages)
+    body("addresses.live", totals.liveSpan)
+    body("addresses.peak", totals.peakSpan)
+    body("addresses.unflushed_peak", totals.peakUnflushed)
+    forEachSpreadValue(body)
+    body("frames.taken", run.framesTaken)
+    body("frames.peak", run.framesPeak)
+    body("frames.runs", totals.scatter.runs)
+    body("frames.most_runs", totals.scatter.mostRuns)
+    body("tasks", UInt64(replay.tables.tasks.count))
+    body("sizes", UInt64(replay.tables.sizes.count))
+  }
+
+  private func forEachCounterValue(_ body: (StaticString, UInt64) -> Void) {
     let counters = run.counters
-    sink.value("entries.written", counters[.entriesWritten])
-    sink.value("entries.cleared", counters[.entriesCleared])
-    sink.value("tables.made", counters[.tablesMade])
-    sink.value("tables.returned", counters[.tablesReturned])
-    sink.value("leaves.split", counters[.leavesSplit])
-    sink.value("flushes.page", counters[.flushesOfPage])
-    sink.value("flushes.ranges", counters[.flushesOfRanges])
-    sink.value("flushes.all", counters[.flushesOfAll])
+    body("entries.written", counters[.entriesWritten])
+    body("entries.cleared", counters[.entriesCleared])
+    body("tables.made", counters[.tablesMade])
+    body("tables.returned", counters[.tablesReturned])
+    body("leaves.split", counters[.leavesSplit])
+    body("flushes.page", counters[.flushesOfPage])
+    body("flushes.ranges", counters[.flushesOfRanges])
+    body("flushes.all", counters[.flushesOfAll])
   }
 }
 

@@ -8,7 +8,8 @@ internal import KernelMemory
 
 /// What one run of the job came to, ready to be written.
 struct Report {
-  let job: BootJob
+  let census: TraceCensus
+  let options: JobOptions
   let run: JobRun
   let replay: Replay
 
@@ -16,7 +17,7 @@ struct Report {
 
   func write(to sink: inout some TextSink) {
     sink.write("swift-vmalloc: a recorded boot of Linux, replayed on ")
-    sink.write(job.options.machineName)
+    sink.write(options.machineName)
     sink.newline()
     writeRecording(to: &sink)
     writeRanges(to: &sink)
@@ -32,7 +33,6 @@ struct Report {
   }
 
   private func writeRecording(to sink: inout some TextSink) {
-    let census = job.census
     sink.heading("The recording")
     sink.figure("allocations", census.allocations, "alloc_vmap_area")
     sink.figure("frees", census.frees, "free_vmap_area_noflush")
@@ -54,7 +54,7 @@ struct Report {
     sink.figure("lines", census.lines)
     sink.startFigure("laps", run.laps)
     sink.write("  of ")
-    sink.write(decimal: job.options.laps)
+    sink.write(decimal: options.laps)
     sink.newline()
   }
 
@@ -93,18 +93,7 @@ struct Report {
 
   private func writeVerdict(to sink: inout some TextSink) {
     sink.newline()
-    if let stop = run.stop {
-      sink.write("line ")
-      sink.write(decimal: stop.line)
-      sink.write(stop.byteCount > 0 ? ": vmalloc of " : ": vfree")
-      if stop.byteCount > 0 {
-        sink.write(grouped: stop.byteCount)
-        sink.write(" bytes")
-      }
-      sink.write(" was refused: ")
-      sink.write(stop.error)
-      sink.newline()
-    }
+    writeRefusal(to: &sink)
     if let first = replay.verifier.violations.first {
       sink.write("the first violation: ")
       first.write(to: &sink)
@@ -114,5 +103,20 @@ struct Report {
       run.isPassed(replay)
         ? "PASS: every area was where it had to be, and every touch of a guard or a freed area faulted\n"
         : "FAIL\n")
+  }
+
+  /// Why the replay did not get to its end.
+  func writeRefusal(to sink: inout some TextSink) {
+    guard let stop = run.stop else { return }
+    sink.write("line ")
+    sink.write(decimal: stop.line)
+    sink.write(stop.byteCount > 0 ? ": vmalloc of " : ": vfree")
+    if stop.byteCount > 0 {
+      sink.write(grouped: stop.byteCount)
+      sink.write(" bytes")
+    }
+    sink.write(" was refused: ")
+    sink.write(stop.error)
+    sink.newline()
   }
 }

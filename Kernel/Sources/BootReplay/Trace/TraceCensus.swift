@@ -1,6 +1,6 @@
 /// What a recording has, counted in one pass that needs no memory. A recording that has been counted is
 /// well-formed to its last line: a later pass meets no malformed one.
-public struct TraceCensus: Equatable {
+public struct TraceCensus: Equatable, Sendable {
   public private(set) var lines: UInt64 = 0
   public private(set) var allocations: UInt64 = 0
   /// Allocations for which the recorded kernel found no room; they are not among `allocations`.
@@ -11,6 +11,21 @@ public struct TraceCensus: Equatable {
   public private(set) var others: UInt64 = 0
   /// Events before the first one, which the recording's buffer had no room to keep.
   public private(set) var overwritten: UInt64 = 0
+
+  /// The counts of events that were read elsewhere.
+  public init(
+    lines: UInt64, allocations: UInt64, failedAllocations: UInt64, frees: UInt64, purges: UInt64,
+    others: UInt64,
+    overwritten: UInt64
+  ) {
+    self.lines = lines
+    self.allocations = allocations
+    self.failedAllocations = failedAllocations
+    self.frees = frees
+    self.purges = purges
+    self.others = others
+    self.overwritten = overwritten
+  }
 
   public init(_ trace: TraceText) throws(TraceError) {
     var reader = TraceReader(trace)

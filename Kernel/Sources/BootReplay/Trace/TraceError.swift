@@ -10,6 +10,9 @@ public struct TraceError: Error, Equatable {
     self.problem = problem
   }
 
+  /// The kernel lost events, for a reader of items that takes this for an error.
+  public init(line: UInt64, lostEvents: UInt64) { self.init(line: line, .lostEvents(lostEvents)) }
+
   public enum Problem: Equatable, Sendable {
     /// Nothing, or nothing but white space.
     case empty

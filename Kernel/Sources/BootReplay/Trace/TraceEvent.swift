@@ -22,21 +22,32 @@ public struct TraceAllocation {
   public let range: TraceRange
   /// The recorded kernel found no room.
   public let failed: Bool
+
+  public init(
+    task: TraceText, address: UInt64, byteCount: UInt64, alignment: UInt64, range: TraceRange, failed: Bool
+  ) {
+    self.task = task
+    self.address = address
+    self.byteCount = byteCount
+    self.alignment = alignment
+    self.range = range
+    self.failed = failed
+  }
 }
 
 /// Where an allocation was asked to lie. Linux writes the end of its vmalloc range as that of the last
 /// byte, others as the first byte behind, but compares both as the latter: the unfinished page at the
 /// end of the former is never handed out, and rounding down says the same of both.
-public struct TraceRange: Equatable {
+public struct TraceRange: Hashable, Sendable {
   public let start: UInt64
   /// The first byte behind, rounded down to a page.
   public let end: UInt64
 
-  init(vstart: UInt64, vend: UInt64) {
+  public init(vstart: UInt64, vend: UInt64) {
     start = vstart
     end = vend & ~(TraceRange.pageBytes - 1)
   }
 
   /// The recordings are of kernels with pages of 4 KiB.
-  static var pageBytes: UInt64 { 4096 }
+  public static var pageBytes: UInt64 { 4096 }
 }

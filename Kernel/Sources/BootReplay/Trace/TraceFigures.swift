@@ -5,7 +5,7 @@
 /// A free of an address that nothing is at is no contradiction: what was there was allocated before the
 /// recording began, or is of the kind that leaves no event when it is allocated (chunks of per-CPU memory).
 /// It is counted and passed over. A free inside a live area, and a live area that overlaps another, are.
-public struct TraceFigures: Equatable {
+public struct TraceFigures: Equatable, Sendable {
   /// Areas that are never freed, and their bytes.
   public private(set) var liveAreas: UInt64 = 0
   public private(set) var liveBytes: UInt64 = 0
@@ -14,6 +14,17 @@ public struct TraceFigures: Equatable {
   public private(set) var peakAreas: UInt64 = 0
   /// Frees of areas whose allocation is not in the recording.
   public private(set) var freesOfOthers: UInt64 = 0
+
+  /// The figures of events that were paired elsewhere.
+  public init(
+    liveAreas: UInt64, liveBytes: UInt64, peakBytes: UInt64, peakAreas: UInt64, freesOfOthers: UInt64
+  ) {
+    self.liveAreas = liveAreas
+    self.liveBytes = liveBytes
+    self.peakBytes = peakBytes
+    self.peakAreas = peakAreas
+    self.freesOfOthers = freesOfOthers
+  }
 
   /// - Parameter areas: empty, with room for every allocation of the recording.
   init(_ trace: TraceText, pairingIn areas: inout AreaTree) throws(TraceError) {

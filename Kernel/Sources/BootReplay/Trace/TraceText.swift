@@ -20,7 +20,7 @@ public struct TraceText: BitwiseCopyable {
   static var empty: TraceText { unsafe TraceText(UnsafeRawBufferPointer(start: nil, count: 0)) }
 
   public var count: Int { unsafe bytes.count }
-  var isEmpty: Bool { count == 0 }
+  public var isEmpty: Bool { count == 0 }
 
   subscript(index: Int) -> UInt8 {
     precondition(index >= 0 && index < count)
@@ -63,7 +63,7 @@ public struct TraceText: BitwiseCopyable {
     }
   }
 
-  func isEqual(to other: TraceText) -> Bool {
+  public func isEqual(to other: TraceText) -> Bool {
     guard count == other.count else { return false }
     var index = 0
     while index < count {
@@ -74,7 +74,7 @@ public struct TraceText: BitwiseCopyable {
   }
 
   /// FNV-1a, 64 bits (draft-eastlake-fnv): short names, no key to keep secret.
-  var hash: UInt64 {
+  public var hash: UInt64 {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325
     var index = 0
     while index < count {
@@ -85,7 +85,7 @@ public struct TraceText: BitwiseCopyable {
   }
 
   /// Calls `body` with the bytes, for a function that copies them.
-  func withUTF8<Result: ~Copyable, Failure>(
+  public func withUTF8<Result: ~Copyable, Failure>(
     _ body: (UnsafeBufferPointer<UInt8>) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     try unsafe body(bytes.assumingMemoryBound(to: UInt8.self))
