@@ -13,6 +13,13 @@ let tests: [SwiftSetting] = [
   .treatAllWarnings(as: .error)
 ]
 
+/// The parser of traces and the replay with its report, which the booted kernel has, too.
+let replay = Target.Dependency.product(name: "BootReplay", package: "Kernel")
+
+func core(_ product: String) -> Target.Dependency {
+  .product(name: product, package: "swift-vmalloc")
+}
+
 let package = Package(
   name: "Tool",
   products: [
@@ -21,18 +28,30 @@ let package = Package(
   ],
   dependencies: [
     .package(name: "swift-vmalloc", path: "../"),
+    .package(name: "Kernel", path: "../Kernel"),
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
   ],
   targets: [
-    .target(name: "LinuxMemory", swiftSettings: sources),
+    .target(name: "LinuxMemory", dependencies: [replay, core("KernelMemory")], swiftSettings: sources),
+    .target(
+      name: "VmallocReplay",
+      dependencies: [
+        "LinuxMemory", replay, core("KernelMemory"),
+        .product(name: "ComputerSimulation", package: "Kernel"),
+      ],
+      swiftSettings: sources),
     .executableTarget(
       name: "VmallocTool",
       dependencies: [
-        "LinuxMemory", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "LinuxMemory", "VmallocReplay", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
+      resources: ["page.html", "page.css", "model.js", "map.js", "side.js", "page.js"].map {
+        .embedInCode("Explorer/Page/" + $0)
+      },
       swiftSettings: sources),
-    .testTarget(name: "LinuxMemoryTests", dependencies: ["LinuxMemory"], swiftSettings: tests),
+    .testTarget(name: "LinuxMemoryTests", dependencies: ["LinuxMemory", replay], swiftSettings: tests),
     .testTarget(
-      name: "VmallocToolTests", dependencies: ["VmallocTool", "LinuxMemory"], swiftSettings: tests),
+      name: "VmallocToolTests", dependencies: ["VmallocTool", "LinuxMemory", "VmallocReplay"],
+      exclude: ["Explorer/replay.js"], swiftSettings: tests),
   ]
 )

@@ -8,7 +8,7 @@ struct Vmalloc: ParsableCommand {
     commandName: "vmalloc",
     abstract: "Who holds the vmalloc space of a Linux kernel, and what grows.",
     version: "0.1.0",
-    subcommands: [Inspect.self, Diff.self, Watch.self])
+    subcommands: [Inspect.self, Diff.self, Watch.self, Replay.self, Explore.self])
 
   /// Argument parsing ends with 64 for a wrong use; this tool says 2, as most do.
   static func main() {

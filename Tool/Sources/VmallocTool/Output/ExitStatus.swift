@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import LinuxMemory
+import VmallocReplay
 
 /// The exit statuses, which scripts depend on.
 enum ExitStatus: Int32 {
@@ -23,6 +24,12 @@ enum ExitStatus: Int32 {
     } catch let error as InputError {
       Screen.complain("vmalloc: \(error.description)")
       throw unreadable.code
+    } catch let error as RecordingError {
+      Screen.complain("vmalloc: \(error.description)")
+      throw (error.isOfStrict ? dataLost : unreadable).code
+    } catch let error as ReplayFailure {
+      Screen.complain("vmalloc: \(error.description)")
+      throw limitMet.code
     } catch let error as DamagedLine {
       Screen.complain("vmalloc: \(error.description)")
       throw dataLost.code

@@ -19,6 +19,9 @@ enum Screen {
   /// Writes a line to standard error.
   static func complain(_ text: String) { write(text + "\n", to: STDERR_FILENO) }
 
+  /// Writes to standard error without a line end.
+  static func tell(_ text: String) { write(text, to: STDERR_FILENO) }
+
   private static func write(_ text: String, to descriptor: Int32) {
     var bytes = text[...].utf8
     while !bytes.isEmpty {

@@ -1,0 +1,61 @@
+// What the browser is asked to do with the explorer of a replay; ExplorerTests.swift looks at what it returns.
+const e = explorer, m = e.model, canvas = document.getElementById("map"), r = {};
+await frame();
+const now = e.stateAt(e.state.step);
+Object.assign(r, { total: m.n, areas: now.areas, spanBytes: now.pages * 4096, frames: now.frames });
+r.runs = m.runs.length / 2;
+r.tile = document.querySelector("#figures dd").textContent;
+const box = canvas.getBoundingClientRect();
+const mouse = (type, x, y, more) => canvas.dispatchEvent(new (type === "wheel" ? WheelEvent : PointerEvent)(type,
+  { clientX: box.left + x, clientY: box.top + y, bubbles: true, cancelable: true, pointerId: 1, ...more }));
+let i = 0;
+while (e.head.owners[m.owner[i]] !== "busybox" || m.died[i] !== Infinity || m.runStart[i + 1] - m.runStart[i] !== 2) i++;
+e.map.show(m.start[i]);
+let at = e.map.placeOf(m.start[i]);
+mouse("pointermove", at.x + 1, at.y - e.map.view.top);
+await frame();
+r.hoveredOwnerIsBusybox = +(e.state.hovered >= 0 && e.head.owners[m.owner[e.state.hovered]] === "busybox");
+r.tip = document.getElementById("tip").innerText;
+r.tipIsShown = +(document.getElementById("tip").style.display === "block");
+r.treeRows = e.tree.rows.length; r.treeEntries = e.tree.rows[3].count;
+const low = Math.floor(e.tree.page / 512) * 512, used = new Set();
+for (let k = 0; k < m.n; k++) {
+  if (m.died[k] !== Infinity) continue;
+  for (let p = m.start[k]; p < m.start[k] + m.span[k] - m.guard[k]; p++) if (p >= low && p < low + 512) used.add(p);
+}
+r.treeExpected = used.size;
+// Where the sheet is longer than the window, the page under the pointer stays where it is.
+e.map.zoom(6, m.start[i]);
+at = e.map.placeOf(m.start[i]);
+r.shifts = [e.map.view.shift];
+const pointer = at.y - e.map.view.top, before = m.start[i];
+mouse("wheel", at.x + 1, pointer, { deltaY: -120 });
+const after = e.map.placeOf(before).y - e.map.view.top - pointer;
+r.pageUnderPointerMoved = +(Math.abs(after) > 12);
+r.shifts.push(e.map.view.shift);
+document.getElementById("out").click(); r.shifts.push(e.map.view.shift);
+document.dispatchEvent(new KeyboardEvent("keydown", { key: "-", bubbles: true })); r.shifts.push(e.map.view.shift);
+const search = document.getElementById("search");
+search.value = "KTHREADD"; search.dispatchEvent(new Event("input", { bubbles: true }));
+await frame();
+r.searched = [...document.querySelectorAll("#owners .name")].map(n => n.textContent);
+r.dimmed = +(e.colourOf(i) !== e.colourOf([...m.owner].findIndex(o => e.head.owners[o] === "kthreadd")));
+search.value = "0x" + (BigInt(m.start[i]) * 4096n + 5n).toString(16);
+search.dispatchEvent(new Event("input", { bubbles: true }));
+search.dispatchEvent(new KeyboardEvent("keydown", { key: "Enter", bubbles: true }));
+await frame();
+r.selectedByAddress = +(e.state.selected === i && document.getElementById("detail").innerText.includes("busybox"));
+document.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+await frame();
+r.cleared = +(e.state.selected === -1 && search.value === "" && e.marked() === null);
+const slider = document.getElementById("slider");
+slider.value = 300; slider.dispatchEvent(new Event("input", { bubbles: true }));
+await frame();
+r.early = Number(document.querySelector("#figures dd").textContent.replace(",", ""));
+r.earlyExpected = 0;
+for (let k = 0; k < m.n; k++) if (m.born[k] <= 300 && m.died[k] > 300) r.earlyExpected++;
+const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+let colours = new Set();
+for (let k = 0; k < pixels.length; k += 4) colours.add(pixels[k] << 16 | pixels[k + 1] << 8 | pixels[k + 2]);
+r.painted = +(colours.size > 5);
+return r;
