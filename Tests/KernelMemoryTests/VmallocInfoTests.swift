@@ -63,7 +63,7 @@ import Testing
     _ = try test.manager.vmalloc(1, options)
     options.tag = try test.manager.makeTag(copying: UnsafeBufferPointer(start: nil, count: 0))
     _ = try test.manager.vmalloc(1, options)
-    let columns = info(test).split(separator: "\n").map {
+    let columns = try info(test).split(separator: "\n").map {
       $0.split(separator: " ", omittingEmptySubsequences: true)
     }
     #expect(columns.map { $0.count } == [6, 6])
