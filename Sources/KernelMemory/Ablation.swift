@@ -21,6 +21,8 @@ enum Ablation: UInt8 {
   case forgetToClear
   /// The page behind an area is mapped.
   case mapGuard
+  /// A slab's frames are free while another CPU may be in the middle of a free there.
+  case returnSlabAtOnce
 
   /// The mistake that is made; changed only while no CPU runs.
   nonisolated(unsafe) static var selected: Ablation?

@@ -98,7 +98,7 @@ extension Bootstrap {
       slots: try carve(count), open: try carve(count), closed: try carve(count),
       flushed: try carve(count))
     let slab = Slab(
-      frames: frames, tags: tags, base: UInt(space.linearMap.base.rawValue),
+      frames: frames, tags: tags, reclaim: reclaim, base: UInt(space.linearMap.base.rawValue),
       state: try carve(1), caches: try carve(Slab.capacity), locks: try carve(Slab.capacity),
       generations: try carve(Slab.capacity), reports: try carve(1), reportsLock: try carve(1),
       hardening: hardening)

@@ -1,19 +1,17 @@
 internal import CMachine
 internal import Synchronization
 
-/// This CPU, while interrupts are off: the only way to per-CPU state. It cannot be stored, copied,
-/// or taken out of `CPUs.with`, so no code can act on one CPU's state while it runs on another.
+/// This CPU, entered: interrupts are off, and this code has not interrupted the package itself, as an NMI or an
+/// action of `Machine` can. It is the only way to per-CPU state and to any lock, so that neither is found half
+/// changed, and no lock is waited for that the interrupted code holds. It cannot be stored, copied, or taken out
+/// of `CPUs`, so no code can act on one CPU's state while it runs on another.
 @safe
 struct CPU: ~Copyable {
   let number: Int
-  /// Whether this code has interrupted the package itself, as only an NMI, or an action of `Machine`, can:
-  /// what it would change may be half changed. Or else the CPU has not joined.
-  let isNested: Bool
   let block: Stable<CPUBlock>
 
-  fileprivate init(number: Int, isNested: Bool, block: Stable<CPUBlock>) {
+  fileprivate init(number: Int, block: Stable<CPUBlock>) {
     self.number = number
-    self.isNested = isNested
     self.block = block
   }
 
@@ -155,31 +153,19 @@ struct CPUs {
     return (number, shared.value.directory[number])
   }
 
-  /// Runs `body` on this CPU with interrupts off. An NMI that has interrupted this package, and a CPU that has
-  /// not joined, may count and no more.
-  @inline(__always)
-  func with<Result: ~Copyable, Failure: Error>(
-    _ body: (borrowing CPU) throws(Failure) -> Result
-  ) throws(Failure) -> Result {
-    let interrupts = cmachine_interrupts_disable()
-    defer { cmachine_interrupts_restore(interrupts) }
-    let (number, block) = this
-    let isNested = block.value.progress.isClosed
-    if !isNested { block.value.progress.enter(shared.value.requested.load(ordering: .relaxed)) }
-    defer { if !isNested { block.value.progress.exit() } }
-    return try body(CPU(number: number, isNested: isNested, block: block))
-  }
-
-  /// As `with`, for what changes more than counters.
+  /// Runs `body` on this CPU with interrupts off.
   /// - Throws: `wrongContext` in an NMI that has interrupted this package, and on a CPU that has not joined.
   @inline(__always)
   func enter<Result: ~Copyable>(
     _ body: (borrowing CPU) throws(MemoryError) -> Result
   ) throws(MemoryError) -> Result {
-    try with { (cpu) throws(MemoryError) in
-      guard !cpu.isNested else { throw .wrongContext }
-      return try body(cpu)
-    }
+    let interrupts = cmachine_interrupts_disable()
+    defer { cmachine_interrupts_restore(interrupts) }
+    let (number, block) = this
+    guard !block.value.progress.isClosed else { throw .wrongContext }
+    block.value.progress.enter(shared.value.requested.load(ordering: .relaxed))
+    defer { block.value.progress.exit() }
+    return try body(CPU(number: number, block: block))
   }
 
   /// Runs `body`, the shortest way to what is usual, on this CPU. Where `enter` throws the result is
@@ -192,7 +178,27 @@ struct CPUs {
     guard !block.value.progress.isClosed else { return otherwise }
     block.value.progress.enter(shared.value.requested.load(ordering: .relaxed))
     defer { block.value.progress.exit() }
-    return body(CPU(number: number, isNested: false, block: block))
+    return body(CPU(number: number, block: block))
+  }
+
+  /// Runs `body` with interrupts off, in any context, an NMI inside this package included: so it gets no CPU, and
+  /// can take no lock. No flush of this CPU is confirmed meanwhile, so no table that it walks through is freed.
+  @inline(__always)
+  func undisturbed<Result>(_ body: () -> Result) -> Result {
+    let interrupts = cmachine_interrupts_disable()
+    defer { cmachine_interrupts_restore(interrupts) }
+    let (_, block) = this
+    let isNested = block.value.progress.isClosed
+    if !isNested { block.value.progress.enter(shared.value.requested.load(ordering: .relaxed)) }
+    defer { if !isNested { block.value.progress.exit() } }
+    return body()
+  }
+
+  /// Adds to one of this CPU's counters, in any context.
+  func count(_ counter: Counter) {
+    let interrupts = cmachine_interrupts_disable()
+    defer { cmachine_interrupts_restore(interrupts) }
+    this.block.value.counters.add(1, to: counter)
   }
 
   /// Runs `body`, which opens or closes this CPU's block, with interrupts off.
@@ -202,7 +208,7 @@ struct CPUs {
     defer { cmachine_interrupts_restore(interrupts) }
     let number = cmachine_cpu_number()
     guard number < UInt(count) else { return nil }
-    return body(CPU(number: Int(number), isNested: false, block: block(Int(number))))
+    return body(CPU(number: Int(number), block: block(Int(number))))
   }
 
   /// Where the rooms' records of a CPU are.

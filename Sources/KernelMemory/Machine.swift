@@ -106,11 +106,13 @@ extension Machine {
   /// Stops the machine: an invariant of this package does not hold, and going on would lose memory.
   @inline(never)
   func fail(_ message: StaticString) -> Never {
-    message.withUTF8Buffer { utf8 in
-      unsafe utf8.withMemoryRebound(to: CChar.self) { characters in
-        if let start = characters.baseAddress { unsafe fatal(context, start) }
-      }
-    }
+    fail(StopMessage { $0.write(message) })
+  }
+
+  /// As above.
+  @inline(never)
+  func fail(_ message: StopMessage) -> Never {
+    unsafe message.withCharacters { characters in unsafe fatal(context, characters) }
     fatalError()
   }
 }

@@ -3,6 +3,9 @@
 // way through all checks and the one retry.
 
 extension MemoryManager {
+  /// The bytes of the largest object or block of kmalloc: 4 MiB.
+  public static var largestBlock: Int { Int(Slab.largest) }
+
   /// Allocates `byteCount` bytes, contiguous in physical memory. The contents are unspecified.
   ///
   /// Up to 8 KiB from a size class, above from a block of 2ⁿ frames; a size that is a power of two is aligned to
@@ -71,23 +74,23 @@ extension MemoryManager {
     return unsafe try kzalloc(byteCount, options)
   }
 
-  /// Gives memory of `kmalloc` another size, keeping its contents as far as they fit: in place where the
-  /// class or the order is the same, else by a copy, whose original is freed. O(bytes).
+  /// Gives memory of `kmalloc` another size, keeping its contents as far as they fit: in place where it has room,
+  /// so that shrinking takes no memory and never fails for want of it; else by a copy, whose original is freed.
+  /// O(bytes).
   /// - Parameters:
   ///   - pointer: what `kmalloc` returned; nil allocates.
   ///   - byteCount: the new size in bytes.
-  ///   - options: as for `kmalloc`; where the memory stays in place, so does who is charged.
+  ///   - options: as for `kmalloc`; where the memory stays in place, so does who is charged. It does not stay where
+  ///     it lacks the alignment, or lies in a higher zone.
   /// - Throws: as `kmalloc`, and `badFree`; then the memory at `pointer` is as it was.
   public func krealloc(
     _ pointer: UnsafeMutableRawPointer?, _ byteCount: Int, _ options: KmallocOptions = KmallocOptions()
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
     guard let pointer = unsafe pointer else { return unsafe try kmalloc(byteCount, options) }
-    guard let size = unsafe ksize(of: pointer) else {
-      throw refused(UInt(bitPattern: pointer))
-    }
-    if unsafe staysInPlace(pointer, byteCount, options) { return unsafe pointer }
+    do throws(MemoryError) { _ = try check(byteCount, options) } catch { throw failed(error) }
+    guard let old = unsafe try resize(pointer, byteCount, options) else { return unsafe pointer }
     let copy = unsafe try kmalloc(byteCount, options)
-    unsafe copy.copyMemory(from: pointer, byteCount: min(size, byteCount))
+    unsafe copy.copyMemory(from: pointer, byteCount: min(old, byteCount))
     do throws(MemoryError) {
       unsafe try kfree(pointer)
     } catch {
@@ -97,38 +100,75 @@ extension MemoryManager {
     return unsafe copy
   }
 
+  /// Gives an object or a block another size where it is.
+  /// - Returns: nil where that is done; its old size where it has no room, and has to be moved.
+  func resize(
+    _ pointer: UnsafeMutableRawPointer, _ byteCount: Int, _ options: KmallocOptions
+  ) throws(MemoryError) -> Int? {
+    let address = UInt(bitPattern: pointer)
+    let resizing = try entering { (cpu) throws(MemoryError) in
+      slab.resize(address, to: UInt(byteCount), alignment: options.alignment, options.zone, cpu)
+    }
+    switch resizing {
+    case .inPlace: return nil
+    case .elsewhere(let old): return Int(old)
+    case .notLive: throw refused(address)
+    }
+  }
+
   /// Frees what `kmalloc` or a cache returned; nil is ignored. O(1) usually. Never waits for another CPU.
   ///
-  /// Of two that free the same memory at once, one succeeds. That is certain while the slab is there: a second
-  /// free that has looked at an object, and goes on when the first has emptied the slab and its frames are
-  /// somebody else's, is not found out.
+  /// Of several that free the same memory at once, one succeeds.
   /// - Throws: `badFree`, with nothing changed: `alreadyFree`, `interior`, `foreign`.
   @inline(__always)
   public func kfree(_ pointer: UnsafeMutableRawPointer?) throws(MemoryError) {
     guard let pointer = unsafe pointer else { return }
     let address = UInt(bitPattern: pointer)
+    var outcome = FreeOutcome.unknown
     // A multiple of the smallest frames is more often a block than the first object of a slab.
-    if address & UInt(PageSize.size4K.offsetMask) == 0, freeBlockAtOnce(address) { return }
-    if !freeAtOnce(address) { try freeCarefully(address) }
+    if address & UInt(PageSize.size4K.offsetMask) == 0 { outcome = freeBlockAtOnce(address) }
+    if outcome == .unknown { outcome = freeAtOnce(address) }
+    if outcome != .freed { try freeCarefully(address, outcome) }
+  }
+
+  /// As `kfree`, of memory that is charged to a tag.
+  /// - Throws: `badFree`, with nothing changed; `foreign` for what is charged to another tag.
+  @inline(__always)
+  public func kfree(_ pointer: UnsafeMutableRawPointer?, chargedTo tag: Tag) throws(MemoryError) {
+    guard let pointer = unsafe pointer else { return }
+    let address = UInt(bitPattern: pointer)
+    var outcome = FreeOutcome.unknown
+    if address & UInt(PageSize.size4K.offsetMask) == 0 { outcome = freeBlockAtOnce(address, tag) }
+    if outcome == .unknown { outcome = freeAtOnce(address, tag) }
+    if outcome != .freed { try freeCarefully(address, outcome, only: tag) }
   }
 
   /// The usual way of an object.
-  /// - Returns: false, with nothing changed, where it is another.
   @inline(never)
-  func freeAtOnce(_ address: UInt) -> Bool {
-    cpus.attempt(otherwise: false) { cpu in slab.freeAtOnce(address, cpu) }
+  func freeAtOnce(_ address: UInt) -> FreeOutcome {
+    cpus.attempt(otherwise: .unknown) { cpu in slab.freeAtOnce(address, cpu) }
+  }
+
+  @inline(never)
+  func freeAtOnce(_ address: UInt, _ tag: Tag) -> FreeOutcome {
+    cpus.attempt(otherwise: .unknown) { cpu in slab.freeAtOnce(address, only: tag, cpu) }
   }
 
   /// The usual way of a block.
-  /// - Returns: false, with nothing changed, where it is another.
   @inline(never)
-  func freeBlockAtOnce(_ address: UInt) -> Bool {
-    cpus.attempt(otherwise: false) { cpu in slab.freeBlockAtOnce(address, cpu) }
+  func freeBlockAtOnce(_ address: UInt) -> FreeOutcome {
+    cpus.attempt(otherwise: .unknown) { cpu in slab.freeBlockAtOnce(address, cpu) }
   }
 
   @inline(never)
-  func freeCarefully(_ address: UInt) throws(MemoryError) {
-    let problem = try freeing { (cpu) throws(MemoryError) in slab.free(address, cpu) }
+  func freeBlockAtOnce(_ address: UInt, _ tag: Tag) -> FreeOutcome {
+    cpus.attempt(otherwise: .unknown) { cpu in slab.freeBlockAtOnce(address, only: tag, cpu) }
+  }
+
+  @inline(never)
+  func freeCarefully(_ address: UInt, _ outcome: FreeOutcome, only tag: Tag? = nil) throws(MemoryError) {
+    if outcome == .alreadyFree { throw refused(address, .alreadyFree) }
+    let problem = try freeing { (cpu) throws(MemoryError) in slab.free(address, only: tag, cpu) }
     if let problem { throw refused(address, problem) }
   }
 
@@ -203,30 +243,17 @@ extension MemoryManager {
     return address
   }
 
-  /// Whether memory has the size, and what else is asked for, as it is.
-  func staysInPlace(
-    _ pointer: UnsafeMutableRawPointer, _ byteCount: Int, _ options: KmallocOptions
-  ) -> Bool {
-    guard !slab.isChecked, let request = try? check(byteCount, options) else { return false }
-    let address = UInt(bitPattern: pointer)
-    let frame = PhysicalAddress(UInt64(address &- slab.base)).number(pageSize)
-    guard let state = frames.table.metadata(of: frame)?.value.state, state.zone <= Int(options.zone.rawValue)
-    else { return false }
-    guard address & (UInt(options.alignment) &- 1) == 0 else { return false }
-    if state.kind == .large {
-      return (request.byteCount > SizeClass.largest || slab.isServedByFrames(request.byteCount))
-        && slab.order(request.byteCount) == state.order
-    }
-    return request.byteCount <= SizeClass.largest && state.cache == SizeClass.index(of: request.byteCount)
-  }
-
+  /// Counts and reports a free that is refused.
   @inline(never)
   func refused(_ address: UInt, _ problem: BadFree? = nil) -> MemoryError {
-    cpus.with { cpu in
-      let problem = problem ?? slab.problem(freeing: address)
-      cpu.count(.freesRefused)
-      slab.reportRefusal(problem, address, cpu)
-      return .badFree(problem)
+    do throws(MemoryError) {
+      return try freeing { (cpu) throws(MemoryError) in
+        let problem = problem ?? slab.problem(freeing: address)
+        slab.reportRefusal(problem, address, cpu)
+        throw .badFree(problem)
+      }
+    } catch {
+      return error
     }
   }
 }

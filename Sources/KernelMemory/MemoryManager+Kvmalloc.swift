@@ -1,3 +1,5 @@
+internal import Synchronization
+
 // kvmalloc: from the linear map where that is cheap, else from page tables. Small sizes are served by kmalloc
 // in any case; large ones fragment physical memory, so that trying hard for a block costs more than it
 // gives: there is one try, which asks nobody to give anything back, and then vmalloc.
@@ -55,34 +57,22 @@ extension MemoryManager {
     return unsafe pointer
   }
 
-  /// Gives memory of `kvmalloc` another size, keeping its contents as far as they fit: in place where
-  /// the class, the order or the number of pages is the same, else by a copy, on the side that the policy
+  /// Gives memory of `kvmalloc` another size, keeping its contents as far as they fit: in place where it has room,
+  /// so that shrinking takes no memory and never fails for want of it; else by a copy, on the side that the policy
   /// prefers. O(bytes).
-  /// - Throws: as `kvmalloc`, and `badFree`; then the memory at `pointer` is as it was.
+  ///
+  /// Memory that stays in place keeps all of its pages: who wants back what a large one has too much of allocates
+  /// anew. It does not stay where it lacks the alignment, or has to be contiguous and is not.
+  /// - Throws: as `kvmalloc`, and `badFree`, which says what `kfree` and `vfree` say: `foreign` for an area of
+  ///   `vmap`, too. Then the memory at `pointer` is as it was.
   public func kvrealloc(
     _ pointer: UnsafeMutableRawPointer?, _ byteCount: Int, _ policy: KvmallocPolicy = KvmallocPolicy()
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
     guard let pointer = unsafe pointer else { return unsafe try kvmalloc(byteCount, policy) }
-    let old: Int
-    let address = unsafe VirtualAddress(pointer)
-    if let area = area(containing: address), area.address == address {
-      old = Int(area.byteCount)
-      if byteCount > 0 && PageCount(bytes: UInt64(byteCount), pageSize) == area.pages.count
-        && area.address.rawValue & (policy.alignment &- 1) == 0 && !policy.mustBeContiguous
-      {
-        areas.pool[areas[area.areas].find(area.pages.first) ?? 0].value.byteCount = UInt64(byteCount)
-        return unsafe pointer
-      }
-    } else if let size = unsafe ksize(of: pointer) {
-      if isLinear(byteCount, policy) { return unsafe try krealloc(pointer, byteCount, policy.linear) }
-      if unsafe staysInPlace(pointer, byteCount, policy.linear) { return unsafe pointer }
-      old = size
-    } else {
-      throw unsafe refusal(of: pointer)
-    }
+    guard let old = unsafe try resize(pointer, byteCount, policy) else { return unsafe pointer }
     let copy = unsafe try kvmalloc(byteCount, policy)
     // The copy goes by way of the linear map.
-    if let area = area(containing: address) { cleanUncached(area.pages) }
+    if let area = unsafe area(containing: VirtualAddress(pointer)) { cleanUncached(area.pages) }
     unsafe copyMemory(to: copy, from: pointer, min(old, byteCount))
     do throws(MemoryError) {
       unsafe try kvfree(pointer)
@@ -101,9 +91,10 @@ extension MemoryManager {
     unsafe try kfree(pointer)
   }
 
-  /// Where live memory of `kvmalloc` lies, interior addresses of vmalloc's included; nil for anything else. O(1).
+  /// Where live memory of `kvmalloc` lies, interior addresses of vmalloc's included; nil for anything else, an
+  /// area of `vmap` included. O(1).
   public func side(of pointer: UnsafeMutableRawPointer) -> MemorySide? {
-    if unsafe area(containing: VirtualAddress(pointer)) != nil { return .virtual }
+    if let area = unsafe area(containing: VirtualAddress(pointer)) { return area.isBorrowed ? nil : .virtual }
     return unsafe ksize(of: pointer) == nil ? nil : .linear
   }
 
@@ -111,12 +102,39 @@ extension MemoryManager {
   private func isLinear(_ byteCount: Int, _ policy: KvmallocPolicy) -> Bool {
     policy.mustBeContiguous || byteCount <= Int(pageSize.bytes) && policy.alignment <= pageSize.bytes
   }
+}
 
-  private func refusal(of pointer: UnsafeMutableRawPointer) -> MemoryError {
+// MARK: - Another size
+
+extension MemoryManager {
+  /// Gives memory another size where it is.
+  /// - Returns: nil where that is done; its old size where it has to be moved.
+  private func resize(
+    _ pointer: UnsafeMutableRawPointer, _ byteCount: Int, _ policy: KvmallocPolicy
+  ) throws(MemoryError) -> Int? {
+    guard byteCount > 0 else { throw failed(byteCount == 0 ? .sizeIsZero : .sizeOverflow) }
+    guard policy.alignment.nonzeroBitCount == 1 else { throw failed(.badAlignment(policy.alignment)) }
     let address = unsafe VirtualAddress(pointer)
-    guard contains(address) else { return refused(UInt(address.rawValue)) }
-    cpus.with { cpu in cpu.count(.freesRefused) }
-    return .badFree(area(containing: address) == nil ? .alreadyFree : .interior)
+    guard contains(address) else { return unsafe try resize(pointer, byteCount, policy.linear) }
+    return try freeing { (cpu) throws(MemoryError) in try resizeArea(address, byteCount, policy, cpu) }
+  }
+
+  private func resizeArea(
+    _ address: VirtualAddress, _ byteCount: Int, _ policy: KvmallocPolicy, _ cpu: borrowing CPU
+  ) throws(MemoryError) -> Int? {
+    guard let (area, life) = liveArea(startingAt: address) else {
+      throw .badFree(problem(freeing: address))
+    }
+    let (old, pages) = (area.value.byteCount, area.value.pageCount)
+    let isRoom = PageCount(bytes: UInt64(byteCount), pageSize).rawValue <= pages
+    if isRoom && address.rawValue & (policy.alignment &- 1) == 0 && !policy.mustBeContiguous {
+      guard area.value.resize(to: UInt64(byteCount), in: life) else { throw .badFree(.alreadyFree) }
+      return nil
+    }
+    // What was read is the area's only if it has not been freed since.
+    atomicMemoryFence(ordering: .acquiring)
+    guard area.value.liveGeneration == life else { throw .badFree(.alreadyFree) }
+    return Int(truncatingIfNeeded: old)
   }
 }
 

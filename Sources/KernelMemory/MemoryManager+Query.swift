@@ -16,8 +16,7 @@ extension MemoryManager {
     return undisturbed { tables.query(page) }
   }
 
-  /// Runs `body` with interrupts off, so that no flush of this CPU is confirmed meanwhile and no table that
-  /// it walks through is freed. Nothing of this CPU's is touched: an NMI may ask, too.
+  /// As `CPUs.undisturbed`, without the mark that a handler of an NMI would see: it must not serve flushes here.
   @inline(__always)
   private func undisturbed<Result>(_ body: () -> Result) -> Result {
     let interrupts = cmachine_interrupts_disable()
@@ -54,13 +53,16 @@ extension MemoryManager {
 
   private func life(_ area: Stable<AreaDescriptor>) -> (generation: UInt64, isBorrowed: Bool)? {
     if let generation = area.value.liveGeneration { return (generation, false) }
+    if let generation = area.value.resizingGeneration { return (generation, false) }
     if let generation = area.value.borrowingGeneration { return (generation, true) }
     return nil
   }
 
   /// Every live area, instance by instance, in address order. Areas that come or go meanwhile may be
   /// passed over. O(areas + holes).
-  public func forEachArea(_ body: (Area) -> Void) {
+  /// - Throws: `wrongContext` in an NMI that has interrupted this package, before `body` is called.
+  public func forEachArea(_ body: (Area) -> Void) throws(MemoryError) {
+    try cpus.enter { _ in }
     areas.forEach { instance in
       var page = instance.range.first
       while let area = nextLive(from: page, instance) {
@@ -71,7 +73,7 @@ extension MemoryManager {
   }
 
   private func nextLive(from page: PageNumber, _ instance: Areas) -> Area? {
-    cpus.with { cpu in
+    cpus.attempt(otherwise: nil) { cpu in
       areas.locked(cpu) {
         var page = page
         while let number = instance.nextLive(from: page) {
@@ -120,7 +122,7 @@ extension MemoryManager {
   /// Every leaf of the address space, in address order, the lower half first. `body` runs with
   /// interrupts off. O(tables + leaves).
   public func forEachMapping(_ body: (MappedRange) -> Void) {
-    cpus.with { _ in tables.visitAll(body) }
+    cpus.undisturbed { tables.visitAll(body) }
   }
 
   /// Every leaf that maps a page of a run, in address order; `body` runs with interrupts as they are.
@@ -141,7 +143,7 @@ extension MemoryManager {
     var page = pages.first
     while page < pages.end {
       let next = PageNumber(min((page.rawValue | 511) &+ 1, pages.end.rawValue))
-      cpus.with { _ in tables.visit(PageRange(from: page, upTo: next), body) }
+      cpus.undisturbed { tables.visit(PageRange(from: page, upTo: next), body) }
       page = next
     }
   }

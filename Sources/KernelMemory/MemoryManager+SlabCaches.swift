@@ -31,7 +31,7 @@ extension MemoryManager {
     if unsafe constructor != nil { block.link = link }
     unsafe block.constructor = constructor
     unsafe block.context = context
-    block.name = unsafe Tags.Name(UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+    block.name = Tags.Name(name)
     guard let cache = slab.makeCache(block) else {
       throw failed(.cachesExhausted(limit: Slab.capacity - Slab.firstNamed))
     }
@@ -74,23 +74,27 @@ extension MemoryManager {
   /// - Throws: `cacheUnavailable` where it was destroyed before, `cacheInUse`, `wouldWait` where objects are in other
   ///   CPUs' magazines and must not be waited for; with nothing changed.
   public func destroy(_ cache: SlabCache) throws(MemoryError) {
-    guard let usage = usage(of: cache) else { throw failed(.cacheUnavailable) }
-    guard usage.objects == 0 else { throw failed(.cacheInUse(objects: usage.objects)) }
     let isDone = try entering { (cpu) throws(MemoryError) in
+      guard slab.contains(cache) else { throw .cacheUnavailable }
+      let objects = slab.usage(of: Int(cache.number), cpu).objects
+      guard objects == 0 else { throw .cacheInUse(objects: objects) }
       slab.drain(Int(cache.number), downTo: 0, cpu)
       return slab.endCache(cache, cpu)
     }
     if isDone { return }
     guard drainAllCPUs(mayWait: true) else { throw failed(.wouldWait) }
-    guard cpus.with({ cpu in slab.endCache(cache, cpu) }) else {
-      throw failed(.cacheInUse(objects: self.usage(of: cache)?.objects ?? 0))
+    guard try entering({ cpu in slab.endCache(cache, cpu) }) else {
+      throw failed(.cacheInUse(objects: try usage(of: cache).objects))
     }
   }
 
-  /// What a cache holds; nil where it was destroyed. O(CPUs).
-  public func usage(of cache: SlabCache) -> SlabCacheUsage? {
-    guard slab.contains(cache) else { return nil }
-    return cpus.with { cpu in slab.usage(of: Int(cache.number), cpu) }
+  /// What a cache holds. O(CPUs).
+  /// - Throws: `cacheUnavailable` where it was destroyed; `wrongContext` in an NMI that has interrupted this package.
+  public func usage(of cache: SlabCache) throws(MemoryError) -> SlabCacheUsage {
+    try cpus.enter { (cpu) throws(MemoryError) in
+      guard slab.contains(cache) else { throw .cacheUnavailable }
+      return slab.usage(of: Int(cache.number), cpu)
+    }
   }
 }
 
@@ -98,13 +102,14 @@ extension MemoryManager {
 
 extension MemoryManager {
   /// The newest misuses of kmalloc's memory, 32 at the most, the oldest first. O(reports).
-  public func forEachSlabReport(_ body: (SlabReport) -> Void) {
-    var number = cpus.with { cpu in slab.withReports(cpu) { $0.first } }
-    while let report = slabReport(from: &number) { body(report) }
+  /// - Throws: `wrongContext` in an NMI that has interrupted this package, before `body` is called.
+  public func forEachSlabReport(_ body: (SlabReport) -> Void) throws(MemoryError) {
+    var number: UInt64 = 0
+    while let report = try slabReport(from: &number) { body(report) }
   }
 
-  private func slabReport(from number: inout UInt64) -> SlabReport? {
-    let (next, report) = cpus.with { cpu in
+  private func slabReport(from number: inout UInt64) throws(MemoryError) -> SlabReport? {
+    let (next, report) = try cpus.enter { cpu in
       slab.withReports(cpu) { reports in
         let wanted = max(number, reports.first)
         return (wanted &+ 1, wanted < reports.count ? reports[wanted] : nil)
@@ -115,9 +120,10 @@ extension MemoryManager {
   }
 
   /// Writes one line for each report: what, where, in which cache, and who is charged.
-  public func writeSlabReports(to sink: inout some TextSink) {
+  /// - Throws: `wrongContext` in an NMI that has interrupted this package, before anything is written.
+  public func writeSlabReports(to sink: inout some TextSink) throws(MemoryError) {
     var number: UInt64 = 0
-    while let report = slabReport(from: &number) {
+    while let report = try slabReport(from: &number) {
       sink.write(report.kind.text)
       sink.write(" 0x")
       sink.write(hex: report.address.rawValue, width: 16)

@@ -7,8 +7,9 @@ internal import CMachine
 // otherwise; those that may wait for other CPUs do it with interrupts on alone, and then no lock may be held
 // that a CPU with interrupts off spins for. They switch interrupts off where they touch what a CPU shares
 // with itself. An NMI cannot be kept off: one that comes in the middle of the package is refused
-// (`wrongContext`), with nothing changed. It may ask what is answered without a lock: `area(containing:)`,
-// `frame(at:)`, `counters`.
+// (`wrongContext`), with nothing changed, by what changes something and by what takes a lock to answer. It may
+// ask what is answered without one: `area(containing:)`, `frame(at:)`, `counters`, `usage(of:)` of a zone or a
+// tag, `usedFrames`.
 //
 // The rooms know those above them and no other. Where one is short of what a lower one holds (frames that
 // wait for a flush), it does not reach down: it fails, and `retrying` here is the one place that drains what
@@ -60,6 +61,12 @@ extension MemoryManager {
 
   /// Ends the machine through `Machine.fatal`: for a caller that can neither go on nor refuse.
   public func stop(_ message: StaticString) -> Never { control.value.machine.value.fail(message) }
+
+  /// As above, with a message that is written when it is needed: it takes no memory but the stack's.
+  /// - Parameter write: writes the message; what does not fit into 239 bytes is cut.
+  public func stop(_ write: (inout StopMessage) -> Void) -> Never {
+    control.value.machine.value.fail(StopMessage(write))
+  }
 }
 
 // MARK: - The one retry
@@ -109,14 +116,14 @@ extension MemoryManager {
     do throws(MemoryError) {
       return try cpus.enter(body)
     } catch {
-      cpus.with { cpu in cpu.count(.freesRefused) }
+      cpus.count(.freesRefused)
       throw error
     }
   }
 
   /// Counts a failure.
   func failed(_ error: MemoryError) -> MemoryError {
-    cpus.with { cpu in cpu.count(.allocationsFailed) }
+    cpus.count(.allocationsFailed)
     return error
   }
 }
@@ -204,15 +211,18 @@ extension MemoryManager {
   /// A tag to charge allocations to.
   /// - Throws: `tagsExhausted`.
   public func makeTag(named name: StaticString) throws(MemoryError) -> Tag {
-    let utf8 = unsafe UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount)
-    return unsafe try makeTag(copying: utf8)
+    try makeTag(Tags.Name(name))
   }
 
   /// A tag whose name is copied, and cut to 47 bytes between two characters of UTF-8. Bytes that would break
   /// a column of a report (a space, control bytes, DEL) become "_"; an empty name becomes "-".
   /// - Throws: `tagsExhausted`.
   public func makeTag(copying utf8: UnsafeBufferPointer<UInt8>) throws(MemoryError) -> Tag {
-    try cpus.enter { (cpu) throws(MemoryError) in unsafe try tags.make(utf8, cpu) }
+    try makeTag(unsafe Tags.Name(utf8))
+  }
+
+  private func makeTag(_ name: Tags.Name) throws(MemoryError) -> Tag {
+    try cpus.enter { (cpu) throws(MemoryError) in try tags.make(name, cpu) }
   }
 
   /// What a tag has been charged with, now and at peak. O(CPUs).

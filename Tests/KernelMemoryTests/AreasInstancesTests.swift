@@ -40,7 +40,7 @@ import Testing
       test.manager.vmalloc(1),
     ]
     var listed: [VirtualAddress] = []
-    test.manager.forEachArea { listed.append($0.address) }
+    try test.manager.forEachArea { listed.append($0.address) }
     #expect(listed == [1, 3, 0, 2].map { VirtualAddress(pointers[$0]) })
   }
 

@@ -24,7 +24,7 @@ import Testing
       }
     }
     var pages: [UInt64] = []
-    manager.forEachArea { area in
+    try manager.forEachArea { area in
       pages += area.pages.first.rawValue - 1...area.guardRange.end.rawValue
     }
     #expect(pages.count == 20 * 6)

@@ -66,7 +66,10 @@ enum NthSlabFailure: CaseIterable {
     case .kvmallocEither: new.pointer = try manager.kvmalloc(20_000)
     case .kvmallocVirtual: new.pointer = try manager.kvmalloc(Self.byteCount)
     case .kvreallocToVirtual: new.pointer = try manager.kvrealloc(old.pointer, Self.byteCount)
-    case .kvreallocToLinear: new.pointer = try manager.kvrealloc(old.pointer, 1_000)
+    case .kvreallocToLinear:
+      var policy = KvmallocPolicy()
+      policy.mustBeContiguous = true
+      new.pointer = try manager.kvrealloc(old.pointer, 1_000, policy)
     case .kvreallocWithinVirtual: new.pointer = try manager.kvrealloc(old.pointer, 2 * Self.byteCount)
     case .makeCache: new.cache = try manager.makeCache(named: "things", objectSize: 1_000)
     case .allocateFromCache: new.pointer = try manager.allocate(from: try #require(old.cache))

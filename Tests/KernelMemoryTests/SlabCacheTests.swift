@@ -40,22 +40,22 @@ import Testing
     let test = try TestMachine(cpuCount: 2)
     let tag = try test.manager.makeTag(named: "driver")
     let cache = try test.manager.makeCache(named: "requests", objectSize: 100, alignment: 64, tag: tag)
-    #expect(test.manager.usage(of: cache)?.objects == 0)
+    #expect(try test.manager.usage(of: cache).objects == 0)
     var objects: [UnsafeMutableRawPointer] = []
     for _ in 0..<70 { objects.append(try test.manager.allocate(from: cache)) }
     #expect(objects.allSatisfy { UInt(bitPattern: $0) % 64 == 0 })
-    let usage = try #require(test.manager.usage(of: cache))
+    let usage = try test.manager.usage(of: cache)
     #expect(usage.objects == 70 && usage.peakObjects >= 70)
     #expect(usage.slabs == 3 && usage.frames == PageCount(3))
     #expect(test.manager.usage(of: tag).liveBytes == 70 * 128)
     test.expectRefused(.cacheInUse(objects: 70)) { try test.manager.destroy(cache) }
     // Freed elsewhere: they lie in the other CPU's magazine.
     try test.onCPU(1) { for object in objects { try test.manager.kfree(object) } }
-    #expect(test.manager.usage(of: cache)?.objects == 0)
+    #expect(try test.manager.usage(of: cache).objects == 0)
     try test.manager.destroy(cache)
     test.expectRefused(.cacheUnavailable) { try test.manager.destroy(cache) }
     test.expectRefused(.cacheUnavailable) { _ = try test.manager.allocate(from: cache) }
-    #expect(test.manager.usage(of: cache) == nil)
+    test.expectRefused(.cacheUnavailable) { _ = try test.manager.usage(of: cache) }
     let next = try test.manager.makeCache(named: "others", objectSize: 100)
     #expect(next != cache)
     test.expectRefused(.cacheUnavailable) { _ = try test.manager.allocate(from: cache) }
@@ -142,8 +142,8 @@ import Testing
     var pointer = try manager.kvrealloc(nil, 1_000)
     pointer.initializeMemory(as: UInt8.self, repeating: 0x5a, count: 1_000)
     for (size, side) in [
-      (300_000, MemorySide.virtual), (301_000, .virtual), (500_000, .virtual), (6_000, .linear),
-      (900, .linear),
+      (3_000, MemorySide.linear), (300_000, .virtual), (301_000, .virtual), (500_000, .virtual),
+      (6_000, .virtual),
     ] {
       pointer = try manager.kvrealloc(pointer, size)
       #expect(manager.side(of: pointer) == side)
@@ -155,6 +155,10 @@ import Testing
         #expect(byte == 0x5a)
       }
     }
+    var policy = KvmallocPolicy()
+    policy.mustBeContiguous = true
+    pointer = try manager.kvrealloc(pointer, 900, policy)
+    #expect(manager.side(of: pointer) == .linear)
     #expect(throws: MemoryError.badFree(.interior)) { _ = try manager.kvrealloc(pointer + 4, 10) }
     #expect(throws: MemoryError.sizeIsZero) { _ = try manager.kvrealloc(pointer, 0) }
     try manager.kvfree(pointer)

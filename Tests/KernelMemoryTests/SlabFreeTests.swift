@@ -46,7 +46,7 @@ import Testing
     test.expectRefused(.badFree(.alreadyFree)) { try test.manager.kfree(block + 4096) }
     try test.manager.kfree(nil)
     var reports: [SlabReport] = []
-    test.manager.forEachSlabReport { reports.append($0) }
+    try test.manager.forEachSlabReport { reports.append($0) }
     #expect(reports.count == 11)
     #expect(reports[0].kind == .interiorFree && reports[0].tag == options.tag)
     #expect(reports[0].cache == SizeClass.index(of: 64))

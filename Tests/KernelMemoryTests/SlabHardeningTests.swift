@@ -8,9 +8,9 @@ import Testing
   private static let checked = SlabHardening.checked(secret: secret)
   private static let hardened = SlabHardening.hardened(secret: secret)
 
-  private func reports(_ test: TestMachine) -> [SlabReport] {
+  private func reports(_ test: TestMachine) throws -> [SlabReport] {
     var reports: [SlabReport] = []
-    test.manager.forEachSlabReport { reports.append($0) }
+    try test.manager.forEachSlabReport { reports.append($0) }
     return reports
   }
 
@@ -40,10 +40,10 @@ import Testing
     let pointer = try test.manager.kmalloc(100, options)
     try test.manager.kfree(pointer)
     pointer.storeBytes(of: 0, toByteOffset: 50, as: UInt8.self)
-    #expect(reports(test).isEmpty)
+    #expect(try reports(test).isEmpty)
     #expect(try test.manager.kmalloc(100) != pointer)
     #expect(
-      reports(test) == [
+      try reports(test) == [
         SlabReport(
           kind: .writeAfterFree, cache: SizeClass.index(of: 108), tag: options.tag,
           address: VirtualAddress(pointer))
@@ -61,7 +61,7 @@ import Testing
     var handedOut = Set<UnsafeMutableRawPointer>()
     for _ in 0..<300 { handedOut.insert(try test.manager.kmalloc(48)) }
     #expect(handedOut.count == 300 && !handedOut.contains(victim) && !handedOut.contains(pointer))
-    #expect(reports(test).map(\.kind) == [.corruptLink])
+    #expect(try reports(test).map(\.kind) == [.corruptLink])
     test.expectValid()
   }
 
@@ -74,7 +74,7 @@ import Testing
     let cache = test.manager.slab.caches[SizeClass.index(of: 48)]
     test.manager.slab.setNext(UInt(bitPattern: victim), after: UInt(bitPattern: pointer), cache)
     for _ in 0..<300 { #expect(try test.manager.kmalloc(48) != victim) }
-    #expect(reports(test).map(\.kind) == [.corruptLink])
+    #expect(try reports(test).map(\.kind) == [.corruptLink])
   }
 
   /// A link that is damaged where the magazine is drained, or where it is filled from a slab.
@@ -96,7 +96,7 @@ import Testing
     }
     if inSlab { for _ in 0..<200 { _ = try test.manager.kmalloc(48) } }
     test.drainSlabs()
-    #expect(reports(test).map(\.kind) == [.corruptLink])
+    #expect(try reports(test).map(\.kind) == [.corruptLink])
     test.expectValid()
   }
 
@@ -118,11 +118,11 @@ import Testing
     for _ in 0..<40 {
       #expect(throws: MemoryError.badFree(.foreign)) { try test.manager.kfree(test.pointer(0x1000)) }
     }
-    #expect(reports(test).count == 32)
+    #expect(try reports(test).count == 32)
     let second = try test.manager.kmalloc(100, options)
     #expect(throws: MemoryError.badFree(.interior)) { try test.manager.kfree(second + 8) }
     var text = Text()
-    test.manager.writeSlabReports(to: &text)
+    try test.manager.writeSlabReports(to: &text)
     let address = String(UInt(bitPattern: second) + 8, radix: 16)
     let padded = String(repeating: "0", count: 16 - address.count) + address
     #expect(text.lines.count == 32)

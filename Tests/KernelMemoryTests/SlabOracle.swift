@@ -59,7 +59,7 @@ struct SlabOracle {
     #expect(work[.slabsMade] == work[.slabsReturned] && work[.slabsMade] > 0)
     #expect(test.framesInUse == framesAtFirst)
     var reports = 0
-    test.manager.forEachSlabReport { _ in reports += 1 }
+    try test.manager.forEachSlabReport { _ in reports += 1 }
     #expect(UInt64(reports) == min(32, work[.freesRefused]), "only refused frees are reported")
   }
 
@@ -197,16 +197,16 @@ extension TestMachine {
     if let failure { throw failure }
   }
 
-  /// Has every CPU return its magazines, its blocks and the empty slabs.
+  /// Has every CPU return its magazines, its blocks and the empty slabs, and the frames of those become free.
   func drainSlabs() {
-    let manager = manager
-    for cpu in 0..<manager.cpus.count {
-      simulated.onCPU(cpu) {
-        manager.cpus.with { cpu in
-          manager.slab.drain(cpu)
-          manager.frames.drainCaches(cpu)
-        }
-      }
+    for cpu in 0..<manager.cpus.count { simulated.onCPU(cpu) { drainSlabsOfThisCPU() } }
+    #expect(throws: Never.self) { try manager.flushRetired() }
+  }
+
+  func drainSlabsOfThisCPU() {
+    manager.cpus.with { cpu in
+      manager.slab.drain(cpu)
+      manager.frames.drainCaches(cpu)
     }
   }
 }

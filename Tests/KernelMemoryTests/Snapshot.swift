@@ -16,7 +16,7 @@ struct Snapshot {
 
   init(of manager: MemoryManager) {
     frames = Self.countFrames(manager)
-    manager.forEachArea { areas.append($0) }
+    #expect(throws: Never.self) { try manager.forEachArea { areas.append($0) } }
     manager.areas.forEach { instance in
       var piece = instance.state.value.firstPiece
       while piece != 0 {

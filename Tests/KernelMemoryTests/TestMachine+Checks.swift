@@ -79,3 +79,23 @@ extension RAMRegion {
   /// Where the contents of frames do not matter: a machine of this size starts quickly.
   static let small = RAMRegion(PhysicalAddress(0), byteCount: 8 << 20)
 }
+
+extension CPUs {
+  /// As `enter`, on a CPU that has joined and is not inside the package.
+  func with<Result: ~Copyable, Failure: Error>(
+    _ body: (borrowing CPU) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    var result: Result?
+    var failure: Failure?
+    do throws(MemoryError) {
+      try enter { cpu in
+        do throws(Failure) { result = try body(cpu) } catch { failure = error }
+      }
+    } catch {
+      preconditionFailure("\(error)")
+    }
+    if let failure { throw failure }
+    guard let value = result.take() else { preconditionFailure("neither a result nor an error") }
+    return value
+  }
+}

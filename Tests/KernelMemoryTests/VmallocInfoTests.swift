@@ -10,9 +10,9 @@ import Testing
     var lines: [Substring] { String(decoding: bytes, as: UTF8.self).split(separator: "\n") }
   }
 
-  private func info(_ test: TestMachine) -> String {
+  private func info(_ test: TestMachine) throws -> String {
     var text = Text()
-    test.manager.writeVmallocInfo(to: &text)
+    try test.manager.writeVmallocInfo(to: &text)
     return String(decoding: text.bytes, as: UTF8.self)
   }
 
@@ -34,7 +34,7 @@ import Testing
 
   @Test func theTextIsExact() throws {
     let test = try TestMachine()
-    #expect(info(test) == "")
+    #expect(try info(test) == "")
     var options = VmallocOptions()
     options.tag = try test.manager.makeTag(named: "kernel_clone+0xc2/0x430")
     _ = try test.manager.vmalloc(16384, options)
@@ -46,7 +46,7 @@ import Testing
       PageRange(unchecked: TestMachine.moduleStart, count: PageCount(100)))
     _ = try test.manager.vmalloc(5000, options)
     #expect(
-      info(test) == """
+      try info(test) == """
         0xffffc90000000000-0xffffc90000005000   20480 kernel_clone+0xc2/0x430 pages=4 vmalloc N0=4
         0xffffc90000005000-0xffffc90000007000    8192 - pages=1 vmalloc N0=1
         0xffffc90000200000-0xffffc90000b8a000 10002432 big pages=2442 vmalloc N0=2442
@@ -63,7 +63,7 @@ import Testing
     _ = try test.manager.vmalloc(1, options)
     options.tag = try test.manager.makeTag(copying: UnsafeBufferPointer(start: nil, count: 0))
     _ = try test.manager.vmalloc(1, options)
-    let columns = info(test).split(separator: "\n").map {
+    let columns = try info(test).split(separator: "\n").map {
       $0.split(separator: " ", omittingEmptySubsequences: true)
     }
     #expect(columns.map { $0.count } == [6, 6])
@@ -82,7 +82,7 @@ import Testing
         } ?? .untagged
       let pages = try #require(Int(fields.5))
       let pointer = try test.manager.vmalloc(pages * 4096, options)
-      let text = info(test)
+      let text = try info(test)
       let ours = try #require(try Self.line.wholeMatch(in: text.dropLast())?.output)
       #expect(ours.3 == fields.3)
       #expect(ours.4 == fields.4)
@@ -101,7 +101,7 @@ import Testing
     var options = VmallocOptions()
     options.tag = try test.manager.makeTag(named: "a234567890123456789012345678901234567890123456789")
     _ = try test.manager.vmalloc(1, options)
-    #expect(info(test).contains(" a2345678901234567890123456789012345678901234567 pages=1 "))
+    #expect(try info(test).contains(" a2345678901234567890123456789012345678901234567 pages=1 "))
   }
 
   @Test func aFreedAreaIsNotListed() throws {
@@ -109,6 +109,6 @@ import Testing
     let first = try test.manager.vmalloc(1)
     _ = try test.manager.vmalloc(1)
     try test.manager.vfree(first)
-    #expect(info(test) == "0xffffc90000002000-0xffffc90000004000    8192 - pages=1 vmalloc N0=1\n")
+    #expect(try info(test) == "0xffffc90000002000-0xffffc90000004000    8192 - pages=1 vmalloc N0=1\n")
   }
 }

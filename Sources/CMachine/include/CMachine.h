@@ -35,6 +35,8 @@ enum cmachine_step {
   cmachine_step_area_found,
   /// A walk without a lock has come to the entry for a page, and has yet to read it.
   cmachine_step_entry_found,
+  /// An address has led to a live object of kmalloc, and its life is not ended yet.
+  cmachine_step_object_found,
 };
 
 /// What a read-modify-write of a word that other CPUs may write is for.

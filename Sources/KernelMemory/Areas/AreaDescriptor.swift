@@ -22,11 +22,13 @@ enum AreaState: UInt8 {
   case borrowing
   /// An area whose owner an NMI has dropped, and that the next purge frees.
   case dropped
+  /// A live area while another size of it is noted: it is there for everybody, and cannot be freed.
+  case resizing
 
   /// Whether somebody has it, or is about to: nothing that is flushed gives it back.
   var isHeld: Bool {
     switch self {
-    case .reserved, .live, .borrowing, .dropped: true
+    case .reserved, .live, .borrowing, .dropped, .resizing: true
     case .spare, .hole, .retired, .unpinned, .parked, .kept: false
     }
   }
@@ -35,9 +37,12 @@ enum AreaState: UInt8 {
   var hasPins: Bool {
     switch self {
     case .spare, .hole, .unpinned: false
-    case .reserved, .live, .retired, .parked, .kept, .borrowing, .dropped: true
+    case .reserved, .live, .retired, .parked, .kept, .borrowing, .dropped, .resizing: true
     }
   }
+
+  /// Whether a caller has it.
+  var isLive: Bool { self == .live || self == .borrowing || self == .resizing }
 }
 
 /// A piece of an address range: an area with the guard behind it, or a hole between areas. The pieces
@@ -129,16 +134,19 @@ struct AreaDescriptor: ~Copyable {
 
   /// The generation of a live area; nil in any other state.
   @inline(__always)
-  var liveGeneration: UInt64? {
-    let word = stateWord.load(ordering: .acquiring)
-    return UInt8(truncatingIfNeeded: word) == AreaState.live.rawValue ? word &>> 8 : nil
-  }
+  var liveGeneration: UInt64? { generation(in: .live) }
 
   /// The generation of an area whose frames are its caller's; nil in any other state.
   @inline(__always)
-  var borrowingGeneration: UInt64? {
+  var borrowingGeneration: UInt64? { generation(in: .borrowing) }
+
+  /// The generation of a live area another size of which is being noted; nil in any other state.
+  var resizingGeneration: UInt64? { generation(in: .resizing) }
+
+  @inline(__always)
+  private func generation(in state: AreaState) -> UInt64? {
     let word = stateWord.load(ordering: .acquiring)
-    return UInt8(truncatingIfNeeded: word) == AreaState.borrowing.rawValue ? word &>> 8 : nil
+    return UInt8(truncatingIfNeeded: word) == state.rawValue ? word &>> 8 : nil
   }
 
   /// Starts another life of this descriptor.
@@ -181,6 +189,16 @@ struct AreaDescriptor: ~Copyable {
     // what comes before it alone.
     atomicMemoryFence(ordering: .releasing)
     return isMoved
+  }
+
+  /// Notes another size of a live area of `vmalloc`. The word that has it is a link of a cache's as soon as the area
+  /// is freed; so it is written in a state that only the area's own life leads to, and that no free leaves.
+  /// - Returns: false where this life has ended.
+  borrowing func resize(to byteCount: UInt64, in generation: UInt64) -> Bool {
+    guard move(from: .live, to: .resizing, in: generation) else { return false }
+    self.byteCount = byteCount
+    setState(.live)
+    return true
   }
 
   var end: UInt64 { first &+ span }

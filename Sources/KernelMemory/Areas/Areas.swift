@@ -255,8 +255,7 @@ extension Areas {
     var piece = page <= range.first ? 0 : index.lastArea(notAfter: page.rawValue)
     if piece == 0 { piece = state.value.firstPiece }
     while piece != 0 {
-      let state = pool[piece].value.state
-      if pool[piece].value.first >= page.rawValue && (state == .live || state == .borrowing) { return piece }
+      if pool[piece].value.first >= page.rawValue && pool[piece].value.state.isLive { return piece }
       piece = pool[piece].value.after
     }
     return nil

@@ -308,7 +308,7 @@ extension Frames {
 // MARK: - Usage
 
 extension Frames {
-  /// Usage of one zone, in frames. O(CPUs).
+  /// Usage of one zone, in frames; without a lock, so that an NMI may ask. O(CPUs).
   func usage(of kind: ZoneKind) -> ZoneUsage {
     let index = Int(kind.rawValue)
     var cached = 0
@@ -316,13 +316,9 @@ extension Frames {
       cached &+= cache(cpu, index).value.count &+ cleared(cpu, index).value.count
       cached &+= cachedInBlocks(cpu, index)
     }
-    return cpus.with { cpu in
-      withZone(index, cpu) { zone in
-        ZoneUsage(
-          managed: PageCount(zone.managed), free: PageCount(zone.free),
-          cached: PageCount(UInt64(cached)), largestFreeOrder: zone.largestFreeOrder)
-      }
-    }
+    return ZoneUsage(
+      managed: PageCount(state.value.zones[index].managed), free: PageCount(state.value.zones[index].free),
+      cached: PageCount(UInt64(cached)), largestFreeOrder: state.value.zones[index].largestFreeOrder)
   }
 
   /// All frames that this package manages.

@@ -33,7 +33,8 @@ public struct ZoneUsage: Equatable, Sendable {
 
   /// Handed out.
   public var used: PageCount {
-    PageCount(managed.rawValue &- free.rawValue &- cached.rawValue)
+    // The parts are not read at one moment: together they can be more than there is.
+    PageCount(managed.rawValue &- min(managed.rawValue, free.rawValue &+ cached.rawValue))
   }
 }
 
@@ -44,10 +45,15 @@ public struct ZoneUsage: Equatable, Sendable {
 /// buddy is free as a whole exactly where its first frame says `free` with the same order and zone.
 struct Zone: ~Copyable {
   var heads = InlineArray<11, UInt32>(repeating: 0)
-  /// Bit n: the list of order n is not empty.
-  var nonEmptyOrders: UInt32 = 0
+  private let nonEmptyOrdersWord = Atomic<UInt32>(0)
   private let freeWord = Atomic<UInt64>(0)
   var managed: UInt64 = 0
+
+  /// Bit n: the list of order n is not empty. Changed under the zone's lock; read without it by reports.
+  var nonEmptyOrders: UInt32 {
+    get { nonEmptyOrdersWord.load(ordering: .relaxed) }
+    nonmutating set { nonEmptyOrdersWord.store(newValue, ordering: .relaxed) }
+  }
 
   /// Changed under the zone's lock; read without it by who wants to know whether a visit is worth it.
   var free: UInt64 {
@@ -122,6 +128,7 @@ extension Zone {
   }
 
   var largestFreeOrder: Int? {
-    nonEmptyOrders == 0 ? nil : 31 &- nonEmptyOrders.leadingZeroBitCount
+    let orders = nonEmptyOrders
+    return orders == 0 ? nil : 31 &- orders.leadingZeroBitCount
   }
 }

@@ -63,8 +63,9 @@ struct FlushRanges {
     isEverything ? .flushesOfAll : pages == 1 ? .flushesOfPage : .flushesOfRanges
   }
 
-  /// Flushes them on this CPU.
+  /// Flushes them on this CPU; nothing where there are none.
   func flush(_ machine: Machine) {
+    if isEmpty { return }
     #if Ablations
     if Ablation.dropFlush.isOn { return }
     #endif

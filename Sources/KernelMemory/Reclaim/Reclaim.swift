@@ -7,7 +7,8 @@ internal import Synchronization
 //
 //     parked    still mapped, in this CPU's warm cache; a request of the same kind takes it out again
 //     queued    large: its entries are still there, and a purge step clears them by budget
-//     open      its entries are cleared; its frames and its addresses are in this CPU's open batch
+//     open      its entries are cleared; its frames and its addresses are in this CPU's open batch, where the frames
+//               of emptied slabs wait, too
 //     closed    the batch's flush has been requested: nothing is added to it any more
 //     flushed   every CPU has flushed: the batch as a whole is part of this CPU's flushed one, out of which small
 //               areas and their frames are handed out again

@@ -77,7 +77,7 @@ struct Shootdown {
       return number
     }
     cmachine_step(cmachine_step_flush_requested)
-    cpu.count(ranges.kind)
+    if !ranges.isEmpty { cpu.count(ranges.kind) }
     serve(cpu)
     notifyBehind(number, cpu)
     return number

@@ -2,8 +2,9 @@ extension MemoryManager {
   /// Writes one line for each live area, in address order, in the text format of Linux's
   /// `/proc/vmallocinfo`: the range and the size with the guard, who asked (the tag's name), the pages,
   /// and the pages on each memory node. O(areas + holes).
-  public func writeVmallocInfo(to sink: inout some TextSink) {
-    forEachArea { area in writeVmallocInfo(of: area, to: &sink) }
+  /// - Throws: `wrongContext` in an NMI that has interrupted this package, before anything is written.
+  public func writeVmallocInfo(to sink: inout some TextSink) throws(MemoryError) {
+    try forEachArea { area in writeVmallocInfo(of: area, to: &sink) }
   }
 
   /// Writes the line of one area.
@@ -39,10 +40,13 @@ extension MemoryManager {
   /// What was done with locks, summed over the CPUs; asking takes none. O(CPUs).
   public var locks: LockUsage { cpus.locks }
 
-  /// What the calling CPU has taken back from callers and keeps. O(CPUs + large areas among it).
-  public var retained: RetainedMemory { cpus.with { cpu in reclaim.retained(cpu) } }
+  /// What the calling CPU has taken back from callers and keeps; nothing is said in an NMI that has interrupted this
+  /// package. O(CPUs + large areas among it).
+  public var retained: RetainedMemory {
+    cpus.attempt(otherwise: RetainedMemory()) { cpu in reclaim.retained(cpu) }
+  }
 
-  /// What one zone of page frames holds.
+  /// What one zone of page frames holds, read without a lock: exact where nobody allocates meanwhile. O(CPUs).
   public func usage(of zone: ZoneKind) -> ZoneUsage { frames.usage(of: zone) }
 
   /// Frames handed out, the package's own metadata included.
@@ -62,14 +66,17 @@ extension MemoryManager {
     areas.forEach { instance in
       if problem == nil { problem = instance.validate() }
     }
-    return problem ?? validateMappings()
+    if let problem { return problem }
+    do throws(MemoryError) { return try validateMappings() } catch {
+      return "the check was called in the middle of the manager"
+    }
   }
 
   /// Each page of each live area is mapped to a frame whose metadata names that page of that area, and
   /// no guard is mapped. Of borrowed frames' metadata nothing is said.
-  private func validateMappings() -> StaticString? {
+  private func validateMappings() throws(MemoryError) -> StaticString? {
     var problem: StaticString?
-    forEachArea { area in
+    try forEachArea { area in
       let number = areas[area.areas].find(area.pages.first) ?? 0
       var page: UInt64 = 0
       tables.visit(area.pages) { leaf in

@@ -6,9 +6,9 @@ struct CacheBlock {
   var objectSize: UInt = 0
   /// Where in a free object the next one's address is.
   var link: UInt = 0
-  /// What hides that address, and whether the place of the link does, too.
-  var secret: UInt = 0
-  var hides: UInt = 0
+  /// What hides that address, where `hidesLinks`; every cache has its own.
+  var key = LinkKey()
+  var hidesLinks = false
   /// Bytes at the end of an object that note the size that was asked for: eight, in checked mode.
   var padding: UInt = 0
   var limit = 0
@@ -19,15 +19,17 @@ struct CacheBlock {
 
   // Under the lock.
 
-  /// The slabs with an object that is not out.
+  /// The slabs, by what is out of them, so that none is searched for.
+  var vacant: UInt32 = 0
   var partial: UInt32 = 0
+  var full: UInt32 = 0
   var slabs = 0
   /// Slabs of which no object is out.
   var empty = 0
-  /// Objects that are not in their slab: live, or in a magazine.
+  /// Objects that are not in their slab: live, in a magazine, or abandoned.
   var out = 0
-  /// Of those, the ones that were given up because they were found damaged.
-  var lost = 0
+  /// Of those, the ones that were given up because they were found damaged. They are nobody's.
+  var abandoned = 0
   /// The most there were of them.
   var peak = 0
 
@@ -39,8 +41,7 @@ struct CacheBlock {
     self.layout = layout
     objectSize = layout.stride &- min(layout.stride, hardening.padding)
     padding = hardening.padding
-    secret = hardening.secret
-    hides = hardening.mask
+    hidesLinks = hardening.hidesLinks
     limit = layout.stride == 0 ? 0 : Magazine.limit(layout.stride)
   }
 

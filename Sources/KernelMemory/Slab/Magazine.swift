@@ -18,7 +18,7 @@ struct Magazine: ~Copyable {
   init(_ cache: borrowing CacheBlock) {
     head = 0
     countWord = Atomic(0)
-    limit = cache.hides == 0 ? cache.limit : 0
+    limit = cache.hidesLinks ? 0 : cache.limit
     grid = cache.layout.grid
     link = cache.link
     hiddenHead = 0

@@ -45,53 +45,68 @@ extension Slab {
 
 // MARK: - Taking back
 
+/// What the shortest way of a free has come to.
+enum FreeOutcome: UInt8 {
+  case freed
+  /// Nothing has changed: another way must be taken.
+  case unknown
+  /// Somebody else has ended the life that was found. What is at the address now is not looked at again: it may be
+  /// another life already, and not the caller's.
+  case alreadyFree
+}
+
 extension Slab {
   /// Takes an object back in the usual case: there is room for it in this CPU's magazine, no link is hidden, and
   /// there is no quota. O(1).
-  /// - Returns: false, with nothing changed, in another case, and where this is no live object.
+  /// - Parameters:
+  ///   - object: its address.
+  ///   - only: who must be charged for it; nil for anybody.
+  ///   - cpu: this CPU.
+  /// - Returns: `unknown` in another case, and where this is no live object.
   @inline(__always)
-  func freeAtOnce(_ object: UInt, _ cpu: borrowing CPU) -> Bool {
+  func freeAtOnce(_ object: UInt, only tag: Tag? = nil, _ cpu: borrowing CPU) -> FreeOutcome {
     let frame = cpu.rooms.value.table.frame(at: object)
-    guard let metadata = cpu.rooms.value.table.metadata(of: frame) else { return false }
+    guard let metadata = cpu.rooms.value.table.metadata(of: frame) else { return .unknown }
     let state = metadata.value.state
-    guard state.isOf(.slab) else { return false }
+    guard state.isOf(.slab) else { return .unknown }
     let magazine = cpu.rooms.magazines[state.cache]
     let (index, isFirst) = magazine.value.grid.object(at: object)
-    guard isFirst, magazine.value.count < magazine.value.limit else { return false }
+    guard isFirst, magazine.value.count < magazine.value.limit else { return .unknown }
     let word = magazine.value.grid.owner(index, object)
     let owner = Int(word.value.load(ordering: .relaxed))
     // One behind the tag's.
     let charges = cpu.rooms.charges[owner &- 1]
-    guard owner != 0, charges.value.isUnlimited, end(UInt8(truncatingIfNeeded: owner), word) else {
-      return false
-    }
+    guard owner != 0, charges.value.isUnlimited else { return .unknown }
+    if let tag, owner != Int(tag.index) &+ 1 { return .unknown }
+    guard end(UInt8(truncatingIfNeeded: owner), word) else { return .alreadyFree }
     charges.removeAtOnce(.objects, UInt64(magazine.value.grid.stride))
     Stable<UInt>(bitPattern: object &+ magazine.value.link).value = magazine.value.head
     magazine.value.head = object
     magazine.value.count &+= 1
-    return true
+    return .freed
   }
 
   /// As `freeAtOnce`, of a block that goes to this CPU's list.
   @inline(__always)
-  func freeBlockAtOnce(_ address: UInt, _ cpu: borrowing CPU) -> Bool {
+  func freeBlockAtOnce(_ address: UInt, only tag: Tag? = nil, _ cpu: borrowing CPU) -> FreeOutcome {
     let table = cpu.rooms.value.table
     let frame = table.frame(at: address)
-    guard let metadata = table.metadata(of: frame) else { return false }
+    guard let metadata = table.metadata(of: frame) else { return .unknown }
     let state = metadata.value.state
     let order = state.order
     guard order <= BlockCaches.largestUsual, table.address(of: frame).rawValue == UInt64(address) else {
-      return false
+      return .unknown
     }
     let idle = cpu.rooms.value.usualIdle.adding(order: order)
     let list = frames.usualList(order, cpu)
-    guard state == idle.changing(from: .idle, to: .large), list.value.hasRoom else { return false }
+    guard state == idle.changing(from: .idle, to: .large), list.value.hasRoom else { return .unknown }
     // Cut to what a tag can be: the word is another's once somebody else has freed the block.
-    let charges = cpu.rooms.charges[Int(UInt8(truncatingIfNeeded: metadata.value.next))]
-    guard charges.value.isUnlimited, frames.giveAtOnce(frame, metadata, from: state, to: idle, list) else {
-      return false
-    }
+    let owner = Int(UInt8(truncatingIfNeeded: metadata.value.next))
+    let charges = cpu.rooms.charges[owner]
+    guard charges.value.isUnlimited else { return .unknown }
+    if let tag, owner != Int(tag.index) { return .unknown }
+    guard frames.giveAtOnce(frame, metadata, from: state, to: idle, list) else { return .alreadyFree }
     charges.removeAtOnce(.objects, 1 &<< UInt64(truncatingIfNeeded: Int(table.pageSize.shift) &+ order))
-    return true
+    return .freed
   }
 }

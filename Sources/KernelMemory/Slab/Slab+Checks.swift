@@ -3,10 +3,10 @@ internal import Synchronization
 // What hardened and checked mode look at
 //
 // A free object's link is followed only to a free object of the same cache; where it leads elsewhere, what
-// hangs on it is given up: objects are lost rather than handed out.
+// hangs on it is given up: objects are abandoned rather than handed out.
 //
-// In checked mode the last eight bytes of an object note the size that was asked for and who asked, hidden by
-// the secret and the place; the bytes between the size and the note are a red zone. A free object is filled
+// In checked mode the last eight bytes of an object note the size that was asked for and who asked, hidden as
+// a link is (`LinkKey`); the bytes between the size and the note are a red zone. A free object is filled
 // with a pattern, but for its link and its note. What fails a check is never handed out again.
 
 private let redzoneByte: UInt8 = 0xbb
@@ -23,20 +23,21 @@ extension Slab {
     let magazine = cpu.rooms.magazines[number]
     guard isChained(next, number, isLast: magazine.value.count == 1) else {
       report(.corruptLink, number, noteTag(object, cache), object, cpu)
-      lose(magazine.value.count, number, cpu)
+      abandon(magazine.value.count, number, cpu)
       magazine.value.first = 0
       magazine.value.count = 0
       return false
     }
-    guard cache.value.padding != 0 else { return true }
-    guard cache.value.hasConstructor || isPoisoned(object, cache) else {
+    guard cache.value.padding == 0 || cache.value.hasConstructor || isPoisoned(object, cache) else {
       report(.writeAfterFree, number, noteTag(object, cache), object, cpu)
-      lose(1, number, cpu)
+      abandon(1, number, cpu)
       magazine.value.first = next
       magazine.value.count &-= 1
       return false
     }
-    note(asked, tag, object, cache)
+    // Its user is not to read it.
+    Stable<UInt>(bitPattern: object &+ cache.value.link).value = 0
+    if cache.value.padding != 0 { note(asked, tag, object, cache) }
     return true
   }
 
@@ -47,7 +48,7 @@ extension Slab {
     let cache = caches[number]
     guard let size = notedSize(of: object, cache), isRedzoneWhole(object, size, cache) else {
       report(.overflow, number, tag, object, cpu)
-      lose(1, number, cpu)
+      abandon(1, number, cpu)
       return false
     }
     if !cache.value.hasConstructor { poison(object, cache) }
@@ -67,8 +68,8 @@ extension Slab {
     return owner(of: object, cache).value.load(ordering: .relaxed) == 0
   }
 
-  private func lose(_ count: Int, _ number: Int, _ cpu: borrowing CPU) {
-    withLock(number, cpu) { $0.value.lost &+= count }
+  private func abandon(_ count: Int, _ number: Int, _ cpu: borrowing CPU) {
+    withLock(number, cpu) { $0.value.abandoned &+= count }
   }
 }
 
@@ -82,7 +83,7 @@ extension Slab {
   /// The size, and above it the tag; nil where that was overwritten.
   private func noted(_ object: UInt, _ cache: Stable<CacheBlock>) -> UInt? {
     let place = noteWord(object, cache)
-    let note = place.value ^ cache.value.secret ^ place.address
+    let note = cache.value.key.reveal(place.value, at: place.address)
     return note &>> 24 == 0 && note & 0xffff <= cache.value.layout.stride &- 8 ? note : nil
   }
 
@@ -97,9 +98,10 @@ extension Slab {
     return Tag(index: UInt16(truncatingIfNeeded: note &>> 16))
   }
 
-  private func note(_ size: UInt, _ tag: Tag, _ object: UInt, _ cache: Stable<CacheBlock>) {
+  /// Notes the size and the tag of an object that nobody else has, and makes a red zone of the rest.
+  func note(_ size: UInt, _ tag: Tag, _ object: UInt, _ cache: Stable<CacheBlock>) {
     let place = noteWord(object, cache)
-    place.value = (size | UInt(tag.index) &<< 16) ^ cache.value.secret ^ place.address
+    place.value = cache.value.key.hide(size | UInt(tag.index) &<< 16, at: place.address)
     let count = Int(cache.value.layout.stride &- 8 &- size)
     unsafe Stable<UInt8>(bitPattern: object &+ size).pointer.initialize(repeating: redzoneByte, count: count)
   }

@@ -24,8 +24,9 @@ extension Slab {
 
   private func takeObjects(_ number: Int, into magazine: Stable<Magazine>, _ cpu: borrowing CPU) {
     let cache = caches[number]
-    while magazine.value.count < cache.value.batch && cache.value.partial != 0 {
-      let slab = cache.value.partial
+    while magazine.value.count < cache.value.batch {
+      let slab = cache.value.partial != 0 ? cache.value.partial : cache.value.vacant
+      guard slab != 0 else { return }
       let state = table[slab].value.state
       let capacity = cache.value.layout.capacity
       let first = address(of: slab) &+ UInt(state.slot &- 1) &* cache.value.layout.stride
@@ -39,15 +40,14 @@ extension Slab {
       let pins = isCut ? 0 : Int(cache.value.layout.grid.object(at: chain.rest).index) &+ 1
       table[slab].value.setState(state.counting(out, slot: pins))
       cache.value.out &+= out &- state.count
-      cache.value.lost &+= out &- state.count &- chain.count
+      cache.value.abandoned &+= out &- state.count &- chain.count
       cache.value.peak = max(cache.value.peak, cache.value.out)
-      if state.count == 0 { cache.value.empty &-= 1 }
-      if out == capacity { table.remove(slab, from: &cache.value.partial) }
+      move(slab, from: state.count, to: out, cache)
     }
   }
 
   /// Follows a slab's chain of `length` objects for `wanted` of them, or up to a link that is damaged: what
-  /// hangs on that is lost.
+  /// hangs on that is abandoned.
   private func follow(
     _ first: UInt, _ wanted: Int, of length: Int, _ number: Int, _ cpu: borrowing CPU
   ) -> (last: UInt, count: Int, rest: UInt) {
@@ -56,7 +56,7 @@ extension Slab {
     var count = 1
     while true {
       let next = next(after: last, cache)
-      if cache.value.hides != 0 && !isChained(next, number, isLast: count == length) {
+      if cache.value.hidesLinks && !isChained(next, number, isLast: count == length) {
         report(.corruptLink, number, noteTag(last, cache), last, cpu)
         return (last, count, 0)
       }
@@ -77,9 +77,9 @@ extension Slab {
         let object = magazine.value.first
         let next = next(after: object, cache)
         magazine.value.count &-= 1
-        if cache.value.hides != 0 && !isChained(next, number, isLast: magazine.value.count == 0) {
+        if cache.value.hidesLinks && !isChained(next, number, isLast: magazine.value.count == 0) {
           report(.corruptLink, number, noteTag(object, cache), object, cpu)
-          cache.value.lost &+= magazine.value.count
+          cache.value.abandoned &+= magazine.value.count
           magazine.value.count = 0
           magazine.value.first = 0
         } else {
@@ -89,6 +89,7 @@ extension Slab {
       }
       returnEmpty(cache, keeping: CacheBlock.keptEmpty, cpu)
     }
+    reclaim.passOnSlabs(cpu)
   }
 
   private func putBack(_ object: UInt, _ cache: Stable<CacheBlock>) {
@@ -100,8 +101,29 @@ extension Slab {
     let index = cache.value.layout.grid.object(at: object).index
     table[slab].value.setState(state.counting(state.count &- 1, slot: Int(index) &+ 1))
     cache.value.out &-= 1
-    if state.count == cache.value.layout.capacity { table.insert(slab, into: &cache.value.partial) }
-    if state.count == 1 { cache.value.empty &+= 1 }
+    move(slab, from: state.count, to: state.count &- 1, cache)
+  }
+
+  /// Moves a slab to the list that it belongs on, when so many of its objects are out. O(1).
+  private func move(_ slab: UInt32, from old: Int, to new: Int, _ cache: Stable<CacheBlock>) {
+    let capacity = cache.value.layout.capacity
+    guard old == 0 || old == capacity || new == 0 || new == capacity else { return }
+    if old == 0 {
+      table.remove(slab, from: &cache.value.vacant)
+      cache.value.empty &-= 1
+    } else if old == capacity {
+      table.remove(slab, from: &cache.value.full)
+    } else {
+      table.remove(slab, from: &cache.value.partial)
+    }
+    if new == 0 {
+      table.insert(slab, into: &cache.value.vacant)
+      cache.value.empty &+= 1
+    } else if new == capacity {
+      table.insert(slab, into: &cache.value.full)
+    } else {
+      table.insert(slab, into: &cache.value.partial)
+    }
   }
 
   /// Returns this CPU's magazines and every empty slab. O(caches + objects).
@@ -110,6 +132,7 @@ extension Slab {
       drain(number, downTo: 0, cpu)
       withLock(number, cpu) { cache in returnEmpty(cache, keeping: 0, cpu) }
     }
+    reclaim.passOnSlabs(cpu)
   }
 }
 
@@ -153,32 +176,46 @@ extension Slab {
   }
 
   private func add(_ slab: UInt32, _ cache: Stable<CacheBlock>) {
-    table.insert(slab, into: &cache.value.partial)
+    table.insert(slab, into: &cache.value.vacant)
     cache.value.slabs &+= 1
     cache.value.empty &+= 1
   }
 
-  /// Gives slabs of which nothing is out back to the frames.
+  /// Gives slabs of which nothing is out back to the frames. O(those).
   func returnEmpty(_ cache: Stable<CacheBlock>, keeping kept: Int, _ cpu: borrowing CPU) {
-    var slab = cache.value.partial
-    while cache.value.empty > kept && slab != 0 {
-      let next = table[slab].value.next
-      if table[slab].value.state.count == 0 {
-        table.remove(slab, from: &cache.value.partial)
-        cache.value.empty &-= 1
-        cache.value.slabs &-= 1
-        giveBack(slab, cpu)
-      }
-      slab = next
+    while cache.value.empty > kept {
+      cache.value.empty &-= 1
+      giveBack(firstOf: &cache.value.vacant, cache, cpu)
     }
   }
 
-  private func giveBack(_ slab: UInt32, _ cpu: borrowing CPU) {
+  /// Gives the slabs back of which only abandoned objects are out. O(slabs).
+  func returnAbandoned(_ cache: Stable<CacheBlock>, _ cpu: borrowing CPU) {
+    while cache.value.partial != 0 { giveBack(firstOf: &cache.value.partial, cache, cpu) }
+    while cache.value.full != 0 { giveBack(firstOf: &cache.value.full, cache, cpu) }
+  }
+
+  private func giveBack(firstOf list: inout UInt32, _ cache: Stable<CacheBlock>, _ cpu: borrowing CPU) {
+    let slab = list
+    table.remove(slab, from: &list)
+    cache.value.slabs &-= 1
     let state = table[slab].value.state
     for offset in 0..<(UInt32(1) &<< UInt32(state.order)) where offset != 0 {
       table[slab &+ offset].value.setState(FrameState(.tail, zone: state.zone))
     }
     cpu.count(.slabsReturned)
-    frames.giveBlock(slab, order: state.order, cpu)
+    if mayReturnAtOnce {
+      frames.giveBlock(slab, order: state.order, cpu)
+    } else {
+      reclaim.retire(slab: slab, order: state.order, cpu)
+    }
+  }
+
+  /// Whether no other CPU can be in the middle of a free.
+  private var mayReturnAtOnce: Bool {
+    #if Ablations
+    if Ablation.returnSlabAtOnce.isOn { return true }
+    #endif
+    return cpus.count == 1
   }
 }

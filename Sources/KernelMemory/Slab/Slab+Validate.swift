@@ -6,25 +6,42 @@ extension Slab {
   func validate() -> StaticString? {
     var problem: StaticString?
     for number in 0..<Self.capacity where problem == nil && caches[number].value.layout.stride != 0 {
-      problem = checkPartial(number) ?? checkMagazines(number)
+      problem = checkLists(number) ?? checkMagazines(number)
     }
     return problem ?? checkSlabs()
   }
 
-  /// The list of slabs with free objects.
-  private func checkPartial(_ number: Int) -> StaticString? {
+  private func checkLists(_ number: Int) -> StaticString? {
     let cache = caches[number]
-    var slab = cache.value.partial
-    var (previous, empty): (UInt32, Int) = (0, 0)
+    let capacity = cache.value.layout.capacity
+    var (empty, all) = (0, 0)
+    if let problem = checkList(cache.value.vacant, number, out: 0..<1, &empty) { return problem }
+    if let problem = checkList(cache.value.partial, number, out: 1..<capacity, &all) { return problem }
+    if let problem = checkList(cache.value.full, number, out: capacity..<capacity &+ 1, &all) {
+      return problem
+    }
+    guard empty == cache.value.empty else { return "a cache's count of empty slabs is wrong" }
+    return empty &+ all == cache.value.slabs ? nil : "a slab is on no list of its cache"
+  }
+
+  /// - Parameters:
+  ///   - first: the first slab.
+  ///   - number: the cache's.
+  ///   - out: how many objects of each slab are out.
+  ///   - count: grows by the slabs.
+  private func checkList(
+    _ first: UInt32, _ number: Int, out: Range<Int>, _ count: inout Int
+  ) -> StaticString? {
+    var (slab, previous): (UInt32, UInt32) = (first, 0)
     while slab != 0 {
       let state = table[slab].value.state
       guard state.kind == .slab, state.cache == number else { return "a cache's list has another's slab" }
       guard table[slab].value.previous == previous else { return "a slab's back link is wrong" }
-      guard state.count < cache.value.layout.capacity else { return "a slab on a list has no free object" }
-      if state.count == 0 { empty &+= 1 }
+      guard out.contains(state.count) else { return "a slab is on the wrong list of its cache" }
+      count &+= 1
       (previous, slab) = (slab, table[slab].value.next)
     }
-    return empty == cache.value.empty ? nil : "a cache's count of empty slabs is wrong"
+    return nil
   }
 
   private func checkMagazines(_ number: Int) -> StaticString? {
@@ -73,7 +90,7 @@ extension Slab {
       let sums = sums[number]
       if sums.slabs != cache.value.slabs { problem = "a slab is in no cache's count" }
       if sums.out != cache.value.out { problem = "a cache's objects disagree with its slabs' counts" }
-      if sums.live &+ cached(number) &+ cache.value.lost != sums.out { problem = "an object is nowhere" }
+      if sums.live &+ cached(number) &+ cache.value.abandoned != sums.out { problem = "an object is nowhere" }
     }
     return problem
   }

@@ -1,3 +1,4 @@
+internal import CMachine
 internal import Synchronization
 
 // Slab: kmalloc
@@ -23,10 +24,16 @@ internal import Synchronization
 // its slab. A magazine that is empty takes half of what it may hold from the slabs; one that is full
 // returns half. A slab of which nothing is out goes back to the frames, but for one a cache.
 //
+// A free looks at the slab before it knows that the object is live: a second free of an object may do so while the
+// first one's slab goes back, and its compare-and-swap must not find somebody else's memory. So, where there are
+// other CPUs, a slab's frames wait in the open batch of `Reclaim`, all of their bytes zero: until every CPU has
+// served a flush that was requested after the slab was taken down, which it does outside the package only, and has
+// so left what it was at.
+//
 // Invariants, checked by `validate()`:
 //   - an object is in exactly one of: its slab's chain, one magazine, somebody's hands;
 //   - its byte is not zero exactly where it is in somebody's hands;
-//   - a slab is on its cache's list exactly where not all of its objects are out.
+//   - a slab is on that list of its cache which says how much of it is out: nothing, some, all.
 
 @safe
 struct Slab {
@@ -43,6 +50,7 @@ struct Slab {
     let frames: Frames
     let table: FrameTable
     let tags: Tags
+    let reclaim: Reclaim
     let caches: Stable<CacheBlock>
     let locks: Stable<SpinLock>
     /// Of the caches.
@@ -58,14 +66,15 @@ struct Slab {
 
   /// `locks` and `generations` are cleared memory for `capacity` elements.
   init(
-    frames: Frames, tags: Tags, base: UInt, state: Stable<State>, caches: Stable<CacheBlock>,
+    frames: Frames, tags: Tags, reclaim: Reclaim, base: UInt, state: Stable<State>,
+    caches: Stable<CacheBlock>,
     locks: Stable<SpinLock>, generations: Stable<Atomic<UInt32>>, reports: Stable<SlabReports>,
     reportsLock: Stable<SpinLock>, hardening: SlabHardening
   ) {
     self.state = state
     unsafe state.pointer.initialize(
       to: State(
-        frames: frames, table: frames.table, tags: tags, caches: caches, locks: locks,
+        frames: frames, table: frames.table, tags: tags, reclaim: reclaim, caches: caches, locks: locks,
         generations: generations, reports: reports, reportsLock: reportsLock, base: base,
         hardening: hardening))
     unsafe reports.pointer.initialize(to: SlabReports())
@@ -80,6 +89,7 @@ struct Slab {
   @inline(__always) var frames: Frames { state.value.frames }
   @inline(__always) var table: FrameTable { state.value.table }
   @inline(__always) var tags: Tags { state.value.tags }
+  var reclaim: Reclaim { state.value.reclaim }
   @inline(__always) var caches: Stable<CacheBlock> { state.value.caches }
   var locks: Stable<SpinLock> { state.value.locks }
   var generations: Stable<Atomic<UInt32>> { state.value.generations }
@@ -108,13 +118,15 @@ extension Slab {
   @inline(__always)
   func next(after object: UInt, _ cache: Stable<CacheBlock>) -> UInt {
     let place = object &+ cache.value.link
-    return Stable<UInt>(bitPattern: place).value ^ cache.value.secret ^ (place & cache.value.hides)
+    let word = Stable<UInt>(bitPattern: place).value
+    return cache.value.hidesLinks ? cache.value.key.reveal(word, at: place) : word
   }
 
   @inline(__always)
   func setNext(_ next: UInt, after object: UInt, _ cache: Stable<CacheBlock>) {
     let place = object &+ cache.value.link
-    Stable<UInt>(bitPattern: place).value = next ^ cache.value.secret ^ (place & cache.value.hides)
+    Stable<UInt>(bitPattern: place).value =
+      cache.value.hidesLinks ? cache.value.key.hide(next, at: place) : next
   }
 
   /// The byte that says who owns an object.
@@ -189,7 +201,7 @@ extension Slab {
         return 0
       }
       let next = next(after: object, cache)
-      if cache.value.hides == 0 || mayHandOut(object, next, number, asked, tag, cpu) {
+      if !cache.value.hidesLinks || mayHandOut(object, next, number, asked, tag, cpu) {
         magazine.value.first = next
         handOut(object, magazine, tag)
         tags.add(.objects, tag, bytes, cpu)
@@ -227,11 +239,15 @@ extension Slab {
 
 extension Slab {
   /// Takes an object or a block back.
+  /// - Parameters:
+  ///   - object: its address.
+  ///   - only: who must be charged for it; nil for anybody. What is another's is `foreign`.
+  ///   - cpu: this CPU.
   /// - Returns: why not, with nothing changed.
-  func free(_ object: UInt, _ cpu: borrowing CPU) -> BadFree? {
+  func free(_ object: UInt, only wanted: Tag? = nil, _ cpu: borrowing CPU) -> BadFree? {
     let frame = FrameNumber(UInt64((object &- base) &>> pageShift))
     guard let state = table.metadata(of: frame)?.value.state else { return .foreign }
-    guard state.isOf(.slab) else { return freeBlock(object, cpu) }
+    guard state.isOf(.slab) else { return freeBlock(object, only: wanted, cpu) }
     let number = state.cache
     let cache = caches[number]
     let (index, isFirst) = cache.value.layout.grid.object(at: object)
@@ -240,8 +256,10 @@ extension Slab {
     }
     let word = cache.value.layout.grid.owner(index, object)
     let owner = word.value.load(ordering: .relaxed)
-    guard owner != 0, end(owner, word) else { return .alreadyFree }
+    guard owner != 0 else { return .alreadyFree }
     let tag = Tag(index: UInt16(owner) &- 1)
+    guard tag == wanted ?? tag else { return .foreign }
+    guard end(owner, word) else { return .alreadyFree }
     tags.remove(.objects, tag, UInt64(cache.value.layout.stride), cpu)
     if cache.value.padding != 0 && !mayTakeBack(object, number, tag, cpu) { return nil }
     let magazine = cpu.rooms.magazines[number]
@@ -255,7 +273,8 @@ extension Slab {
   /// Ends the life of an object. Of several that try, one succeeds.
   @inline(__always)
   func end(_ owner: UInt8, _ word: Stable<Atomic<UInt8>>) -> Bool {
-    updating(.end) {
+    cmachine_step(cmachine_step_object_found)
+    return updating(.end) {
       word.value.compareExchange(expected: owner, desired: 0, ordering: .acquiring).exchanged
     }
   }
@@ -270,17 +289,18 @@ extension Slab {
   }
 
   @inline(never)
-  private func freeBlock(_ address: UInt, _ cpu: borrowing CPU) -> BadFree? {
+  private func freeBlock(_ address: UInt, only wanted: Tag?, _ cpu: borrowing CPU) -> BadFree? {
     let frame = UInt32(truncatingIfNeeded: (address &- base) &>> pageShift)
     let head = frames.head(around: frame)
     let state = table[head].value.state
     switch state.kind {
     case .large: break
-    case .free, .idle: return .alreadyFree
+    case .free, .idle, .retired: return .alreadyFree
     default: return .foreign
     }
     guard head == frame, (address &- base) & UInt(table.pageSize.offsetMask) == 0 else { return .interior }
     let tag = Tag(index: UInt16(truncatingIfNeeded: table[head].value.next))
+    guard tag == wanted ?? tag else { return .foreign }
     let idle = state.becoming(.idle, order: state.order)
     guard table[head].value.move(from: state, to: idle) else { return .alreadyFree }
     tags.remove(.objects, tag, 1 &<< UInt64(UInt(state.order) &+ pageShift), cpu)
@@ -299,25 +319,8 @@ extension Slab {
     if state.kind == .slab { return problem(inside: address, caches[state.cache]) }
     return switch table[frames.head(around: frame)].value.state.kind {
     case .large: .interior
-    case .free, .idle: .alreadyFree
+    case .free, .idle, .retired: .alreadyFree
     default: .foreign
     }
-  }
-
-  /// The bytes at an address that are its owner's, if it is the first of a live object or block. O(1).
-  func size(of address: UInt) -> UInt? {
-    let offset = address &- base
-    guard let metadata = table.metadata(of: FrameNumber(UInt64(offset &>> pageShift))) else { return nil }
-    let state = metadata.value.state
-    if state.kind == .large {
-      return offset & UInt(table.pageSize.offsetMask) == 0 ? 1 &<< (UInt(state.order) &+ pageShift) : nil
-    }
-    guard state.kind == .slab else { return nil }
-    let cache = caches[state.cache]
-    let (index, isFirst) = cache.value.layout.grid.object(at: address)
-    guard isFirst, index < UInt(cache.value.layout.capacity),
-      owner(of: address, cache).value.load(ordering: .relaxed) != 0
-    else { return nil }
-    return cache.value.padding == 0 ? cache.value.objectSize : notedSize(of: address, cache)
   }
 }

@@ -21,6 +21,8 @@ public struct SlabCacheUsage: Equatable, Sendable {
   public let objects: Int
   /// The most objects that were out of their slabs at once, in magazines or in use.
   public let peakObjects: Int
+  /// Given up because they, or the links to them, were found damaged; they go with their cache.
+  public let abandonedObjects: Int
   public let slabs: Int
   /// In all slabs.
   public let frames: PageCount
@@ -39,6 +41,11 @@ extension Slab {
 
   /// Starts a cache, while nobody knows its number.
   func setUp(_ number: Int, _ block: CacheBlock) {
+    var block = block
+    if block.hidesLinks {
+      let generation = generations[number].value.load(ordering: .relaxed)
+      block.key = LinkKey(secret: hardening.secret, cache: number, generation: generation)
+    }
     unsafe caches[number].pointer.initialize(to: block)
     for cpu in 0..<cpus.count { unsafe magazine(cpu, number).pointer.initialize(to: Magazine(block)) }
   }
@@ -61,13 +68,14 @@ extension Slab {
     return nil
   }
 
-  /// Ends a cache that has no objects but those that were lost.
+  /// Ends a cache none of whose objects is out but those that were abandoned.
   /// - Returns: false where objects are out, or the cache has ended before.
   func endCache(_ cache: SlabCache, _ cpu: borrowing CPU) -> Bool {
     let number = Int(cache.number)
     return withLock(number, cpu) { block in
-      guard contains(cache), block.value.out == 0 else { return false }
+      guard contains(cache), block.value.out == block.value.abandoned else { return false }
       returnEmpty(block, keeping: 0, cpu)
+      returnAbandoned(block, cpu)
       setUp(number, CacheBlock(SlabLayout(), .none))
       generations[number].value.store(cache.generation &+ 3, ordering: .releasing)
       return true
@@ -78,8 +86,8 @@ extension Slab {
     let cached = cached(number)
     return withLock(number, cpu) { cache in
       SlabCacheUsage(
-        objects: max(0, cache.value.out &- cached &- cache.value.lost), peakObjects: cache.value.peak,
-        slabs: cache.value.slabs,
+        objects: max(0, cache.value.out &- cached &- cache.value.abandoned), peakObjects: cache.value.peak,
+        abandonedObjects: cache.value.abandoned, slabs: cache.value.slabs,
         frames: PageCount(UInt64(cache.value.slabs) &<< UInt64(cache.value.layout.order)))
     }
   }

@@ -2,8 +2,9 @@
 @frozen
 public enum SlabHardening: Sendable {
   case none
-  /// The words that link free objects are hidden by a secret, and checked before they are followed.
-  /// - Parameter secret: a random number of this boot.
+  /// The words that link free objects are hidden by a secret, checked before they are followed, and wiped before
+  /// an object is handed out.
+  /// - Parameter secret: a random number of this boot. Each cache derives its own from it.
   case hardened(secret: UInt64)
   /// As hardened; and behind each object of a slab lie at least eight bytes that must not change, and a free
   /// object is filled with a pattern that must not change either. Blocks of whole frames are not watched.
@@ -23,9 +24,8 @@ public enum SlabHardening: Sendable {
     return 0
   }
 
-  /// All ones where links are hidden.
-  var mask: UInt {
-    if case .none = self { return 0 }
-    return .max
+  var hidesLinks: Bool {
+    if case .none = self { return false }
+    return true
   }
 }

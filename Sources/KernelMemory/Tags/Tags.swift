@@ -39,6 +39,11 @@ struct Tags {
       count = 1
     }
 
+    /// As below. The literal may be a single scalar, which has no address.
+    init(_ name: StaticString) {
+      self = name.withUTF8Buffer { utf8 in unsafe Name(utf8) }
+    }
+
     /// Copies a name, cut before the character that does not fit; bytes that would break a column of a report
     /// become "_". Without a byte it is "-", so that a report has its column.
     init(_ utf8: UnsafeBufferPointer<UInt8>) {
@@ -124,13 +129,12 @@ struct Tags {
   var count: Int { state.value.count.load(ordering: .acquiring) }
 
   /// Adds a tag. Names need not differ.
-  func make(_ utf8: UnsafeBufferPointer<UInt8>, _ cpu: borrowing CPU) throws(MemoryError) -> Tag {
-    try state.value.lock.value.with(.tags, cpu) { () throws(MemoryError) in unsafe try add(utf8) }
+  func make(_ name: Name, _ cpu: borrowing CPU) throws(MemoryError) -> Tag {
+    try state.value.lock.value.with(.tags, cpu) { () throws(MemoryError) in try add(name) }
   }
 
-  private func add(_ utf8: UnsafeBufferPointer<UInt8>) throws(MemoryError) -> Tag {
+  private func add(_ name: Name) throws(MemoryError) -> Tag {
     guard count < Self.capacity else { throw .tagsExhausted(limit: Self.capacity) }
-    let name = unsafe Name(utf8)
     let index = count
     state.value.names[index].value = name
     setCredit(Tag(index: UInt16(index)), 0)

@@ -5,7 +5,7 @@ extension MemoryManager {
     guard let found = candidate(startingAt: address), found.life == life,
       reclaim.drop(found.descriptor, in: life)
     else { return }
-    cpus.with { cpu in cpu.count(.freesDeferred) }
+    cpus.count(.freesDeferred)
   }
 
   /// Frees what NMIs have dropped. O(those).

@@ -54,6 +54,11 @@ extension MemoryManager {
   /// The generation of the live area that begins at an address; zero, which none has, where there is none.
   func life(of address: VirtualAddress) -> UInt64 { candidate(startingAt: address)?.life ?? 0 }
 
+  /// The descriptor of the live area of `vmalloc` that begins at an address, and its generation.
+  func liveArea(startingAt address: VirtualAddress) -> (area: Stable<AreaDescriptor>, life: UInt64)? {
+    candidate(startingAt: address).map { ($0.descriptor, $0.life) }
+  }
+
   /// Frees what `vmalloc` returned; nil is ignored. Allocates nothing. Legal in any context but an NMI. In
   /// lazy and warm mode it never waits for another CPU, and is O(1): more than 64 pages are left to purge
   /// steps. In strict mode it is O(pages), and with interrupts on it returns when every CPU has flushed,
@@ -201,11 +206,9 @@ extension MemoryManager {
   private func reuseMapped(_ request: Areas.Request, _ byteCount: Int) -> PageNumber? {
     guard reclaim.mode == .warm else { return nil }
     var isStrange = false
-    let first: PageNumber? = cpus.with { cpu in
+    let first: PageNumber? = cpus.attempt(otherwise: nil) { cpu in
       // Where the quota refuses it, what is parked stays so, and the next way reports it.
-      guard !cpu.isNested,
-        tags.charge(.areas, request.traits.tag, bytes(request.pages.rawValue), cpu)
-      else { return nil }
+      guard tags.charge(.areas, request.traits.tag, bytes(request.pages.rawValue), cpu) else { return nil }
       guard let area = reclaim.reuseMapped(request.pages.rawValue, request.traits, cpu) else {
         undo(request, cpu)
         return nil

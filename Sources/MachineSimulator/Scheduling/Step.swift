@@ -23,6 +23,7 @@ public struct Step: Hashable, Sendable {
   public static let rangeFreed = Step(cmachine_step_range_freed)
   public static let areaFound = Step(cmachine_step_area_found)
   public static let entryFound = Step(cmachine_step_entry_found)
+  public static let objectFound = Step(cmachine_step_object_found)
   /// Before a simulated load, store or fetch.
   public static let access = Step(number: 32)
   /// Before the first instruction.
@@ -44,7 +45,7 @@ extension Step: CustomStringConvertible {
   private static let names = [
     "interrupts enabled", "lock wanted", "lock waiting", "lock released", "entries written",
     "entries cleared", "flush requested", "flush begun", "flush confirmed", "flush waiting",
-    "frames freed", "range freed", "area found", "entry found",
+    "frames freed", "range freed", "area found", "entry found", "object found",
   ]
   private static let ownNames = ["access", "start", "idle", "interrupt"]
 

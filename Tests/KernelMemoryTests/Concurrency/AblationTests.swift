@@ -33,6 +33,10 @@ import Testing
       Finder(name: "otherProtection", play: try Scenarios.otherProtection(.warm), points: .order)
     case .forgetToClear:
       Finder(name: "clearedAfterDirty", play: try Scenarios.clearedAfterDirty(.warm), points: .order)
+    case .returnSlabAtOnce:
+      Finder(
+        name: "freeAcrossReturnOfSlab", play: try Scenarios.freeAcrossReturnOfSlab(.none),
+        points: StepSet(.objectFound))
     case .mapGuard: Finder(name: "guards", play: try Scenarios.guards(.strict), points: .order)
     }
   }

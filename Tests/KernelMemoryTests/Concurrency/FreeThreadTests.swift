@@ -43,7 +43,7 @@ import Testing
       switch random.below(8) {
       case 0..<5: try allocateAndHandOver()
       case 5: try useFrames()
-      case 6: lookUp()
+      case 6: try lookUp()
       default:
         manager.purge(budget: 1 + Int(random.below(100)))
         if random.oneIn(8) { try manager.flushRetired() }
@@ -98,7 +98,7 @@ import Testing
       try manager.freeFrames(frame, order: order)
     }
 
-    private mutating func lookUp() {
+    private mutating func lookUp() throws {
       let page = TestMachine.vmallocStart.rawValue + random.below(400)
       let address = PageNumber(page).address(.size4K)
       _ = manager.area(containing: address)
@@ -106,7 +106,7 @@ import Testing
       _ = manager.usage(of: tag)
       _ = manager.counters
       _ = manager.usage(of: .dma)
-      if random.oneIn(8) { manager.forEachArea { _ in } }
+      if random.oneIn(8) { try manager.forEachArea { _ in } }
     }
   }
 

@@ -60,8 +60,12 @@ extension Report {
   }
 
   private func writeRows(of manager: MemoryManager, to sink: inout some TextSink) {
-    manager.forEachArea { area in
-      if area.areas != job.options.machineAreas { manager.writeVmallocInfo(of: area, to: &sink) }
+    do throws(MemoryError) {
+      try manager.forEachArea { area in
+        if area.areas != job.options.machineAreas { manager.writeVmallocInfo(of: area, to: &sink) }
+      }
+    } catch {
+      sink.write(error)
     }
   }
 }

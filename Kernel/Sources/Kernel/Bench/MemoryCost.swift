@@ -83,7 +83,7 @@ struct MemoryCost {
     for index in 0..<count { try live.allocate(index, byteCount: 4096) }
     var lowest = UInt64.max
     var highest: UInt64 = 0
-    manager.forEachArea { area in
+    try manager.forEachArea { area in
       guard area.pages.count.rawValue == 1 else { return }
       lowest = min(lowest, area.pages.first.rawValue)
       highest = max(highest, area.guardRange.end.rawValue)
