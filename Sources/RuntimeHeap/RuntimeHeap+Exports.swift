@@ -15,15 +15,20 @@ extension RuntimeHeap {
   /// - Parameters:
   ///   - manager: whose kmalloc serves it.
   ///   - window: see `init`.
+  ///   - mayWait: see `init`: only if no object is ever allocated or copied under a lock that a CPU with interrupts
+  ///     off may wait for.
+  ///   - exhaustion: what happens when there is no memory for an object.
   /// - Throws: see `RuntimeHeapError`.
-  public static func start(on manager: MemoryManager, window: LinearMap) throws(RuntimeHeapError) {
+  public static func start(
+    on manager: MemoryManager, window: LinearMap, mayWait: Bool = false, exhaustion: Exhaustion = .stop
+  ) throws(RuntimeHeapError) {
     guard unsafe started == nil else { throw .alreadyStarted }
-    let heap = try RuntimeHeap(on: manager, window: window)
+    let heap = try RuntimeHeap(on: manager, window: window, mayWait: mayWait, exhaustion: exhaustion)
     unsafe started = heap
   }
 }
 
-/// `posix_memalign`.
+/// `posix_memalign`. Where there is no memory, the machine ends, unless `start` was told to refuse.
 @c(runtime_heap_allocate)
 @unsafe
 public func runtimeHeapAllocate(
@@ -32,12 +37,15 @@ public func runtimeHeapAllocate(
   guard let heap = RuntimeHeap.current else {
     return RuntimeHeap.Failure.outOfMemory.rawValue
   }
-  do throws(RuntimeHeap.Failure) {
-    unsafe result.pointee = try heap.allocate(
-      Int(bitPattern: byteCount), alignment: Int(bitPattern: alignment))
+  do throws(MemoryError) {
+    unsafe result.pointee = try heap.allocate(bytes: byteCount, alignment: alignment)
     return 0
   } catch {
-    return error.rawValue
+    let failure = RuntimeHeap.Failure(error)
+    if failure != .badAlignment, case .stop = heap.exhaustion {
+      heap.stop(error, byteCount, alignment: alignment)
+    }
+    return failure.rawValue
   }
 }
 
@@ -62,6 +70,8 @@ extension RuntimeHeap {
     switch error {
     case .badFree(.alreadyFree): stop("the Swift runtime's heap: free of memory that is free already")
     case .badFree(.interior): stop("the Swift runtime's heap: free of an address inside an object")
+    case .wrongContext:
+      stop("the Swift runtime's heap: free in an NMI that has interrupted the memory manager")
     default: stop("the Swift runtime's heap: free of an address that is none of its objects")
     }
   }

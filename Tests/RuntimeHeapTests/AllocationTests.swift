@@ -16,12 +16,13 @@ import Testing
   /// Every alignment, with sizes around the borders of kmalloc's classes and orders: the address has it,
   /// lies in the window, and is that of memory which is large enough and nobody else's.
   @Test(arguments: [SlabHardening.none, .hardened(secret: 7), .checked(secret: 7)])
-  func everyAlignmentUpToAPageIsKept(_ hardening: SlabHardening) throws {
+  func everyAlignmentUpToTheLargestBlockIsKept(_ hardening: SlabHardening) throws {
     let machine = try HeapMachine(hardening: hardening)
     let heap = try RuntimeHeap(on: machine.manager, window: machine.window)
-    for shift in 3...12 {
+    for shift in 3...22 {
       let alignment = 1 << shift
-      for power in 0...15 {
+      try heap.deallocate(try heap.allocate(1, alignment: alignment))
+      for power in shift > 14 ? 15...15 : 0...15 {
         for byteCount in max(0, (1 << power) - 1)...(1 << power) + 1 {
           let pointer = try heap.allocate(byteCount, alignment: alignment)
           let again = try heap.allocate(byteCount, alignment: alignment)
@@ -49,9 +50,11 @@ import Testing
     for alignment in [0, 1, 2, 4, 12, 24, -8, 4097] {
       #expect(failure(heap, 64, alignment: alignment) == .badAlignment)
     }
-    for alignment in [8192, 1 << 20, Int.min] {
+    for alignment in [8 << 20, Int.min] {
       #expect(failure(heap, 64, alignment: alignment) == .outOfMemory)
     }
+    #expect(failure(heap, (4 << 20) - 1, alignment: 4 << 20) == nil)
+    #expect(failure(heap, (4 << 20) + 1, alignment: 1 << 20) == .outOfMemory)
     for byteCount in [(4 << 20) + 1, 1 << 31, Int.max, -1, Int.min] {
       #expect(failure(heap, byteCount, alignment: 16) == .outOfMemory)
     }
@@ -113,5 +116,39 @@ import Testing
     for pointer in pointers { try heap.deallocate(pointer) }
     #expect(heap.usage.liveObjects == 0 && heap.usage.liveBytes == 0)
     #expect(failure(heap, 1 << 20, alignment: 4096) == nil)
+  }
+
+  /// What kmalloc has given to others is not the heap's to free, though it lies in the window as well.
+  @Test(arguments: [64, 4_096, 65_536]) func anObjectOfAnotherTagIsRefused(byteCount: Int) throws {
+    let machine = try HeapMachine()
+    let heap = try RuntimeHeap(on: machine.manager, window: machine.window)
+    var options = KmallocOptions()
+    for tag in [KernelMemory.Tag.untagged, try machine.manager.makeTag(named: "driver")] {
+      options.tag = tag
+      let linear = try machine.manager.kmalloc(byteCount, options)
+      let base = UInt(machine.simulated.linearMap.base.rawValue)
+      let pointer = UnsafeMutableRawPointer(
+        bitPattern: UInt(bitPattern: linear) - base + UInt(machine.window.base.rawValue))
+      #expect(throws: MemoryError.badFree(.foreign)) { try heap.deallocate(pointer) }
+      #expect(machine.manager.usage(of: tag).objectsFreed == 0)
+      try machine.manager.kfree(linear)
+    }
+    #expect(machine.manager.validate() == nil)
+  }
+
+  /// A Swift allocation may be under a lock for which another CPU spins: unless it is said that it is not, none is
+  /// waited for.
+  @Test(arguments: [false, true]) func noCPUIsWaitedForUnlessThatIsChosen(mayWait: Bool) throws {
+    let machine = try HeapMachine(bytes: 8 << 20, cpuCount: 2)
+    let heap =
+      mayWait
+      ? try RuntimeHeap(on: machine.manager, window: machine.window, mayWait: true)
+      : try RuntimeHeap(on: machine.manager, window: machine.window)
+    var pointers: [UnsafeMutableRawPointer] = []
+    #expect(throws: RuntimeHeap.Failure.outOfMemory) {
+      while true { pointers.append(try heap.allocate(4_096, alignment: 16)) }
+    }
+    #expect((machine.manager.counters[.notifications] > 0) == mayWait)
+    for pointer in pointers { try heap.deallocate(pointer) }
   }
 }
