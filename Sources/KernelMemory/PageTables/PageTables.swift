@@ -39,7 +39,7 @@ struct PageTables {
   }
 
   @inline(__always)
-  private func walker(hasGigabyteLeaves: Bool) -> Walker<X86_64Format> {
+  func walker(hasGigabyteLeaves: Bool) -> Walker<X86_64Format> {
     Walker(
       format: X86_64Format(largestLeafLevel: hasGigabyteLeaves ? 2 : 1), root: root, table: table)
   }
@@ -290,12 +290,6 @@ struct PageTables {
   func adoptAll() {
     switch choice {
     case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).adoptAll()
-    }
-  }
-
-  func validate(areas: (PageRange) -> Int) -> StaticString? {
-    switch choice {
-    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).validate(areas: areas)
     }
   }
 }

@@ -141,50 +141,6 @@ struct Reclaim {
   func slot(_ cpu: borrowing CPU) -> Stable<Slot> { cpu.rooms.value.reclaim }
 }
 
-// MARK: - The bound
-
-extension Reclaim {
-  /// Whether this CPU may have so many pages freed and not flushed; takes what is missing from what no CPU has.
-  @inline(__always)
-  func isWithinBound(_ pages: UInt64, _ cpu: borrowing CPU) -> Bool {
-    pages <= slot(cpu).value.limit || raiseLimit(to: pages, cpu)
-  }
-
-  /// In pieces of at least this many pages, so that CPUs seldom meet there.
-  private static var piece: UInt64 { 256 }
-
-  @inline(never)
-  private func raiseLimit(to pages: UInt64, _ cpu: borrowing CPU) -> Bool {
-    let slot = slot(cpu)
-    let missing = max(pages &- slot.value.limit, Self.piece)
-    var spare = state.value.spare.load(ordering: .relaxed)
-    while spare >= missing {
-      let (exchanged, original) = updating(.shared) {
-        state.value.spare.compareExchange(
-          expected: spare, desired: spare &- missing, ordering: .relaxed)
-      }
-      if exchanged {
-        slot.value.limit &+= missing
-        return true
-      }
-      spare = original
-    }
-    return false
-  }
-
-  /// Gives back what this CPU has taken of the common half, when it holds little.
-  func lowerLimit(_ cpu: borrowing CPU) {
-    let slot = slot(cpu)
-    let share = state.value.share
-    guard slot.value.limit > share, openBatch(cpu).value.pages &+ slot.value.queuedPages <= share else {
-      return
-    }
-    let surplus = slot.value.limit &- share
-    slot.value.limit = share
-    _ = updating(.shared) { state.value.spare.wrappingAdd(surplus, ordering: .relaxed) }
-  }
-}
-
 // MARK: - Freeing
 
 extension Reclaim {
@@ -344,68 +300,6 @@ extension Reclaim {
   func queue(_ area: UInt32, _ cpu: borrowing CPU) {
     slot(cpu).value.queued.push(area, pool)
     slot(cpu).value.queuedPages &+= pool[area].value.span
-  }
-
-  /// Clears the next pages of a retired area, and then lets go of its tables; the last step puts it into the open batch.
-  /// - Parameters:
-  ///   - area: the number of its descriptor.
-  ///   - limit: of work, as `Walker.detach` counts it.
-  ///   - cpu: this CPU.
-  /// - Returns: how much work that was, and whether it was the last step.
-  @discardableResult
-  @inline(never)
-  func clear(
-    _ area: UInt32, limit: Int = .max, _ cpu: borrowing CPU
-  ) -> (work: Int, isDone: Bool) {
-    let descriptor = pool[area]
-    let done = descriptor.value.progress
-    let total = descriptor.value.pageCount
-    var work = 0
-    if done < total {
-      let pages = PageRange(
-        unchecked: PageNumber(descriptor.value.first &+ done), count: PageCount(total &- done))
-      let isCached = descriptor.value.traits.cache == .writeBack
-      // To clean a page is as much work as a page of a purge step, and `detach` counts 32 pages as one.
-      let detached = tables.detach(pages, limit: isCached ? limit : max(limit / 32, 1))
-      cmachine_step(cmachine_step_entries_cleared)
-      cpu.count(.entriesCleared, detached.entries)
-      if !isCached { clean(detached.frames) }
-      let count = detached.pages
-      work = isCached ? detached.work : detached.work &+ Int(truncatingIfNeeded: count)
-      add(detached, PageRange(unchecked: pages.first, count: PageCount(count)), cpu)
-      descriptor.value.progress = done &+ count
-      guard done &+ count == total else { return (work, false) }
-    }
-    if mode != .strict && canBeKept(area) {
-      rememberFirstEntry(area)
-    } else {
-      work &+= unpinStep(area, limit: limit &- work, cpu)
-      guard descriptor.value.state == .unpinned else { return (work, false) }
-    }
-    retireAddresses(area, cpu)
-    return (work, true)
-  }
-
-  /// Lets go of the tables of an area that is cleared: `progress` counts on over its pages. Of the last of them the state
-  /// says that none is left.
-  /// - Returns: how much work that was.
-  private func unpinStep(_ area: UInt32, limit: Int, _ cpu: borrowing CPU) -> Int {
-    let descriptor = pool[area]
-    let total = descriptor.value.pageCount
-    let span = UInt64(1) &<< UInt64(truncatingIfNeeded: tables.areaLeafOrder)
-    let steps = UInt64(truncatingIfNeeded: Self.share(of: limit, Self.unpinCost))
-    let first = descriptor.value.first &+ (descriptor.value.progress &- total)
-    let end = descriptor.value.first &+ total
-    // Whole tables, so that each is let go of once.
-    let next = steps > total ? end : min(end, first & ~(span &- 1) &+ steps &* span)
-    guard next > first else { return 0 }
-    let pages = PageRange(unchecked: PageNumber(first), count: PageCount(next &- first))
-    tables.locked(cpu) {
-      tables.unpin(pages, emptied: &slot(cpu).value.emptied)
-      descriptor.value.progress = total &+ (next &- descriptor.value.first)
-      if next == end { descriptor.value.setState(.unpinned) }
-    }
-    return Self.unpinCost &* (1 &+ Int(truncatingIfNeeded: (next &- first) / span))
   }
 
   /// As `clear`, for an area of at most 64 pages, nothing of which is cleared yet.

@@ -33,7 +33,8 @@ struct Spread {
 extension Report {
   var spread: Spread {
     var spread = Spread()
-    replay.manager.forEachArea { area in
+    // An NMI is told nothing.
+    try? replay.manager.forEachArea { area in
       if area.areas != options.machineAreas { spread.add(area) }
     }
     return spread
