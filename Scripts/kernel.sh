@@ -11,6 +11,8 @@
 # a success and keeps the others: 35 the job found something wrong, 37 an unexpected exception, 39 a panic,
 # 41 bad input.
 #
+# With VMALLOC_CONFIGURATION=debug all three are about an unoptimised kernel, which has the core's assertions in it.
+#
 # With VMALLOC_CONTENTION=1 all three are about another kernel, in a folder of its own, which pauses in locks
 # and counts updates (Sources/CMachine/include/CMachine.h): for Scripts/bench.sh, and of no other use.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -19,6 +21,7 @@ triple=x86_64-unknown-none-elf
 toolset=toolset-x86_64.json
 linker_script=x86_64.ld
 scratch=${VMALLOC_KERNEL_SCRATCH:-.build-kernel}
+configuration=${VMALLOC_CONFIGURATION:-release}
 defines=()
 if [ -n "${VMALLOC_CONTENTION:-}" ]; then
   scratch=$scratch-contention
@@ -28,7 +31,7 @@ product=Kernel
 success=33
 
 # Of the folder Kernel, where the build runs: the linker looks for its script from there.
-image() { printf '%s\n' "$PWD/Kernel/$scratch/$triple/release/$product"; }
+image() { printf '%s\n' "$PWD/Kernel/$scratch/$triple/$configuration/$product"; }
 
 # SwiftPM tracks neither the toolset nor the linker script: when one changes, what was built with it
 # goes away.
@@ -49,7 +52,7 @@ unicode_tables() {
 build() {
   cd Kernel
   remove_stale
-  VMALLOC_BARE_METAL=1 swift_build -c release --build-system native --triple "$triple" \
+  VMALLOC_BARE_METAL=1 swift_build -c "$configuration" --build-system native --triple "$triple" \
     --omit-frame-pointers --toolset "$toolset" --scratch-path "$scratch" --product "$product" \
     "${defines[@]}" -Xlinker "$(unicode_tables)"
 }

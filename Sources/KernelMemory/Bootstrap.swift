@@ -77,7 +77,8 @@ extension Bootstrap {
       cpus: cpus, pageSize: table.pageSize, state: try carve(1), names: try carve(Tags.capacity),
       shared: try carve(Tags.capacity), lock: try carve(1))
     let frames = Frames(
-      table: table, cpus: cpus, state: try carve(1), caches: try carve(count * ZoneKind.count),
+      table: table, cpus: cpus, state: try carve(Frames.byteCount),
+      caches: try carve(count * ZoneKind.count),
       cleared: try carve(count * ZoneKind.count),
       blocks: try carve(count * ZoneKind.count * BlockCaches.count), locks: try carve(ZoneKind.count))
     let chunks = DescriptorPool.chunks(forFrames: allocatableFrames())

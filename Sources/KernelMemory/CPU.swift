@@ -74,6 +74,7 @@ struct CPUBlock: ~Copyable {
     let waits: Atomic<UInt64>
   }
 
+  // Without setters: that of a stored array of atomics stops the compiler in debug builds for bare metal.
   let progress: CPUProgress
   let counters: CounterBlock
   let locks: Locks

@@ -58,7 +58,7 @@ extension Frames {
   @inline(__always)
   private func list(order: Int, _ zone: ZoneKind, _ cpu: borrowing CPU) -> Stable<FrameCache> {
     var zone = Int(zone.rawValue)
-    while zone > 0, state.value.zones[zone].managed == 0 { zone &-= 1 }
+    while zone > 0, buddyLists(zone).value.managed == 0 { zone &-= 1 }
     return order == 0 ? cpu.rooms.value.frames[zone] : blocks(cpu, zone, order)
   }
 

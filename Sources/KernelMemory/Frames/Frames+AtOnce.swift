@@ -11,7 +11,7 @@ extension Frames {
   /// Tells every CPU which zone its usual lists are of: the highest that has memory.
   func chooseUsualZone() {
     var zone = ZoneKind.count &- 1
-    while zone > 0 && state.value.zones[zone].managed == 0 { zone &-= 1 }
+    while zone > 0 && buddyLists(zone).value.managed == 0 { zone &-= 1 }
     for cpu in 0..<cpus.count {
       for order in 0...BlockCaches.largestUsual {
         cpus.rooms(cpu).value.usual[order] =

@@ -25,8 +25,8 @@ extension Frames {
       for offset in 0..<size {
         table[UInt32(frame &+ offset)].value.setState(FrameState(.tail, zone: zone))
       }
-      state.value.zones[zone].managed &+= size
-      state.value.zones[zone].put(UInt32(frame), order: order, zone: zone, table)
+      buddyLists(zone).value.managed &+= size
+      buddyLists(zone).value.put(UInt32(frame), order: order, zone: zone, table)
       frame &+= size
     }
   }
@@ -37,7 +37,7 @@ extension Frames {
     for frame in run.first.rawValue..<run.end.rawValue {
       let zone = zone(of: frame)
       table[UInt32(frame)].value.setState(FrameState(.metadata, zone: zone))
-      state.value.zones[zone].managed &+= 1
+      buddyLists(zone).value.managed &+= 1
     }
   }
 

@@ -20,12 +20,12 @@ extension Frames {
   private func checkLists(of zone: Int) -> StaticString? {
     var free: UInt64 = 0
     for order in 0...Zone.maxOrder {
-      let head = state.value.zones[zone].heads[order]
+      let head = buddyLists(zone).value.heads[order]
       if let problem = checkList(head, order: order, zone: zone, counting: &free) { return problem }
-      let isMarked = state.value.zones[zone].nonEmptyOrders & (1 &<< UInt32(order)) != 0
+      let isMarked = buddyLists(zone).value.nonEmptyOrders & (1 &<< UInt32(order)) != 0
       if (head != 0) != isMarked { return "an order's mark disagrees with its list" }
     }
-    return free == state.value.zones[zone].free ? nil : "a zone's free count disagrees with its lists"
+    return free == buddyLists(zone).value.free ? nil : "a zone's free count disagrees with its lists"
   }
 
   private func checkList(

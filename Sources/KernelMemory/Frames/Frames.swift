@@ -28,21 +28,25 @@ struct Frames {
     let blocks: Stable<FrameCache>
     /// One for each zone.
     let locks: Stable<SpinLock>
-    var zones = InlineArray<3, Zone> { _ in Zone() }
     /// Frames of RAM that the linear map or the metadata cannot reach.
     var refused: UInt64 = 0
   }
 
   let state: Stable<State>
 
-  /// `caches`, `cleared`, `blocks` and `locks` are zero memory: lists for each CPU and zone, and a lock for each
-  /// zone.
+  /// Of the state and the zones behind it.
+  static var byteCount: Int {
+    MemoryLayout<State>.stride &+ ZoneKind.count &* MemoryLayout<Zone>.stride
+  }
+
+  /// All are zero memory: `state` of `byteCount` bytes, `caches`, `cleared` and `blocks` lists for each CPU and zone,
+  /// `locks` a lock for each zone.
   init(
-    table: FrameTable, cpus: CPUs, state: Stable<State>, caches: Stable<FrameCache>,
+    table: FrameTable, cpus: CPUs, state: Stable<UInt8>, caches: Stable<FrameCache>,
     cleared: Stable<FrameCache>, blocks: Stable<FrameCache>, locks: Stable<SpinLock>
   ) {
-    self.state = state
-    unsafe state.pointer.initialize(
+    self.state = Stable(bitPattern: state.address)
+    unsafe self.state.pointer.initialize(
       to: State(
         table: table, cpus: cpus, caches: caches, cleared: cleared, blocks: blocks, locks: locks))
     for cpu in 0..<cpus.count {
@@ -61,16 +65,23 @@ struct Frames {
   var table: FrameTable { state.value.table }
   var cpus: CPUs { state.value.cpus }
 
+  /// The buddy lists of a zone, behind the state: no load away, and no stored array of atomics, whose setter
+  /// stops the compiler in debug builds for bare metal.
+  @inline(__always)
+  func buddyLists(_ zone: Int) -> Stable<Zone> {
+    Stable<Zone>(bitPattern: state.address &+ UInt(MemoryLayout<State>.stride))[zone]
+  }
+
   /// Works on the buddy lists of a zone, alone.
   @inline(__always)
   func withZone<Result: ~Copyable>(
     _ zone: Int, _ cpu: borrowing CPU, _ body: (inout Zone) -> Result
   ) -> Result {
-    state.value.locks[zone].value.with(.zone, cpu) { body(&state.value.zones[zone]) }
+    state.value.locks[zone].value.with(.zone, cpu) { body(&buddyLists(zone).value) }
   }
 
   /// Whether the buddy lists of a zone had a block a moment ago.
-  func hasFree(_ zone: Int) -> Bool { state.value.zones[zone].free > 0 }
+  func hasFree(_ zone: Int) -> Bool { buddyLists(zone).value.free > 0 }
 
   func cache(_ cpu: Int, _ zone: Int) -> Stable<FrameCache> {
     state.value.caches[cpu &* ZoneKind.count &+ zone]
@@ -324,7 +335,7 @@ extension Frames {
   /// All frames that this package manages.
   var managed: PageCount {
     var sum: UInt64 = 0
-    for zone in 0..<ZoneKind.count { sum &+= state.value.zones[zone].managed }
+    for zone in 0..<ZoneKind.count { sum &+= buddyLists(zone).value.managed }
     return PageCount(sum)
   }
 

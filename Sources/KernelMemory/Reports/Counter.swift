@@ -75,7 +75,7 @@ public struct LockUsage: Equatable, Sendable {
 
 /// One CPU's counters. Written by that CPU alone, with interrupts off; read by any.
 struct CounterBlock: ~Copyable {
-  private var values: InlineArray<48, Atomic<UInt64>>
+  private let values: InlineArray<48, Atomic<UInt64>>
 
   @inline(__always)
   borrowing func add(_ amount: UInt64, to counter: Counter) {
