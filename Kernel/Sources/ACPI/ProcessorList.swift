@@ -24,7 +24,7 @@ public struct ProcessorList {
 
   private var ids = InlineArray<255, UInt8>(repeating: 0)
   public private(set) var count = 0
-  /// CPUs that are enabled but have an ID that 8 bits do not hold.
+  /// CPUs that are enabled but have an ID that 8 bits do not hold, each counted once.
   public private(set) var unreachable = 0
   /// Where each CPU finds its local APIC.
   public private(set) var localAPIC = PhysicalAddress(0)
@@ -46,27 +46,25 @@ public struct ProcessorList {
     var offset = Entry.first
     while offset < table.count {
       let entry = try Entry(of: table, at: offset)
-      add(entry)
+      switch entry.content {
+      // A CPU may have an entry of either type, and one that has both is still one.
+      case .processor(let id, isEnabled: true):
+        if try !Entry.isEnabled(id, in: table, before: offset) { add(id) }
+      case .localAPIC(let address): localAPIC = address
+      case .processor, .other: break
+      }
       offset += entry.byteCount
     }
     guard count > 0 else { throw .noProcessors }
   }
 
-  private mutating func add(_ entry: Entry) {
-    switch entry.content {
-    case .processor(let id, let isEnabled):
-      guard isEnabled else { return }
-      guard let short = UInt8(exactly: id), short != .max else {
-        unreachable += 1
-        return
-      }
-      // A CPU may have an entry of either type, and one that has both is still one.
-      guard !contains(short) else { return }
-      ids[count] = short
-      count += 1
-    case .localAPIC(let address): localAPIC = address
-    case .other: break
+  private mutating func add(_ id: UInt32) {
+    guard let short = UInt8(exactly: id), short != .max else {
+      unreachable += 1
+      return
     }
+    ids[count] = short
+    count += 1
   }
 }
 
@@ -98,6 +96,17 @@ private struct Entry {
     case (0, _), (5, _), (9, _): throw .malformedEntry(offset: offset)
     default: content = .other
     }
+  }
+
+  /// Whether an entry before `end` says that the CPU is there. O(entries).
+  static func isEnabled(_ id: UInt32, in table: PhysicalBytes, before end: UInt32) throws(ACPIError) -> Bool {
+    var offset = first
+    while offset < end {
+      let entry = try Entry(of: table, at: offset)
+      if case .processor(id, isEnabled: true) = entry.content { return true }
+      offset += entry.byteCount
+    }
+    return false
   }
 
   /// Bit 0. One that is only capable of being switched on later is not there now.

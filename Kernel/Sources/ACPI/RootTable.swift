@@ -1,6 +1,6 @@
 internal import KernelMemory
 
-/// The table of tables: an XSDT, or where there is none, an RSDT, whose addresses have 32 bits.
+/// The table of tables: an XSDT, or where there is none that can be used, an RSDT, whose addresses have 32 bits.
 struct RootTable {
   private let table: PhysicalBytes
   private let addressBytes: UInt32
@@ -13,12 +13,20 @@ struct RootTable {
     self.window = window
     let root = try Self.rootPointer(at: rootPointer, window)
     let extended = root.count >= 36 ? PhysicalAddress(root.u64(24)) : PhysicalAddress(0)
-    if extended.rawValue != 0 {
-      addressBytes = 8
+    let plain = PhysicalAddress(UInt64(root.u32(16)))
+    do throws(ACPIError) {
+      guard extended.rawValue != 0 else { throw .wrongSignature(.rootTable) }
       table = try Self.table(.rootTable, "XSDT", at: extended, window)
-    } else {
-      addressBytes = 4
-      table = try Self.table(.rootTable, "RSDT", at: PhysicalAddress(UInt64(root.u32(16))), window)
+      addressBytes = 8
+    } catch {
+      // What is wrong with the better one is what is said, unless the other one is right.
+      let problem = error
+      do throws(ACPIError) {
+        table = try Self.table(.rootTable, "RSDT", at: plain, window)
+        addressBytes = 4
+      } catch {
+        throw extended.rawValue != 0 ? problem : error
+      }
     }
   }
 

@@ -8,6 +8,7 @@ final class Firmware {
   static let byteCount = 16384
   static let rootPointer: UInt64 = 0x100
   static let rootTable: UInt64 = 0x1000
+  static let otherRootTable: UInt64 = 0x1400
   static let otherTable: UInt64 = 0x1800
   static let processors: UInt64 = 0x2000
 
@@ -72,11 +73,19 @@ extension Firmware {
     }
   }
 
-  func putRootTable(_ tables: [UInt64], _ revision: Revision) {
+  /// An RSDT beside the XSDT.
+  func putOtherRootTable() {
+    put(UInt32(Self.otherRootTable), at: Self.rootPointer + 16)
+    seal(Self.rootPointer, count: 20, checksum: 8)
+    seal(Self.rootPointer, count: 36, checksum: 32)
+    putRootTable([Self.otherTable, Self.processors], .first, at: Self.otherRootTable)
+  }
+
+  func putRootTable(_ tables: [UInt64], _ revision: Revision, at start: UInt64 = rootTable) {
     let body = tables.flatMap { address in
       (0..<(revision == .first ? 4 : 8)).map { UInt8(truncatingIfNeeded: address >> (8 * $0)) }
     }
-    putTable(revision == .first ? "RSDT" : "XSDT", at: Self.rootTable, body: body)
+    putTable(revision == .first ? "RSDT" : "XSDT", at: start, body: body)
   }
 
   func putProcessors(_ entries: [[UInt8]]) {

@@ -32,7 +32,21 @@ import Testing
       EntryBytes.x2(70_000, flags: 0),
     ]).read()
     #expect(Self.ids(list) == [254])
-    #expect(list.unreachable == 3)
+    // 255 has two entries.
+    #expect(list.unreachable == 2)
+  }
+
+  @Test
+  func countsAnIDThatItCannotAddressOnce() throws {
+    let many = Array(repeating: EntryBytes.x2(0x1716_1514), count: 8)
+    let list = try Firmware.listing([EntryBytes.processor(0)] + many + [EntryBytes.x2(0x1716_1515)]).read()
+    #expect(Self.ids(list) == [0])
+    #expect(list.unreachable == 2)
+    // One that was not there before is counted when it is.
+    let late = try Firmware.listing([
+      EntryBytes.processor(0), EntryBytes.x2(300, flags: 0), EntryBytes.x2(300), EntryBytes.x2(300),
+    ]).read()
+    #expect(late.unreachable == 1)
   }
 
   @Test

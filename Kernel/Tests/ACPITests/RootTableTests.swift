@@ -75,6 +75,25 @@ import Testing
     #expect(throws: ACPIError.unreachable(.rootTable, outside)) { try firmware.read() }
   }
 
+  /// Firmware has been seen whose XSDT is damaged and whose RSDT is not.
+  @Test(arguments: RootTableDamage.allCases)
+  func fallsBackToTheRSDT(_ damage: RootTableDamage) throws {
+    let firmware = Firmware.listing([EntryBytes.processor(0), EntryBytes.processor(1)])
+    firmware.putOtherRootTable()
+    damage.apply(to: firmware)
+    #expect(try firmware.read().count == 2)
+  }
+
+  /// What is said is what is wrong with the XSDT.
+  @Test
+  func saysWhatIsWrongWithTheXSDT() {
+    let firmware = Firmware.listing([EntryBytes.processor(0)])
+    firmware.putOtherRootTable()
+    firmware.put(UInt8(0x5a), at: Firmware.otherRootTable + 20)
+    RootTableDamage.signature.apply(to: firmware)
+    #expect(throws: ACPIError.wrongSignature(.rootTable)) { try firmware.read() }
+  }
+
   @Test
   func saysWhatIsWrong() {
     struct Text: TextSink {
@@ -88,5 +107,21 @@ import Testing
       String(decoding: text.bytes, as: UTF8.self)
         == "an ACPI table lies at physical 0x1234, which the boot code's tables do not reach"
         + "the ACPI table of CPUs (MADT) has a malformed entry at offset 52")
+  }
+}
+
+/// What firmware can get wrong about its XSDT.
+enum RootTableDamage: CaseIterable {
+  case signature, checksum, byteCount, address
+
+  func apply(to firmware: Firmware) {
+    switch self {
+    case .signature: firmware.putTable("TDSX", at: Firmware.rootTable, body: [])
+    case .checksum: firmware.put(UInt8(0x5a), at: Firmware.rootTable + 20)
+    case .byteCount: firmware.put(UInt32(7), at: Firmware.rootTable + 4)
+    case .address:
+      firmware.put(UInt64(Firmware.byteCount), at: Firmware.rootPointer + 24)
+      firmware.seal(Firmware.rootPointer, count: 36, checksum: 32)
+    }
   }
 }
