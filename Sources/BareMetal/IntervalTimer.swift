@@ -9,8 +9,11 @@ private import CBareMetal
 public enum IntervalTimer {
   private static var frequency: UInt64 { 1_193_182 }
 
-  /// Waits for at least that long, in turns of at most 50 ms: the counter has 16 bits.
+  /// Waits for at least that long, in turns of at most 50 ms: the counter has 16 bits. A machine without this
+  /// timer has no such port either, and its bits read as ones; there the wait is a longer one, by the
+  /// time-stamp counter.
   public static func wait(microseconds: UInt32) {
+    guard isPresent else { return TimeStamp.wait(microseconds: microseconds) }
     var left = microseconds
     while left > 0 {
       let turn = min(left, 50_000)
@@ -19,12 +22,22 @@ public enum IntervalTimer {
     }
   }
 
+  /// Whether a count that has just begun leaves the output low, as mode 0 has it.
+  private static var isPresent: Bool {
+    start(counts: .max)
+    return x86_in8(0x61) & 0x20 == 0
+  }
+
   private static func waitOnce(counts: UInt16) {
+    start(counts: counts)
+    while x86_in8(0x61) & 0x20 == 0 { x86_pause() }
+  }
+
+  private static func start(counts: UInt16) {
     x86_out8(0x61, x86_in8(0x61) & ~0b11 | 1)
     x86_out8(0x43, 0b1011_0000)  // Counter 2, low byte then high byte, mode 0: the output rises at zero.
     x86_out8(0x42, UInt8(truncatingIfNeeded: counts))
     x86_out8(0x42, UInt8(truncatingIfNeeded: counts &>> 8))
-    while x86_in8(0x61) & 0x20 == 0 { x86_pause() }
   }
 }
 

@@ -11,6 +11,15 @@ public enum LegacyInterruptControllers {
     set(command: 0xa0, data: 0xa1, vector: 40, cascade: 2)
   }
 
+  /// The vectors that a controller raises when an interrupt went away before it was taken: its last input's. Such
+  /// an interrupt is not acknowledged to the controller that raised it; but the second one's came through an
+  /// input of the first, which does wait for an answer (8259A data sheet, "Cascade mode").
+  /// - Returns: whether `vector` was one of the two.
+  public static func endSpurious(_ vector: UInt8) -> Bool {
+    if vector == 47 { x86_out8(0x20, 0x20) }  // OCW2: end of interrupt.
+    return vector == 39 || vector == 47
+  }
+
   private static func set(command: UInt16, data: UInt16, vector: UInt8, cascade: UInt8) {
     x86_out8(command, 0x11)  // ICW1: begin; ICW4 will follow.
     x86_out8(data, vector)  // ICW2: the vector of the first input.

@@ -45,6 +45,9 @@ extension LocalAPIC {
     static var enabled: UInt { 1 << 11 }
   }
 
+  /// The ID that this CPU's had after the reset, by CPUID.01H:EBX: it can be asked before anything is mapped.
+  public static var initialID: UInt8 { UInt8(truncatingIfNeeded: x86_cpuid(1, 0).ebx &>> 24) }
+
   /// Whether this CPU has one (CPUID.01H:EDX.APIC).
   public static var isPresent: Bool { x86_cpuid(1, 0).edx & 1 << 9 != 0 }
 
@@ -75,17 +78,24 @@ extension LocalAPIC {
   /// The interrupt command register's delivery modes and flags (Intel SDM vol. 3A, 12.6.1).
   private enum Command {
     static var fixed: UInt32 { 0 }
+    static var nonMaskable: UInt32 { 4 << 8 }
     static var initialize: UInt32 { 5 << 8 }
     static var startUp: UInt32 { 6 << 8 }
     static var isPending: UInt32 { 1 << 12 }
     static var assert: UInt32 { 1 << 14 }
     static var levelTriggered: UInt32 { 1 << 15 }
+    static var allOthers: UInt32 { 3 << 18 }
   }
 
   /// Raises `vector` on the CPU whose APIC has `id`. Call with interrupts off: the command takes two
   /// writes.
   public func interrupt(_ id: UInt8, vector: UInt8) {
     send(Command.fixed | Command.assert | UInt32(vector), to: id)
+  }
+
+  /// Raises an NMI on every other CPU, whether it has interrupts on or off. Call with interrupts off.
+  public func interruptOthersUnmasked() {
+    send(Command.nonMaskable | Command.assert | Command.allOthers, to: 0)
   }
 
   /// Resets a CPU; it then waits for `startUp`.

@@ -115,11 +115,12 @@ CBAREMETAL_INLINE unsigned int x86_mmio_read32(unsigned long address) {
   return value;
 }
 
-// Time. LFENCE: no earlier instruction is still to be executed when the counter is read.
+// Time. LFENCE: no earlier instruction is still to be executed when the counter is read, and no later one has begun
+// (Intel SDM vol. 2B, RDTSC).
 
 CBAREMETAL_INLINE unsigned long x86_read_timestamp(void) {
   unsigned long low, high;
-  __asm__ volatile("lfence\n\trdtsc" : "=a"(low), "=d"(high) : : "memory");
+  __asm__ volatile("lfence\n\trdtsc\n\tlfence" : "=a"(low), "=d"(high) : : "memory");
   return high << 32 | low;
 }
 
