@@ -18,6 +18,13 @@ if ! Scripts/setup.sh; then
 elif Scripts/kernel.sh build; then
   VMALLOC_KERNEL=$(Scripts/kernel.sh path)
   export VMALLOC_KERNEL
+  if VMALLOC_CONFIGURATION=debug Scripts/kernel.sh build; then
+    VMALLOC_DEBUG_KERNEL=$(VMALLOC_CONFIGURATION=debug Scripts/kernel.sh path)
+    export VMALLOC_DEBUG_KERNEL
+  else
+    say "unoptimised kernel: does not build"
+    failed_total=$((failed_total + 1))
+  fi
 else
   say "kernel: does not build"
   failed_total=$((failed_total + 1))
