@@ -25,7 +25,12 @@ extension Machine {
         }
       },
       notify: notify, afterMap: nil, fatal: fatal,
-      cleanMemory: ProcessorFeatures.snoopsItself ? nil : cleanCaches)
+      cleanMemory: ProcessorFeatures.snoopsItself ? nil : cleanCaches,
+      check: { _, root in
+        guard PagingControls.isPrepared else { return cmachine_paging_unprepared }
+        return PagingControls.root.rawValue == UInt64(root)
+          ? cmachine_paging_ready : cmachine_paging_other_root
+      })
   }
 }
 

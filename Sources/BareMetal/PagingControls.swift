@@ -30,6 +30,13 @@ public enum PagingControls {
     static var noExecute: UInt { 1 << 11 }  // EFER.NXE
   }
 
+  /// Whether this CPU reads entries as the x86-64 format writes them: `prepare()` was called on it.
+  public static var isPrepared: Bool {
+    x86_read_msr(ModelSpecificRegister.extendedFeatures) & Bit.noExecute != 0
+      && x86_read_msr(ModelSpecificRegister.pageAttributeTable) == pageAttributeTable
+      && x86_read_cr0() & Bit.writeProtect != 0 && x86_read_cr4() & Bit.globalPages != 0
+  }
+
   /// Makes this CPU read entries as the x86-64 format writes them. Throws, with nothing changed, where it
   /// cannot.
   public static func prepare() throws(MissingFeature) {
@@ -43,7 +50,10 @@ public enum PagingControls {
   }
 
   /// Switches this CPU to the tables below `root`; nothing of the old ones stays in its TLB.
-  public static func load(root: PhysicalAddress) {
+  /// - Throws: `pagingNotPrepared` where `prepare()` was not called on this CPU: the first use of an entry would
+  ///   fault, and the fault of its handler would reset the machine without a word.
+  public static func load(root: PhysicalAddress) throws(MemoryError) {
+    guard isPrepared else { throw .pagingNotPrepared }
     x86_write_cr3(UInt(root.rawValue))
     flushEverything()
   }
@@ -54,9 +64,12 @@ public enum PagingControls {
   }
 
   /// A change of CR4.PGE invalidates everything that this CPU has cached of any translation: global
-  /// entries and the paging-structure caches included (Intel SDM vol. 3A, 4.10.4.1).
+  /// entries and the paging-structure caches included (Intel SDM vol. 3A, 4.10.4.1). Where the bit is off
+  /// there are no global entries, and clearing it again would change nothing: a load of CR3 invalidates all
+  /// others.
   static func flushEverything() {
     let value = x86_read_cr4()
+    guard value & Bit.globalPages != 0 else { return x86_write_cr3(x86_read_cr3()) }
     x86_write_cr4(value & ~Bit.globalPages)
     x86_write_cr4(value)
   }

@@ -18,8 +18,9 @@ struct EarlySpace {
     try Self.check(window, choice)
     try Self.check(linearMap, choice)
     // Blocks, and the slabs that they become, are aligned to their size in both.
-    guard linearMap.base.rawValue & ((choice.pageSize.bytes &<< UInt64(Zone.maxOrder)) &- 1) == 0 else {
-      throw .linearMapUnusable(linearMap.base)
+    let block = choice.pageSize.bytes &<< UInt64(Zone.maxOrder)
+    guard linearMap.base.rawValue & (block &- 1) == 0 else {
+      throw .linearMapMisaligned(linearMap.base, multiple: block)
     }
     self.memoryMap = memoryMap
     self.linearMap = linearMap
@@ -43,11 +44,15 @@ struct EarlySpace {
     }
   }
 
+  /// The tables as they are so far.
+  func tables(through map: LinearMap) -> PageTables {
+    PageTables(choice: choice, root: root, table: FrameTable(emptyFor: map), shared: Stable(bitPattern: 0))
+  }
+
   mutating func map(
     _ pages: PageRange, to frame: FrameNumber, _ attributes: MappingAttributes
   ) throws(MemoryError) {
-    let tables = PageTables(
-      choice: choice, root: root, table: FrameTable(emptyFor: early.window), shared: Stable(bitPattern: 0))
+    let tables = tables(through: early.window)
     guard tables.isCanonical(pages) else { throw .notCanonical(pages.first.address(choice.pageSize)) }
     try tables.checkReach(frame, pages.count)
     let missing = try tables.tablesMissing(for: pages, frame: frame, checkingLeaves: true)

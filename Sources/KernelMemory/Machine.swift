@@ -64,6 +64,13 @@ public struct Machine {
       _ context: UnsafeMutableRawPointer?, _ message: UnsafePointer<CChar>
     ) -> Void
 
+  /// Asked once, by `Bootstrap.start`, on the CPU that it runs on: whether this CPU reads page tables as the
+  /// format writes them, and whether those below `root`, a physical address, are the ones it uses.
+  public typealias Check =
+    @convention(c) (
+      _ context: UnsafeMutableRawPointer?, _ root: UInt
+    ) -> cmachine_paging
+
   /// Passed to every action.
   public var context: UnsafeMutableRawPointer?
   /// CPUs are numbered from zero to this, exclusive.
@@ -85,11 +92,13 @@ public struct Machine {
   /// Nil where an access of any type finds what caches hold: on x86-64 processors that snoop themselves
   /// (CPUID.01H:EDX.SS; Intel SDM vol. 3A, 12.11.8, whose procedure needs no WBINVD then).
   public var cleanMemory: CleanMemory?
+  /// Nil for a machine that cannot say.
+  public var check: Check?
 
   public init(
     context: UnsafeMutableRawPointer?, cpuCount: Int, fullFlushThreshold: PageCount,
     flush: @escaping Flush, notify: Notify? = nil, afterMap: AfterMap?, fatal: @escaping Fatal,
-    cleanMemory: CleanMemory? = nil
+    cleanMemory: CleanMemory? = nil, check: Check? = nil
   ) {
     unsafe self.context = context
     self.cpuCount = cpuCount
@@ -99,6 +108,7 @@ public struct Machine {
     unsafe self.afterMap = afterMap
     unsafe self.fatal = fatal
     unsafe self.cleanMemory = cleanMemory
+    unsafe self.check = check
   }
 }
 

@@ -21,10 +21,20 @@ public enum MemoryError: Error, Equatable, Sendable {
   case tablesExhausted(got: PageCount, of: PageCount)
   /// No page frame for the descriptors and the index of areas.
   case metadataExhausted
-  /// The base of the linear map is no multiple of the largest block of frames (1,024 of them), or that of the
-  /// boot window is no page's address, or the page size is not the page-table format's; or there are as many
-  /// windows on all memory as are kept count of.
+  /// The base of the linear map or of the boot window is no page's address, or the page size is not the page-table
+  /// format's; or there are as many windows on all memory as are kept count of.
   case linearMapUnusable(VirtualAddress)
+  /// The base of the linear map is no multiple of the largest block of frames, in bytes (4 MiB with frames of 4 KiB).
+  case linearMapMisaligned(VirtualAddress, multiple: UInt64)
+  /// This CPU would not read page-table entries as the format writes them: on x86-64, `PagingControls.prepare()` was not
+  /// called on it.
+  case pagingNotPrepared
+  /// This CPU uses other page tables than those below this root, which the manager is to start with.
+  case rootNotLoaded(PhysicalAddress)
+  /// The register that leads to this CPU's number holds no address of a mapped word (zero: it was never set).
+  case threadPointerUnusable(VirtualAddress)
+  /// The number that this CPU has is not below `Machine.cpuCount`.
+  case cpuNumberUnusable(Int, count: Int)
   /// The pages are not in the part of the address space that the page-table format can translate.
   case notCanonical(VirtualAddress)
   /// No entry of the page-table format holds a frame number this high; or the frame that was to be borrowed

@@ -33,6 +33,7 @@ public import KernelMemory
 public final class SimulatedMachine {
   let memory: PhysicalMemory
   let cpus: [SimulatedCPU]
+  let mapStorage: MapStorage
   private let fullFlushThreshold: PageCount
   /// Pages of `cleanMemory`.
   let cleanedPages = SharedCount()
@@ -62,6 +63,7 @@ public final class SimulatedMachine {
     let memory = try PhysicalMemory(ram, physicalAddressBits: physicalAddressBits)
     let walker = PageWalker(memory: memory, setsAccessed: setsAccessedAndDirty)
     self.memory = memory
+    mapStorage = MapStorage(regions: ram.count)
     self.fullFlushThreshold = fullFlushThreshold
     cpus = (0..<cpuCount).map { _ in SimulatedCPU(walker: walker, setsDirty: setsAccessedAndDirty) }
     linearMap = LinearMap(base: memory.base, limit: memory.limit, pageSize: .size4K)
@@ -92,17 +94,6 @@ public final class SimulatedMachine {
           unsafe Unmanaged<SimulatedMachine>.fromOpaque(context).takeUnretainedValue()
             .clean(from: UInt64(range.start), upTo: UInt64(range.end))
         })
-  }
-
-  /// What firmware would report: all RAM, as usable.
-  public var memoryMap: MemoryMap {
-    get throws(MemoryError) {
-      var map = MemoryMap()
-      for region in memory.regions {
-        try map.add(.usable, at: region.start, byteCount: region.byteCount)
-      }
-      return map
-    }
   }
 
   /// Says which page frames are free. Set, it is asked on every access and for every table that a walk

@@ -13,7 +13,7 @@ private let MiB: UInt64 = 1 << 20
       RAMRegion(PhysicalAddress(0), byteCount: 12 * MiB),
       RAMRegion(PhysicalAddress(13 * MiB), byteCount: MiB),
     ]
-    var map = MemoryMap()
+    let map = MemoryMap()
     for bank in banks { try map.add(.usable, at: bank.start, byteCount: bank.byteCount) }
     try map.add(.kept, at: PhysicalAddress(MiB), byteCount: MiB)
     try map.add(.reserved, at: PhysicalAddress(3 * MiB), byteCount: MiB)

@@ -17,7 +17,7 @@ private func frames(_ bytes: UInt64) -> UInt64 { bytes / 4096 }
       RAMRegion(PhysicalAddress(130 * MiB), byteCount: 4 * MiB),
       RAMRegion(PhysicalAddress(5 * GiB + 4096), byteCount: 3 * MiB),
     ]
-    var map = MemoryMap()
+    let map = MemoryMap()
     for bank in banks { try map.add(.usable, at: bank.start, byteCount: bank.byteCount) }
     try map.add(.reserved, at: PhysicalAddress(0xa_0000), byteCount: 0x6_0000)
     try map.add(.kept, at: PhysicalAddress(2 * MiB + 5), byteCount: MiB)
@@ -47,7 +47,7 @@ private func frames(_ bytes: UInt64) -> UInt64 { bytes / 4096 }
   }
 
   @Test func theLinearMapCoversWhatIsUsableOrKeptAndNothingElse() throws {
-    var map = MemoryMap()
+    let map = MemoryMap()
     try map.add(.usable, at: PhysicalAddress(0), byteCount: 16 * MiB)
     try map.add(.kept, at: PhysicalAddress(4 * MiB), byteCount: MiB)
     try map.add(.reserved, at: PhysicalAddress(6 * MiB), byteCount: MiB)

@@ -13,13 +13,13 @@ private let GiB: UInt64 = 1 << 30
     #expect(throws: MemoryError.earlyMemoryExhausted(PageCount(1))) {
       _ = try TestMachine(ram: ram, map: MemoryMap())
     }
-    var reserved = MemoryMap()
+    let reserved = MemoryMap()
     try reserved.add(.usable, at: PhysicalAddress(0), byteCount: 8 * MiB)
     try reserved.add(.reserved, at: PhysicalAddress(0), byteCount: .max)
     #expect(throws: MemoryError.earlyMemoryExhausted(PageCount(1))) {
       _ = try TestMachine(ram: ram, map: reserved)
     }
-    var beyond = MemoryMap()
+    let beyond = MemoryMap()
     try beyond.add(.usable, at: PhysicalAddress(16 * GiB), byteCount: GiB)
     #expect(throws: MemoryError.earlyMemoryExhausted(PageCount(1))) {
       _ = try TestMachine(ram: ram, map: beyond)
@@ -32,18 +32,27 @@ private let GiB: UInt64 = 1 << 30
     let larger = LinearMap(base: map.base, limit: map.limit, pageSize: .size16K)
     let shifted = LinearMap(
       base: VirtualAddress(map.base.rawValue + 8), limit: map.limit, pageSize: .size4K)
-    // A page's address, but no place for the largest block.
-    let between = LinearMap(
-      base: VirtualAddress(map.base.rawValue + 2 << 20), limit: map.limit, pageSize: .size4K)
-    for (window, linearMap) in [
-      (larger, map), (map, larger), (shifted, map), (map, shifted), (map, between),
-    ] {
+    for (window, linearMap) in [(larger, map), (map, larger), (shifted, map), (map, shifted)] {
       let base = window == map ? linearMap.base : window.base
       #expect(throws: MemoryError.linearMapUnusable(base)) {
         _ = try Bootstrap(
           memoryMap: simulated.memoryMap, window: window, linearMap: linearMap,
           format: .x86_64FourLevel(hasGigabyteLeaves: true))
       }
+    }
+  }
+
+  /// A page's address, but no place for the largest block.
+  @Test(arguments: [4096, 1 << 20, 2 << 20, 3 << 20] as [UInt64])
+  func aLinearMapThatNoBlockIsAlignedInSaysSo(distance: UInt64) throws {
+    let simulated = try SimulatedMachine(ram: [.small])
+    let map = simulated.linearMap
+    let between = LinearMap(
+      base: VirtualAddress(map.base.rawValue + distance), limit: map.limit, pageSize: .size4K)
+    #expect(throws: MemoryError.linearMapMisaligned(between.base, multiple: 4 << 20)) {
+      _ = try Bootstrap(
+        memoryMap: simulated.memoryMap, window: map, linearMap: between,
+        format: .x86_64FourLevel(hasGigabyteLeaves: true))
     }
   }
 

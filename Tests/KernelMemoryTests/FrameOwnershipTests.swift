@@ -115,7 +115,7 @@ import Testing
   /// Devices, and RAM that was kept back.
   @Test func whatTheManagerDoesNotHaveIsMapped() throws {
     let ram = RAMRegion(PhysicalAddress(0), byteCount: 16 << 20)
-    var map = MemoryMap()
+    let map = MemoryMap()
     try map.add(.usable, at: PhysicalAddress(0), byteCount: 16 << 20)
     try map.add(.kept, at: PhysicalAddress(4 << 20), byteCount: 64 << 10)
     let test = try TestMachine(ram: [ram], map: map)
@@ -148,7 +148,7 @@ import Testing
   /// By name, where nobody else may need it: the image of a kernel.
   @Test func keptMemoryIsTakenOutOfEveryWindow() throws {
     let simulated = try SimulatedMachine(ram: [RAMRegion(PhysicalAddress(0), byteCount: 16 << 20)])
-    var map = MemoryMap()
+    let map = MemoryMap()
     try map.add(.usable, at: PhysicalAddress(0), byteCount: 16 << 20)
     try map.add(.kept, at: PhysicalAddress(4 << 20), byteCount: 64 << 10)
     var bootstrap = try Bootstrap(
@@ -192,7 +192,7 @@ import Testing
   /// Before there is a manager: what will be handed out is not mapped by hand.
   @Test func memoryToHandOutIsNotMappedAtBoot() throws {
     let simulated = try SimulatedMachine(ram: [RAMRegion(PhysicalAddress(0), byteCount: 16 << 20)])
-    var map = MemoryMap()
+    let map = MemoryMap()
     try map.add(.usable, at: PhysicalAddress(0), byteCount: 16 << 20)
     try map.add(.kept, at: PhysicalAddress(4 << 20), byteCount: 64 << 10)
     var bootstrap = try Bootstrap(

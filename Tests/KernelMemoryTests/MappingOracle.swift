@@ -29,7 +29,7 @@ struct MappingOracle {
       RAMRegion.small,
       RAMRegion(PhysicalAddress(Self.frames.lowerBound << 12), byteCount: UInt64(Self.frames.count) << 12),
     ]
-    var map = MemoryMap()
+    let map = MemoryMap()
     try map.add(.usable, at: ram[0].start, byteCount: ram[0].byteCount)
     test = try TestMachine(ram: ram, map: map, vmallocPages: 1 << 20, largeLeaves: largeLeaves)
     random = Randomness(seed: seed)

@@ -6,7 +6,7 @@ import Testing
 private typealias Entry = (kind: MemoryMap.Kind, start: UInt64, byteCount: UInt64)
 
 private func makeMap(_ entries: [Entry]) throws -> MemoryMap {
-  var map = MemoryMap()
+  let map = MemoryMap()
   for entry in entries {
     try map.add(entry.kind, at: PhysicalAddress(entry.start), byteCount: entry.byteCount)
   }
@@ -105,7 +105,7 @@ private let page: UInt64 = 4096
   }
 
   @Test func emptyEntriesAreIgnoredAndTakeNoRoom() throws {
-    var map = try makeMap([(.usable, 0, 10 * page)])
+    let map = try makeMap([(.usable, 0, 10 * page)])
     for _ in 0..<1000 { try map.add(.reserved, at: PhysicalAddress(5 * page), byteCount: 0) }
     #expect(map.runs(.allocatable) == [0..<10])
   }
@@ -121,17 +121,87 @@ private let page: UInt64 = 4096
     #expect(try makeMap([(.usable, 0, .max)]).runs(.mappable) == [0..<top])
   }
 
-  @Test func holds128Entries() throws {
-    var map = MemoryMap()
-    for index in 0..<128 {
-      try map.add(.usable, at: PhysicalAddress(UInt64(2 * index) * page), byteCount: page)
+  @Test func rowsOfAKindThatTouchAreOne() throws {
+    let map = MemoryMap(rows: 2)
+    for index in 0..<300 as Range<UInt64> {
+      // From both ends towards the middle, so that the last one joins two rows.
+      let place = index % 2 == 0 ? index / 2 : 299 - index / 2
+      try map.add(.usable, at: PhysicalAddress(place << 20), byteCount: 1 << 20)
+      #expect(map.count == (index == 0 || index == 299 ? 1 : 2))
     }
+    #expect(map.runs(.allocatable) == [0..<76_800])
+    try map.add(.reserved, at: PhysicalAddress(100 * page), byteCount: page)
+    #expect(map.count == 2)
+    #expect(map.runs(.allocatable) == [0..<100, 101..<76_800])
+  }
+
+  /// Firmware that cuts its RAM finely leaves no frame out.
+  @Test func threeHundredTouchingRowsAreAllManaged() throws {
+    let map = MemoryMap(rows: 8)
+    for index in 0..<300 as Range<UInt64> {
+      try map.add(.usable, at: PhysicalAddress(index << 20), byteCount: 1 << 20)
+    }
+    let test = try TestMachine(ram: [RAMRegion(PhysicalAddress(0), byteCount: 300 << 20)], map: map)
+    #expect(test.manager.frames.managed == PageCount(76_799))
+    test.expectValid()
+  }
+
+  /// As many rows as the firmware of a large server has been seen to report, none of which touches another.
+  @Test func startsFrom312ScatteredRows() throws {
+    // Whole pages of many sizes; the last row is the large one, from which the early frames come.
+    let ram = (0..<312 as Range<UInt64>).map {
+      RAMRegion(PhysicalAddress($0 << 21), byteCount: $0 == 311 ? 32 << 20 : (1 << 20) + $0 % 64 * page)
+    }
+    let map = MemoryMap(rows: 312)
+    for region in ram.reversed() { try map.add(.usable, at: region.start, byteCount: region.byteCount) }
+    #expect(map.count == 312)
+    let test = try TestMachine(ram: ram, map: map)
+    let frames = ram.reduce(0) { $0 + $1.byteCount / page }
+    #expect(test.manager.frames.managed == PageCount(frames - 1))
+    test.expectValid()
+  }
+
+  @Test func aFullMapRefusesWhatTouchesNoRow() throws {
+    let map = MemoryMap(rows: 128)
+    #expect(map.capacity == 128)
+    for index in 0..<128 as Range<UInt64> {
+      try map.add(.usable, at: PhysicalAddress(2 * index * page), byteCount: page)
+    }
+    let expected = (0..<128 as Range<UInt64>).map { 2 * $0..<2 * $0 + 1 }
     #expect(throws: MemoryError.memoryMapFull(limit: 128)) {
       try map.add(.reserved, at: PhysicalAddress(0), byteCount: page)
     }
+    #expect(throws: MemoryError.memoryMapFull(limit: 128)) {
+      try map.add(.usable, at: PhysicalAddress(300 * page), byteCount: page)
+    }
     try map.add(.reserved, at: PhysicalAddress(0), byteCount: 0)
-    let expected = (0..<128 as Range<UInt64>).map { 2 * $0..<2 * $0 + 1 }
     #expect(map.runs(.allocatable) == expected)
+    try map.add(.usable, at: PhysicalAddress(page), byteCount: page)
+    #expect(map.count == 127)
+    try map.add(.reserved, at: PhysicalAddress(0), byteCount: page)
+    #expect(map.runs(.allocatable) == [1..<3] + expected.dropFirst(2))
+  }
+
+  @Test func memoryThatIsTooShortHoldsNoRow() throws {
+    let rows = MemoryMap.byteCount(rows: 3)
+    let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: rows + 8, alignment: 8)
+    defer { bytes.deallocate() }
+    for count in [0, 1, 15, 16, 39] {
+      let map = MemoryMap(in: UnsafeMutableRawBufferPointer(rebasing: bytes[..<count]))
+      #expect(map.capacity == 0)
+      #expect(throws: MemoryError.memoryMapFull(limit: 0)) {
+        try map.add(.usable, at: PhysicalAddress(0), byteCount: page)
+      }
+      #expect(map.runs(.mappable).isEmpty)
+    }
+    #expect(MemoryMap(in: UnsafeMutableRawBufferPointer(start: nil, count: 0)).capacity == 0)
+    // Wherever it begins.
+    for start in 0..<8 {
+      let map = MemoryMap(in: UnsafeMutableRawBufferPointer(rebasing: bytes[start..<start + rows]))
+      #expect(map.capacity == 3)
+    }
+    #expect(MemoryMap.byteCount(rows: .min) == MemoryMap.byteCount(rows: 0))
+    #expect(MemoryMap.byteCount(rows: .max) == .max)
   }
 
   @Test(arguments: RandomTests.seeds(40))

@@ -153,7 +153,7 @@ private let oneGiB = Pages.oneGiB
   @Test func theRestIsStillTranslatedByTheCPU() throws {
     // RAM that the manager does not manage, mapped by one leaf of 1 GiB.
     let ram = [RAMRegion.small, RAMRegion(PhysicalAddress(8 << 30), byteCount: 1 << 30)]
-    var map = MemoryMap()
+    let map = MemoryMap()
     try map.add(.usable, at: ram[0].start, byteCount: ram[0].byteCount)
     let test = try TestMachine(ram: ram, map: map, vmallocPages: 1 << 20)
     try test.map(place, oneGiB, to: 8 * oneGiB)

@@ -10,7 +10,8 @@
 //  3. enters long mode (Intel SDM vol. 3A, 9.8.5);
 //  4. sets the stack, the per-CPU block and the descriptor tables, and calls Swift.
 //
-// The SSE unit stays off (CR4.OSFXSR is clear): an SSE instruction that the compiler let slip raises #UD.
+// The SSE unit stays off (CR4.OSFXSR is clear): an SSE instruction that the compiler let slip raises #UD. What
+// else CR4 offers is set by Swift, after it has asked the CPU (ProcessorProtection.swift).
 #if defined(__x86_64__)
 
 #include "boot.h"
@@ -98,7 +99,7 @@ pvh_entry:
   movl $EFER_LONG_MODE, %eax
   xorl %edx, %edx
   wrmsr
-  movl $(CR0_PAGING | CR0_WRITE_PROTECT | CR0_PROTECTED), %eax
+  movl $CR0_AT_START, %eax
   movl %eax, %cr0
   ljmp $CODE_SELECTOR, $long_mode
 

@@ -18,6 +18,50 @@ ceil:
   addq $8, %rsp
   ret
 
+// For the test that an interrupt leaves the x87 unit as it was: 1 + 2 + ... + 7 from seven registers at once,
+// again and again until the flag at RDI is set. AL says whether the sum was always 28.
+  .section .text.kernel_floating_loop, "ax", @progbits
+  .globl kernel_floating_loop
+kernel_floating_loop:
+  fninit
+  subq $8, %rsp
+1:
+  fld1
+  movl $6, %ecx
+2:
+  fld %st(0)
+  fld1
+  faddp
+  decl %ecx
+  jnz 2b
+  pause
+  movl $6, %ecx
+3:
+  faddp
+  decl %ecx
+  jnz 3b
+  fistpl (%rsp)
+  cmpl $28, (%rsp)
+  jne 4f
+  cmpq $0, (%rdi)
+  je 1b
+4:
+  cmpl $28, (%rsp)
+  sete %al
+  addq $8, %rsp
+  ret
+
+  .section .text.kernel_floating_disturb, "ax", @progbits
+  .globl kernel_floating_disturb
+kernel_floating_disturb:
+  fninit
+  movl $8, %ecx
+1:
+  fldz
+  decl %ecx
+  jnz 1b
+  ret
+
 #endif
 
   .section .note.GNU-stack, "", @progbits

@@ -49,6 +49,54 @@ kernel_probe_failed:
 kernel_overflow_stack:
   call kernel_overflow_stack
 
+// Five pages a frame, of which the lowest word alone is touched, as a compiler may order its stores.
+  .globl kernel_overflow_stack_with_large_frames
+kernel_overflow_stack_with_large_frames:
+  subq $(5 * 4096), %rsp
+  movq $0x5a, (%rsp)
+  jmp kernel_overflow_stack_with_large_frames
+
+// Vectors 2 and 18 by an instruction; where RSP is does not matter to a handler with a stack of its own.
+  .globl kernel_raise_nmi_without_stack
+kernel_raise_nmi_without_stack:
+  xorl %esp, %esp
+  int $2
+  ud2
+
+  .globl kernel_raise_machine_check_without_stack
+kernel_raise_machine_check_without_stack:
+  xorl %esp, %esp
+  int $18
+  ud2
+
+// The stack's free part is filled from its start to a line below the caller's pointer.
+#define STACK_PATTERN 0x5a5a5a5a5a5a5a5a
+
+  .globl kernel_paint_stack
+kernel_paint_stack:
+  leaq -64(%rsp), %rcx
+  subq %rdi, %rcx
+  shrq $3, %rcx
+  movabsq $STACK_PATTERN, %rax
+  rep stosq
+  ret
+
+  .globl kernel_painted_stack_use
+kernel_painted_stack_use:
+  movabsq $STACK_PATTERN, %rax
+  leaq 8(%rsp), %rcx  // The caller's pointer.
+1:
+  cmpq %rcx, %rdi
+  jae 2f
+  cmpq %rax, (%rdi)
+  jne 2f
+  addq $8, %rdi
+  jmp 1b
+2:
+  movq %rcx, %rax
+  subq %rdi, %rax
+  ret
+
 #endif
 
   .section .note.GNU-stack, "", @progbits

@@ -45,7 +45,7 @@ start_cpu:
   movl $(EFER_LONG_MODE | EFER_NO_EXECUTE), %eax
   xorl %edx, %edx
   wrmsr
-  movl $(CR0_PAGING | CR0_WRITE_PROTECT | CR0_PROTECTED), %eax
+  movl $CR0_AT_START, %eax
   movl %eax, %cr0
   ljmp $CODE_SELECTOR, $start_cpu_long_mode
 

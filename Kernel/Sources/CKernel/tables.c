@@ -7,7 +7,9 @@
 #define CODE_SELECTOR 0x08
 #define TASK_SELECTOR 0x18
 #define VECTOR_COUNT 256
+#define VECTOR_NMI 2
 #define VECTOR_DOUBLE_FAULT 8
+#define VECTOR_MACHINE_CHECK 18
 #define STUB_BYTES 16
 
 // MARK: Descriptor tables
@@ -24,9 +26,20 @@ struct gate {
 };
 
 extern char exception_stubs[];
-extern char double_fault_stack_end[];
 
 static struct gate gates[VECTOR_COUNT];
+
+/// Which of the seven stacks in a CPU's task state segment a vector's handler runs on. Those that have one come
+/// whatever the stack pointer is: the stack was found missing, or a handler's first instructions are interrupted.
+/// Each has its own, so that none takes away another's frame.
+static unsigned char stack_of(int vector) {
+  switch (vector) {
+    case VECTOR_DOUBLE_FAULT: return 1;
+    case VECTOR_NMI: return 2;
+    case VECTOR_MACHINE_CHECK: return 3;
+    default: return 0;
+  }
+}
 
 static void set_gates(void) {
   for (int vector = 0; vector < VECTOR_COUNT; vector++) {
@@ -34,7 +47,7 @@ static void set_gates(void) {
     gates[vector] = (struct gate){
         .offset_low = (unsigned short)stub,
         .selector = CODE_SELECTOR,
-        .stack = vector == VECTOR_DOUBLE_FAULT ? 1 : 0,
+        .stack = stack_of(vector),
         .type = 0x8e,  // Present, an interrupt gate: the handler begins with interrupts off.
         .offset_middle = (unsigned short)(stub >> 16),
         .offset_high = (unsigned int)(stub >> 32),
@@ -57,7 +70,7 @@ void kernel_set_starting_cpu(unsigned long root, unsigned long stack_end, struct
 }
 
 void kernel_prepare_cpu(struct kernel_cpu *cpu, unsigned int number, unsigned int apic_id,
-                        unsigned long fault_stack_end) {
+                        struct kernel_fault_stacks stacks) {
   unsigned long base = (unsigned long)cpu->task_state;
   unsigned long limit = sizeof cpu->task_state - 1;
   *cpu = (struct kernel_cpu){
@@ -67,9 +80,13 @@ void kernel_prepare_cpu(struct kernel_cpu *cpu, unsigned int number, unsigned in
       // 3.4.5 and 7.2.3).
       .gdt = {0, 0x00af9a000000ffff, 0x00cf92000000ffff,
               limit | (base & 0xffffff) << 16 | 0x89ul << 40 | (base >> 24 & 0xff) << 56, base >> 32},
-      // A double fault gets a stack of its own: the usual one has just been found missing.
-      // It is the first of the seven stacks; the last word says that no bitmap of ports follows.
-      .task_state = {[9] = (unsigned int)fault_stack_end, [10] = (unsigned int)(fault_stack_end >> 32),
+      // The first three of the seven stacks; the last word says that no bitmap of ports follows.
+      .task_state = {[9] = (unsigned int)stacks.double_fault_end,
+                     [10] = (unsigned int)(stacks.double_fault_end >> 32),
+                     [11] = (unsigned int)stacks.nmi_end,
+                     [12] = (unsigned int)(stacks.nmi_end >> 32),
+                     [13] = (unsigned int)stacks.machine_check_end,
+                     [14] = (unsigned int)(stacks.machine_check_end >> 32),
                      [25] = sizeof cpu->task_state << 16},
   };
   cpus[number] = cpu;
@@ -85,7 +102,8 @@ void kernel_load_cpu_tables(struct kernel_cpu *cpu) {
 
 void kernel_load_first_cpu_tables(void) {
   set_gates();
-  kernel_prepare_cpu(&kernel_first_cpu, 0, x86_cpuid(1, 0).ebx >> 24, (unsigned long)double_fault_stack_end);
+  struct kernel_fault_stacks stacks = {kernel_stack(1).end, kernel_stack(2).end, kernel_stack(3).end};
+  kernel_prepare_cpu(&kernel_first_cpu, 0, x86_cpuid(1, 0).ebx >> 24, stacks);
   kernel_load_cpu_tables(&kernel_first_cpu);
 }
 
@@ -96,8 +114,11 @@ extern char image_start[], image_end[];
 extern char code_start[], code_end[];
 extern char constants_start[], constants_end[];
 extern char data_start[], data_end[];
-extern char stack_guard_start[], stack_guard_end[];
-extern char stacks_start[], stacks_end[];
+extern char stack_guard_start[];
+extern char stack_start[], stack_end[];
+extern char double_fault_stack_start[], double_fault_stack_end[];
+extern char nmi_stack_start[], nmi_stack_end[];
+extern char machine_check_stack_start[], machine_check_stack_end[];
 
 static struct kernel_image_part part(const char *start, const char *end, enum kernel_image_use use) {
   return (struct kernel_image_part){(unsigned long)start, (unsigned long)end, use};
@@ -108,7 +129,10 @@ struct kernel_image_part kernel_image_part(unsigned int index) {
     case 0: return part(code_start, code_end, KERNEL_IMAGE_CODE);
     case 1: return part(constants_start, constants_end, KERNEL_IMAGE_CONSTANTS);
     case 2: return part(data_start, data_end, KERNEL_IMAGE_DATA);
-    default: return part(stacks_start, stacks_end, KERNEL_IMAGE_DATA);
+    default: {
+      struct kernel_span stack = kernel_stack(index - 3);
+      return (struct kernel_image_part){stack.start, stack.end, KERNEL_IMAGE_DATA};
+    }
   }
 }
 
@@ -116,8 +140,26 @@ struct kernel_span kernel_image(void) {
   return (struct kernel_span){(unsigned long)image_start, (unsigned long)image_end};
 }
 
-struct kernel_span kernel_stack_guard(void) {
-  return (struct kernel_span){(unsigned long)stack_guard_start, (unsigned long)stack_guard_end};
+struct kernel_span kernel_stack(unsigned int index) {
+  switch (index) {
+    case 0: return (struct kernel_span){(unsigned long)stack_start, (unsigned long)stack_end};
+    case 1:
+      return (struct kernel_span){(unsigned long)double_fault_stack_start, (unsigned long)double_fault_stack_end};
+    case 2: return (struct kernel_span){(unsigned long)nmi_stack_start, (unsigned long)nmi_stack_end};
+    default:
+      return (struct kernel_span){(unsigned long)machine_check_stack_start, (unsigned long)machine_check_stack_end};
+  }
+}
+
+struct kernel_span kernel_stack_guard(unsigned int index) {
+  unsigned long start = index == 0 ? (unsigned long)stack_guard_start : kernel_stack(index - 1).end;
+  return (struct kernel_span){start, kernel_stack(index).start};
+}
+
+struct kernel_span kernel_memory_map_storage(void) {
+  // A thousand rows of 24 bytes; firmware has been seen to report 312.
+  static unsigned long storage[3 * 1024];
+  return (struct kernel_span){(unsigned long)storage, (unsigned long)storage + sizeof storage};
 }
 
 extern char kernel_trampoline[], kernel_trampoline_end[];

@@ -1,5 +1,4 @@
 import BareMetal
-import CBareMetal
 import CKernel
 import KernelMemory
 
@@ -8,14 +7,15 @@ import KernelMemory
 // while saying so is said in one line, so that it cannot go round in circles.
 
 private enum Vector {
+  static var nonMaskable: UInt { 2 }
   static var doubleFault: UInt { 8 }
   static var pageFault: UInt { 14 }
 }
 
-/// Called by exceptions.S, with interrupts off.
+/// Called by exceptions.S, with interrupts off. `address` is what CR2 held before anything else could fault.
 @c(kernel_exception)
-func handleException(_ frame: UnsafeMutablePointer<kernel_trap_frame>) {
-  let address = x86_read_cr2()
+func handleException(_ frame: UnsafeMutablePointer<kernel_trap_frame>, _ address: UInt) {
+  if unsafe frame.pointee.vector == Vector.nonMaskable { LastWords.stopIfBegun() }
   if unsafe frame.pointee.vector == Vector.pageFault && kernel_probe_recover(frame, address) { return }
   var console = SerialPort.com1
   guard LastWords.begin() else {
@@ -33,7 +33,7 @@ private func report(_ frame: kernel_trap_frame, address: VirtualAddress, to cons
   case Vector.doubleFault:
     console.write("double fault")
     // The usual cause: the stack ran into its guard, so that the page fault's own frame had no place.
-    if Image.stackGuard.contains(address.number(.size4K)) {
+    if Image.isStackGuard(address.number(.size4K)) {
       console.write(": ")
       Place.stackGuard.write(address, to: &console)
     } else if AddressSpace.processorRange.contains(address.number(.size4K)) {

@@ -3,7 +3,7 @@ import KernelMemory
 
 // The image is mapped where it was loaded, at its physical address: low, with bit 63 clear, which Swift's
 // own data needs in Embedded mode. Each part gets what it must have and no more: code is not writable,
-// data is not executable, and the page below the stack is left out.
+// data is not executable, and what lies below each stack is left out.
 
 /// The kernel's own code and data.
 enum Image {
@@ -34,7 +34,7 @@ enum Image {
     return nil
   }
 
-  /// All of it, the guard page included: where it was loaded, and how much.
+  /// All of it, the guards included: where it was loaded, and how much.
   static var all: (start: PhysicalAddress, byteCount: UInt64) {
     let image = kernel_image()
     return (PhysicalAddress(UInt64(image.start)), UInt64(image.end - image.start))
@@ -48,10 +48,23 @@ enum Image {
       upTo: PhysicalAddress(UInt64(image.end)).number(.size4K))
   }
 
-  static var stackGuard: PageRange {
-    let guardPage = kernel_stack_guard()
-    return pages(from: guardPage.start, upTo: guardPage.end)
+  /// What lies below the first CPU's stack.
+  static var stackGuard: PageRange { stackGuard(0) }
+
+  /// What lies below the stack of this number.
+  private static func stackGuard(_ index: UInt32) -> PageRange {
+    let pages = kernel_stack_guard(index)
+    return self.pages(from: pages.start, upTo: pages.end)
   }
+
+  /// Whether a page lies below one of the first CPU's stacks.
+  static func isStackGuard(_ page: PageNumber) -> Bool {
+    for index in 0..<UInt32(KERNEL_STACK_COUNT) where stackGuard(index).contains(page) { return true }
+    return false
+  }
+
+  /// Where the first CPU's usual stack begins.
+  static var stackStart: UInt { kernel_stack(0).start }
 
   private static func pages(from start: UInt, upTo end: UInt) -> PageRange {
     PageRange(

@@ -6,9 +6,11 @@ import PVH
 //
 // boot.S has entered 64-bit mode with tables that map the first 4 GiB to themselves. From there:
 //
-//  1. the CPU is made to read page tables as the core writes them, or the run ends with a reason;
+//  1. the CPU is made to read page tables as the core writes them, or the run ends with a reason, and its
+//     protections are switched on;
 //  2. what the loader says is read and copied: memory map, command line, where the trace lies;
-//  3. the core builds the real tables and the frame metadata, the kernel switches, the manager starts;
+//  3. the core builds the real tables and the frame metadata, the kernel switches, the manager starts; only when the
+//     local APIC is mapped are interrupts switched on, because a handler's last act is to tell it so;
 //  4. the other CPUs are started;
 //  5. the job runs, or one of the faults on purpose, and the run ends with a status.
 
@@ -25,11 +27,11 @@ public func kernelMain(_ startInfo: UInt) -> Never {
       console.write(error.name)
     }
   }
+  ProcessorProtection.enable()
   LegacyInterruptControllers.silence()
-  enableInterrupts()
   let request = BootRequest.read(at: PhysicalAddress(UInt64(startInfo)))
-  let manager = Memory.start(
-    request.memoryMap, cpuCount: request.processors.count, mode: request.options.mode)
+  request.options.scenario?.prepare()
+  let manager = Memory.start(request)
   Processors.start(request.processors, on: manager)
   run(request, on: manager)
 }
@@ -41,6 +43,7 @@ private func run(_ request: BootRequest, on manager: MemoryManager) -> Never {
   if request.options.profiledPairs > 0 { exit(bench.profile(request.options)) }
   if request.options.stressPairs > 0 { exit(Stress.run(pairs: request.options.stressPairs, on: manager)) }
   if request.options.testsInterrupts { exit(InterruptTest.run(on: manager)) }
+  if request.options.testsFloating { exit(FloatingTest.run(on: manager)) }
   if request.options.testsSwiftHeap { exit(SwiftHeapTest.run(on: manager)) }
   var console = SerialPort.com1
   if request.options.compares {

@@ -1,5 +1,6 @@
 import BareMetal
 import BootReplay
+import CKernel
 import KernelMemory
 import RuntimeHeap
 
@@ -10,24 +11,22 @@ enum Memory {
 
   nonisolated(unsafe) private static var started: MemoryManager?
 
+  /// Bytes of stack that building the tables and starting the manager took.
+  nonisolated(unsafe) private(set) static var stackUse: UInt64 = 0
+
   /// Builds the kernel's tables, switches to them, and starts the manager; ends the run where that fails.
   ///
   /// The linear map and the object window cover all RAM, so each has another, writable way to the image. It
   /// is taken out: code and constants can be changed through no address.
-  static func start(_ memoryMap: MemoryMap, cpuCount: Int, mode: FreeMode) -> MemoryManager {
+  static func start(_ request: BootRequest) -> MemoryManager {
     do throws(MemoryError) {
-      var bootstrap = try Bootstrap(
-        memoryMap: memoryMap, window: AddressSpace.window, linearMap: AddressSpace.linearMap,
-        format: .x86_64FourLevel(hasGigabyteLeaves: ProcessorFeatures.hasGigabyteLeaves))
-      try bootstrap.mapMemory(in: AddressSpace.objectWindow)
-      try mapImage(with: &bootstrap)
-      // From here on, physical memory is reached through the linear map alone.
-      PagingControls.load(root: bootstrap.root)
-      let manager = try unsafe bootstrap.start(
-        on: .x86_64(
-          cpuCount: cpuCount,
-          notify: { _, number in Processors.notify(number) }, fatal: reportFatal),
-        vmallocRange: AddressSpace.vmallocRange, mode: mode)
+      kernel_paint_stack(Image.stackStart)
+      let manager = try build(request)
+      unsafe stackUse = UInt64(kernel_painted_stack_use(Image.stackStart))
+      if let others = request.processors.others {
+        try Processors.mapLocalAPIC(at: others.localAPIC, on: manager)
+      }
+      enableInterrupts()
       try manager.unmapMemory(Image.frames)
       unsafe started = manager
       startHeap(on: manager)
@@ -39,6 +38,22 @@ enum Memory {
         console.write(error)
       }
     }
+  }
+
+  @inline(never)
+  private static func build(_ request: BootRequest) throws(MemoryError) -> MemoryManager {
+    var bootstrap = try Bootstrap(
+      memoryMap: request.memoryMap, window: AddressSpace.window, linearMap: AddressSpace.linearMap,
+      format: .x86_64FourLevel(hasGigabyteLeaves: ProcessorFeatures.hasGigabyteLeaves))
+    try bootstrap.mapMemory(in: AddressSpace.objectWindow)
+    try mapImage(with: &bootstrap)
+    // From here on, physical memory is reached through the linear map alone.
+    try PagingControls.load(root: bootstrap.root)
+    return unsafe try bootstrap.start(
+      on: .x86_64(
+        cpuCount: request.processors.count,
+        notify: { _, number in Processors.notify(number) }, fatal: reportFatal),
+      vmallocRange: AddressSpace.vmallocRange, mode: request.options.mode)
   }
 
   /// From here on Swift's own objects can be made.

@@ -18,6 +18,8 @@ struct Options {
   var stressPairs: UInt64 = 0
   /// Whether to use the manager in an interrupt handler, instead of the replay.
   var testsInterrupts = false
+  /// Whether to compute in the x87 unit under a timer's interrupts that use it too, instead of the replay.
+  var testsFloating = false
   /// Whether to exercise the heap of the Swift runtime, instead of the replay.
   var testsSwiftHeap = false
   /// Whether to compare kmalloc with vmalloc, instead of the replay.
@@ -45,6 +47,10 @@ struct Options {
   private mutating func read(_ word: CommandLine.Word) -> Bool {
     if word.equals("test=interrupt") {
       testsInterrupts = true
+      return true
+    }
+    if word.equals("test=floating") {
+      testsFloating = true
       return true
     }
     if word.equals("test=swift-heap") {
@@ -110,6 +116,7 @@ struct Options {
     sink.write("  pages=N      of N pages each, instead of one\n")
     sink.write("  stress=N     allocate and free N areas on all CPUs, each area freed by another one\n")
     sink.write("  test=interrupt  allocate and free in a timer's interrupt handler\n")
+    sink.write("  test=floating  compute in the x87 unit while a timer's interrupt handler does, too\n")
     sink.write("  test=swift-heap  use Swift's classes, arrays, dictionaries and strings on all CPUs\n")
     sink.write("  compare      count what kmalloc and vmalloc do, for Scripts/compare.sh\n")
     sink.write("  test=NAME    fault on purpose:")

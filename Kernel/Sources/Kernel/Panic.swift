@@ -1,19 +1,36 @@
 import BareMetal
 import CKernel
-import CMachine
 import KernelMemory
 
-/// Which CPU says why the run ends. Several may have a reason at once; the first one is heard.
+/// Which CPU says why the run ends. Several may have a reason at once; the first one is heard, and none of the
+/// others goes on: what they would change, or print, is no part of what was found wrong.
 enum LastWords {
-  /// The number of the CPU, plus one; zero while all is well.
+  /// The ID of the CPU's local APIC, plus one; zero while all is well. Not the CPU's number: that is found through a
+  /// pointer, and may be what is wrong.
   nonisolated(unsafe) private static var speaker: UInt = 0
+
+  private static var own: UInt { UInt(LocalAPIC.initialID) + 1 }
 
   /// Returns on one CPU alone and stops the others; false where this one has begun before.
   static func begin() -> Bool {
-    let own = UInt(cmachine_cpu_number()) + 1
-    if unsafe kernel_exchange_word(&speaker, 0, own) { return true }
-    guard unsafe kernel_load_word(&speaker) == own else { haltForever() }
+    disableInterrupts()
+    if unsafe kernel_exchange_word(&speaker, 0, own) {
+      Processors.stopOthers()
+      return true
+    }
+    guard unsafe kernel_load_word(&speaker) == own else { stop() }
     return false
+  }
+
+  /// Of an NMI: stops this CPU where another one has begun.
+  static func stopIfBegun() {
+    let speaker = unsafe kernel_load_word(&speaker)
+    if speaker != 0, speaker != own { stop() }
+  }
+
+  private static func stop() -> Never {
+    CPUBlock.current.isStopped = true
+    haltForever()
   }
 }
 

@@ -23,7 +23,7 @@ enum Place {
     let page = address.number(.size4K)
     if AddressSpace.nullPage.contains(page) {
       self = .null
-    } else if Image.stackGuard.contains(page) {
+    } else if Image.isStackGuard(page) {
       self = .stackGuard
     } else if let part = Image.part(containing: page) {
       self = .image(part.protection)

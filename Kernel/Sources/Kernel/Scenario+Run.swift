@@ -40,6 +40,13 @@ extension Scenario {
     case .trap: preconditionFailure("on purpose")
     case .probes: Self.probe(try Self.area(manager))
     case .spans: try Self.useSpans(manager)
+    case .largeFrames: kernel_overflow_stack_with_large_frames()
+    case .nonMaskable: kernel_raise_nmi_without_stack()
+    case .machineCheck: kernel_raise_machine_check_without_stack()
+    case .noGlobalPages: try Self.touchAfterFree(manager)
+    case .stopped: Self.stopOthers(manager)
+    case .startStack: Self.reportStack()
+    case .unprepared, .noThreadPointer, .wrongNumber: break
     }
   }
 

@@ -1,11 +1,13 @@
 import KernelMemory
 import PVH
 
-/// A fault on purpose, by which the page-fault handler is judged. None comes back but those of probes and
-/// of spans.
+/// A fault on purpose, or a mistake in the kernel's start, by which its messages are judged. None comes back but those
+/// of probes, of spans, and of what is reported.
 enum Scenario: UInt8 {
   case null, guardPage, afterFree, stackGuard, stackOverflow, writeReadOnly, executeData
   case linearMapHole, imageAlias, windowAlias, trap, probes, spans
+  case largeFrames, nonMaskable, machineCheck, noGlobalPages, stopped, startStack
+  case unprepared, noThreadPointer, wrongNumber
 
   /// What the command line calls it.
   var name: StaticString {
@@ -23,6 +25,15 @@ enum Scenario: UInt8 {
     case .trap: "trap"
     case .probes: "probes"
     case .spans: "spans"
+    case .largeFrames: "stack-overflow-large"
+    case .nonMaskable: "nmi-no-stack"
+    case .machineCheck: "machine-check-no-stack"
+    case .noGlobalPages: "after-free-no-global"
+    case .stopped: "others-stopped"
+    case .startStack: "start-stack"
+    case .unprepared: "start-unprepared"
+    case .noThreadPointer: "start-no-thread-pointer"
+    case .wrongNumber: "start-wrong-number"
     }
   }
 

@@ -26,7 +26,10 @@ public struct StartInfo {
   /// Longer than any command line that QEMU or a person writes.
   static let commandLineLimit = 4096
 
+  private static let byteCount: UInt64 = 56
+
   private let window: LinearMap
+  private let start: PhysicalAddress
   private let moduleList: PhysicalAddress
   private let memoryMap: PhysicalAddress
   private let memoryMapCount: UInt32
@@ -38,11 +41,12 @@ public struct StartInfo {
   /// Checks the structure at `address` and the tables that it points to.
   public init(at address: PhysicalAddress, window: LinearMap) throws(StartInfoError) {
     guard address.rawValue != 0 else { throw .notStartInfo(magic: 0) }
-    try Self.check(.startInfo, at: address, byteCount: 56, in: window)
+    try Self.check(.startInfo, at: address, byteCount: Self.byteCount, in: window)
     let fields = Fields(at: address, window)
     guard fields.u32(0) == Self.magic else { throw .notStartInfo(magic: fields.u32(0)) }
     guard fields.u32(4) >= 1 else { throw .versionTooOld(fields.u32(4)) }
     self.window = window
+    start = address
     moduleCount = Int(fields.u32(12))
     moduleList = PhysicalAddress(fields.u64(16))
     commandLineStart = PhysicalAddress(fields.u64(24))
@@ -72,7 +76,7 @@ extension StartInfo {
   private static var usableType: UInt32 { 1 }
 
   /// Adds the loader's memory map to `map`. The map should have room for more: for what the kernel keeps.
-  public func addMemory(to map: inout MemoryMap) throws(StartInfoError) {
+  public func addMemory(to map: MemoryMap) throws(StartInfoError) {
     var hasUsableMemory = false
     for index in 0..<UInt64(memoryMapCount) {
       let entry = Fields(at: PhysicalAddress(memoryMap.rawValue + index * 24), window)
@@ -82,22 +86,38 @@ extension StartInfo {
       do {
         try map.add(isUsable ? .usable : .reserved, at: PhysicalAddress(entry.u64(0)), byteCount: byteCount)
       } catch {
-        throw .memoryMapTooLong(entries: memoryMapCount, limit: MemoryMap.capacity)
+        throw .memoryMapTooLong(entries: memoryMapCount, limit: map.capacity)
       }
     }
     guard hasUsableMemory else { throw .noUsableMemory }
   }
 
-  /// The highest page frame below `limit` that is RAM, whole, and no part of a module; nil where there
-  /// is none. Frame zero is never it.
+  /// The highest page frame below `limit` that is RAM, whole, and holds nothing of the loader's: no part of a
+  /// module, of the start info, or of what that points to. Nil where there is none. Frame zero is never it.
   public func highestUsableFrame(below limit: FrameNumber) throws(StartInfoError) -> FrameNumber? {
+    let commandLine = try commandLineByteCount()
     var number = limit.rawValue
     while number > 1 {
       number -= 1
       let frame = FrameRange(from: FrameNumber(number), upTo: FrameNumber(number + 1))
-      if isUsable(frame), try !isInModule(frame) { return frame.first }
+      if isUsable(frame), try !isInModule(frame), !holdsTables(frame, commandLine: commandLine) {
+        return frame.first
+      }
     }
     return nil
+  }
+
+  /// Whether the start info, its tables, or its command line lie in a frame.
+  private func holdsTables(_ frame: FrameRange, commandLine: UInt64) -> Bool {
+    overlaps(frame, start, Self.byteCount) || overlaps(frame, memoryMap, UInt64(memoryMapCount) * 24)
+      || overlaps(frame, moduleList, UInt64(moduleCount) * 32)
+      || overlaps(frame, commandLineStart, commandLine)
+  }
+
+  private func overlaps(_ frame: FrameRange, _ start: PhysicalAddress, _ byteCount: UInt64) -> Bool {
+    guard byteCount > 0 else { return false }
+    let (last, wraps) = start.rawValue.addingReportingOverflow(byteCount)
+    return start < frame.end.address(.size4K) && frame.first.address(.size4K).rawValue < (wraps ? .max : last)
   }
 
   private func isUsable(_ frame: FrameRange) -> Bool {
@@ -121,12 +141,7 @@ extension StartInfo {
   private func isInModule(_ frame: FrameRange) throws(StartInfoError) -> Bool {
     for index in 0..<moduleCount {
       let module = try module(index)
-      let start = module.start.rawValue
-      if start < frame.end.address(.size4K).rawValue,
-        frame.first.address(.size4K).rawValue < start + module.byteCount
-      {
-        return true
-      }
+      if overlaps(frame, module.start, module.byteCount) { return true }
     }
     return false
   }
@@ -152,13 +167,20 @@ extension StartInfo {
 
   /// The command line; one without words where the loader passed none.
   public func commandLine() throws(StartInfoError) -> CommandLine {
-    guard commandLineStart.rawValue != 0 else { return CommandLine(Fields(at: memoryMap, window).text(0)) }
+    let byteCount = try commandLineByteCount()
+    guard byteCount > 0 else { return CommandLine(Fields(at: memoryMap, window).text(0)) }
+    return CommandLine(Fields(at: commandLineStart, window).text(Int(byteCount - 1)))
+  }
+
+  /// With its end, a zero; nothing where the loader passed none.
+  private func commandLineByteCount() throws(StartInfoError) -> UInt64 {
+    guard commandLineStart.rawValue != 0 else { return 0 }
     let fields = Fields(at: commandLineStart, window)
     for count in 0...Self.commandLineLimit {
       guard commandLineStart.rawValue + UInt64(count) < window.limit.rawValue else {
         throw .unreachable(.commandLine, commandLineStart)
       }
-      if fields.u8(count) == 0 { return CommandLine(fields.text(count)) }
+      if fields.u8(count) == 0 { return UInt64(count + 1) }
     }
     throw .commandLineTooLong(limit: Self.commandLineLimit)
   }

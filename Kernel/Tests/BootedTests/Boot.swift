@@ -24,11 +24,12 @@ struct Boot {
     try Machine(setup).finish()
   }
 
-  /// Boots, waits until the kernel says that it holds, asks the monitor, and ends the machine.
-  static func hold(_ setup: Setup, asking commands: [String]) throws -> Boot {
+  /// Boots, waits until the kernel says that it holds, asks the monitor, and ends the machine, unless what was
+  /// asked does.
+  static func hold(_ setup: Setup, asking commands: [String], thenQuits: Bool = true) throws -> Boot {
     let machine = try Machine(setup)
     try machine.wait(forLine: "holding")
-    try machine.tell(commands + ["quit"])
+    try machine.tell(commands + (thenQuits ? ["quit"] : []))
     return try machine.finish()
   }
 }

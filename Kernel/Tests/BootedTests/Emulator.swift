@@ -11,6 +11,14 @@ enum Emulator {
     ProcessInfo.processInfo.environment["VMALLOC_KERNEL"]
     ?? package.appending(path: ".build-kernel/x86_64-unknown-none-elf/release/Kernel").path
 
+  /// The same, unoptimised: VMALLOC_DEBUG_KERNEL says where, or it is where Scripts/kernel.sh puts it.
+  static let debugKernel =
+    ProcessInfo.processInfo.environment["VMALLOC_DEBUG_KERNEL"]
+    ?? package.appending(path: ".build-kernel/x86_64-unknown-none-elf/debug/Kernel").path
+  static let canDebug = isPresent && FileManager.default.fileExists(atPath: debugKernel)
+  static let noDebugKernel =
+    "no unoptimised kernel; build it: VMALLOC_CONFIGURATION=debug Scripts/kernel.sh build"
+
   static let trace = package.appending(path: "../Examples/traces/debian-6.12-boot/trace.txt")
     .standardizedFileURL
 
@@ -40,17 +48,18 @@ struct Setup {
   var cpus = 1
   /// The board, and what of it the emulator is told besides.
   var board = "pc"
+  var kernel = Emulator.kernel
 
   /// The command line of the emulator, its serial port going into a file.
   func arguments(serial: URL) throws -> [String] {
-    guard FileManager.default.fileExists(atPath: Emulator.kernel) else {
-      throw CannotBoot(description: "no kernel at \(Emulator.kernel); build it: Scripts/kernel.sh build")
+    guard FileManager.default.fileExists(atPath: kernel) else {
+      throw CannotBoot(description: "no kernel at \(kernel); build it: Scripts/kernel.sh build")
     }
     return [
       "-accel", "tcg", "-machine", board, "-cpu", processor, "-smp", "\(cpus)", "-m", "\(mebibytes)",
       "-display", "none", "-no-reboot",
       "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-serial", "file:\(serial.path)",
-      "-monitor", "stdio", "-kernel", Emulator.kernel, "-append", options,
+      "-monitor", "stdio", "-kernel", kernel, "-append", options,
     ] + (trace.map { ["-initrd", $0.path] } ?? [])
   }
 }

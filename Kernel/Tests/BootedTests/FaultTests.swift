@@ -39,6 +39,12 @@ struct FaultTests {
     Case(
       name: "stack-overflow",
       lines: ["double fault: stack guard: the kernel's stack has overflowed", "  vector 8,"]),
+    // Frames of five pages, each touched at its lowest word alone.
+    Case(
+      name: "stack-overflow-large",
+      lines: ["double fault: stack guard: the kernel's stack has overflowed", "  vector 8,"]),
+    Case(name: "nmi-no-stack", lines: ["exception: non-maskable interrupt", "  vector 2,"]),
+    Case(name: "machine-check-no-stack", lines: ["exception: machine check", "  vector 18,"]),
     Case(
       name: "write-read-only",
       lines: ["page fault: write at 0x", "  kernel image: constants", "  vector 14, error code 0x3,"]),
@@ -95,6 +101,14 @@ struct FaultTests {
         probe: execute, error code 0x11 at 0xffffc90000000000
 
         """)
+  }
+
+  /// With global pages off a change of that bit flushes nothing; a load of CR3 does.
+  @Test
+  func everythingIsFlushedWithoutGlobalPagesToo() throws {
+    let boot = try Boot.run(Setup(options: "test=after-free-no-global mode=strict"))
+    #expect(boot.status == 33)
+    #expect(boot.serial == "probe: store, error code 0x2 at 0xffffc900000ff000\n")
   }
 
   /// The spans of a buffer are its memory, byte for byte, and end with it.

@@ -62,6 +62,32 @@ struct ProcessorTests {
     #expect(rows(one) == rows(four))
   }
 
+  /// Without the interval timer the delays of a CPU's start come from the time-stamp counter.
+  @Test
+  func startWithoutAnIntervalTimer() throws {
+    let boot = try Boot.run(Setup(options: "stress=1000", cpus: 4, board: "pc,pit=off"))
+    #expect(boot.status == 33, "\(boot.serial)")
+    #expect(boot.values["stress.cpus"] == "4")
+  }
+
+  /// When one CPU says why the run ends, the others have stopped, though they have interrupts off.
+  @Test(arguments: [2, 4])
+  func stopWhenOneHasSomethingToSay(_ cpus: Int) throws {
+    let boot = try Boot.run(Setup(options: "test=others-stopped", cpus: cpus))
+    #expect(boot.status == 33, "\(boot.serial)")
+    #expect(boot.number("stopped.turns.before") >= 1_000)
+    #expect(boot.values["stopped.turns.after"] == boot.values["stopped.turns.before"])
+  }
+
+  /// An interrupt handler may compute: what was interrupted finds its own numbers in the x87 unit.
+  @Test(arguments: [1, 2])
+  func keepTheFloatingPointUnitInInterrupts(_ cpus: Int) throws {
+    let boot = try Boot.run(Setup(options: "test=floating", cpus: cpus))
+    #expect(boot.status == 33, "\(boot.serial)")
+    #expect(boot.number("floating.ticks") >= 200)
+    #expect(boot.values["floating.right"] == "1")
+  }
+
   @Test
   func runOnOneWithoutALocalAPIC() throws {
     let boot = try Boot.run(Setup(processor: "max,-apic"))

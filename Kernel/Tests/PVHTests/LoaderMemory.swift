@@ -22,6 +22,8 @@ final class LoaderMemory {
     bytes.storeBytes(of: number.littleEndian, toByteOffset: Int(address), as: Number.self)
   }
 
+  func byte(at address: UInt64) -> UInt8 { bytes[Int(address)] }
+
   func put(_ text: String, at address: UInt64) {
     for (offset, byte) in text.utf8.enumerated() { put(byte, at: address + UInt64(offset)) }
   }

@@ -10,8 +10,8 @@ import Testing
     let info = try memory.startInfo()
     #expect(info.moduleCount == 1)
     #expect(try info.module(0) == StartInfo.Module(start: PhysicalAddress(0x3000), byteCount: 77))
-    var map = MemoryMap()
-    try info.addMemory(to: &map)
+    let map = MemoryMap(rows: 128)
+    try info.addMemory(to: map)
     let words = try memory.words()
     #expect(words.count == 2)
     #expect(words.first?.equals("hold") == true)
@@ -73,12 +73,13 @@ import Testing
     let memory = LoaderMemory.complete()
     memory.put(UInt32(128), at: Layout.startInfo + 48)
     for index in 0..<128 { memory.putRange(UInt64(index), at: UInt64(index) << 20, byteCount: 4096, type: 1) }
-    var map = MemoryMap()
-    try memory.startInfo().addMemory(to: &map)
-    var fuller = MemoryMap()
+    let map = MemoryMap(rows: 128)
+    try memory.startInfo().addMemory(to: map)
+    #expect(map.count == 128)
+    let fuller = MemoryMap(rows: 128)
     try fuller.add(.reserved, at: PhysicalAddress(0), byteCount: 4096)
     #expect(throws: StartInfoError.memoryMapTooLong(entries: 128, limit: 128)) {
-      try memory.startInfo().addMemory(to: &fuller)
+      try memory.startInfo().addMemory(to: fuller)
     }
   }
 
@@ -88,8 +89,7 @@ import Testing
     memory.put(UInt32(2), at: Layout.startInfo + 48)
     memory.putRange(0, at: 0, byteCount: 0, type: 1)
     #expect(throws: StartInfoError.noUsableMemory) {
-      var map = MemoryMap()
-      try memory.startInfo().addMemory(to: &map)
+      try memory.startInfo().addMemory(to: MemoryMap(rows: 128))
     }
   }
 
@@ -129,6 +129,30 @@ import Testing
       try memory.startInfo().highestUsableFrame(below: FrameNumber(0xa0)) == FrameNumber(0x9c))
   }
 
+  /// What is read later must not be overwritten: the start info lies in frame 0, the memory map in frame 1, the
+  /// command line in frame 2, the module in frame 3.
+  @Test
+  func isNotWhereTheLoaderLeftItsData() throws {
+    let memory = LoaderMemory.complete()
+    #expect(try memory.startInfo().highestUsableFrame(below: FrameNumber(4)) == nil)
+    // The frame of each becomes free when it lies elsewhere.
+    memory.put("hold\0", at: 0x400)
+    memory.put(UInt64(0x400), at: Layout.startInfo + 24)
+    #expect(try memory.startInfo().highestUsableFrame(below: FrameNumber(4)) == FrameNumber(2))
+    memory.put(Layout.memoryMap + 0xff0, at: Layout.startInfo + 16)
+    #expect(try memory.startInfo().highestUsableFrame(below: FrameNumber(3)) == nil)
+    memory.put(UInt64(0x2ff0), at: Layout.startInfo + 24)
+    memory.put(UInt32(0), at: Layout.startInfo + 12)
+    #expect(try memory.startInfo().highestUsableFrame(below: FrameNumber(4)) == FrameNumber(3))
+    #expect(try memory.startInfo().highestUsableFrame(below: FrameNumber(3)) == nil)
+    // The start info itself, in the last bytes of frame 2 and the first ones of frame 3.
+    for offset in 0..<56 as Range<UInt64> {
+      memory.put(memory.byte(at: Layout.startInfo + offset), at: 0x2fe0 + offset)
+    }
+    memory.put(UInt64(0x400), at: 0x2fe0 + 24)
+    #expect(try memory.startInfo(at: 0x2fe0).highestUsableFrame(below: FrameNumber(4)) == nil)
+  }
+
   @Test
   func isNotWhereAnyEntrySaysOtherwise() throws {
     let memory = LoaderMemory.complete()
@@ -137,5 +161,13 @@ import Testing
       try memory.startInfo().highestUsableFrame(below: FrameNumber(0xa0)) == FrameNumber(0x8f))
     memory.putRange(0, at: 0, byteCount: 0x1000, type: 1)
     #expect(try memory.startInfo().highestUsableFrame(below: FrameNumber(0xa0)) == nil)
+  }
+}
+
+extension MemoryMap {
+  /// An empty map in memory of the process, which is never given back.
+  fileprivate init(rows: Int) {
+    let count = MemoryMap.byteCount(rows: rows)
+    self.init(in: .allocate(byteCount: count, alignment: MemoryLayout<UInt64>.alignment))
   }
 }

@@ -16,6 +16,15 @@ struct cmachine_range {
 /// lost frames. No kernel defines it, so such a path does not link; hosted builds report and abort.
 void cmachine_dropped_memory(void);
 
+/// What a CPU says of its paging when a manager starts on it.
+enum cmachine_paging {
+  cmachine_paging_ready,
+  /// It would not read the entries as the page-table format writes them.
+  cmachine_paging_unprepared,
+  /// It uses other tables than those of the manager.
+  cmachine_paging_other_root,
+};
+
 /// Moments in the core at which other CPUs may usefully run in between; a scheduler of simulated CPUs
 /// switches there. On bare metal they cost nothing.
 enum cmachine_step {
@@ -63,6 +72,9 @@ CMACHINE_INLINE void cmachine_step(enum cmachine_step step) {
   if (cmachine_step_hook) cmachine_step_hook(cmachine_step_context, step);
 }
 
+/// No register of the process leads to the number, so there is none to check.
+CMACHINE_INLINE _Bool cmachine_has_thread_pointer(void) { return 0; }
+CMACHINE_INLINE unsigned long cmachine_thread_pointer(void) { return 0; }
 /// The CPU that a hosted thread plays; set by the simulated machine.
 CMACHINE_INLINE unsigned long cmachine_cpu_number(void) { return cmachine_current_cpu; }
 CMACHINE_INLINE void cmachine_set_cpu_number(unsigned int number) { cmachine_current_cpu = number; }
@@ -85,6 +97,13 @@ CMACHINE_INLINE void cmachine_step(enum cmachine_step step) { (void)step; }
 /// One turn of a loop that waits for another CPU.
 CMACHINE_INLINE void cmachine_relax(void) { __asm__ volatile("pause"); }
 
+CMACHINE_INLINE _Bool cmachine_has_thread_pointer(void) { return 1; }
+/// The GS base: IA32_GS_BASE, a model-specific register (Intel SDM vol. 4, table 2-2).
+CMACHINE_INLINE unsigned long cmachine_thread_pointer(void) {
+  unsigned int low, high;
+  __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(0xc0000101));
+  return (unsigned long)high << 32 | low;
+}
 /// The CPU number is the first word of the block at the GS base (Intel SDM vol. 3A, 3.4.4).
 CMACHINE_INLINE unsigned long cmachine_cpu_number(void) {
   unsigned long number;
@@ -112,6 +131,12 @@ CMACHINE_INLINE void cmachine_step(enum cmachine_step step) { (void)step; }
 /// One turn of a loop that waits for another CPU.
 CMACHINE_INLINE void cmachine_relax(void) { __asm__ volatile("yield"); }
 
+CMACHINE_INLINE _Bool cmachine_has_thread_pointer(void) { return 1; }
+CMACHINE_INLINE unsigned long cmachine_thread_pointer(void) {
+  unsigned long pointer;
+  __asm__ volatile("mrs %0, tpidr_el1" : "=r"(pointer));
+  return pointer;
+}
 /// The CPU number is the first word of the block at TPIDR_EL1 (Arm ARM, D19.2).
 CMACHINE_INLINE unsigned long cmachine_cpu_number(void) {
   const unsigned int *block;
@@ -139,6 +164,12 @@ CMACHINE_INLINE void cmachine_step(enum cmachine_step step) { (void)step; }
 /// One turn of a loop that waits for another CPU.
 CMACHINE_INLINE void cmachine_relax(void) { __asm__ volatile(".insn i 0x0f, 0, x0, x0, 0x010"); }
 
+CMACHINE_INLINE _Bool cmachine_has_thread_pointer(void) { return 1; }
+CMACHINE_INLINE unsigned long cmachine_thread_pointer(void) {
+  unsigned long pointer;
+  __asm__ volatile("mv %0, tp" : "=r"(pointer));
+  return pointer;
+}
 /// The CPU number is the first word of the block at `tp` (RISC-V psABI: thread pointer).
 CMACHINE_INLINE unsigned long cmachine_cpu_number(void) {
   const unsigned int *block;

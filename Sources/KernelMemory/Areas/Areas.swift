@@ -23,12 +23,13 @@ public struct AreasID: Equatable, Hashable, Sendable {
 
 @safe
 struct Areas {
+  /// In cleared memory, and written there field by field: a whole value would take its bins through the stack.
   struct State: ~Copyable {
-    let pool: DescriptorPool
-    let index: AreaIndex
-    let range: PageRange
-    let id: AreasID
-    var bins = HoleBins()
+    fileprivate(set) var pool: DescriptorPool
+    fileprivate(set) var index: AreaIndex
+    fileprivate(set) var range: PageRange
+    fileprivate(set) var id: AreasID
+    var bins: HoleBins
     /// The piece with the lowest address.
     var firstPiece: UInt32
   }
@@ -49,8 +50,11 @@ struct Areas {
   func start(_ range: PageRange, id: AreasID, index: AreaIndex, pool: DescriptorPool) {
     let hole = pool.take(as: .hole)
     pool[hole].value.place(range.first.rawValue, range.count.rawValue, before: 0, after: 0)
-    unsafe state.pointer.initialize(
-      to: State(pool: pool, index: index, range: range, id: id, firstPiece: hole))
+    state.value.pool = pool
+    state.value.index = index
+    state.value.range = range
+    state.value.id = id
+    state.value.firstPiece = hole
     state.value.bins.insert(hole, pool)
   }
 

@@ -16,7 +16,7 @@ struct AreasTable {
 
   private let state: Stable<State>
 
-  /// `hints` for each CPU.
+  /// `areas` and `hints` are cleared memory, the latter for each CPU.
   init(
     pool: DescriptorPool, frames: Frames, state: Stable<State>, areas: Stable<Areas.State>,
     indexes: Stable<AreaIndex.State>, hints: Stable<AreaHints>, lock: Stable<SpinLock>
@@ -25,7 +25,6 @@ struct AreasTable {
     unsafe state.pointer.initialize(
       to: State(pool: pool, frames: frames, areas: areas, indexes: indexes, lock: lock))
     for cpu in 0..<frames.cpus.count {
-      unsafe hints[cpu].pointer.initialize(to: AreaHints())
       frames.cpus.rooms(cpu).value.hints = hints[cpu]
     }
   }

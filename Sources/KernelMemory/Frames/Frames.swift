@@ -328,8 +328,8 @@ extension Frames {
       cached &+= cachedInBlocks(cpu, index)
     }
     return ZoneUsage(
-      managed: PageCount(state.value.zones[index].managed), free: PageCount(state.value.zones[index].free),
-      cached: PageCount(UInt64(cached)), largestFreeOrder: state.value.zones[index].largestFreeOrder)
+      managed: PageCount(buddyLists(index).value.managed), free: PageCount(buddyLists(index).value.free),
+      cached: PageCount(UInt64(cached)), largestFreeOrder: buddyLists(index).value.largestFreeOrder)
   }
 
   /// All frames that this package manages.

@@ -19,6 +19,23 @@ extension TextSink {
     case .tablesExhausted(let got, let count): write(got, " frames for tables are free of the wanted ", count)
     case .metadataExhausted: write("no frame is free for the descriptors of areas")
     case .linearMapUnusable(let address): write("no linear map for this page size: ", address)
+    case .linearMapMisaligned(let address, let multiple):
+      write("the linear map begins at ", address)
+      write(", which is no multiple of ")
+      write(decimal: multiple &>> 20)
+      write(" MiB")
+    case .pagingNotPrepared:
+      write("this CPU does not read page tables as they are written (PagingControls.prepare() is missing)")
+    case .rootNotLoaded(let root):
+      write("this CPU does not use the tables below 0x")
+      write(hex: root.rawValue, width: 16)
+    case .threadPointerUnusable(let address):
+      write("the thread pointer leads to no number of this CPU: ", address)
+    case .cpuNumberUnusable(let number, let count):
+      write("this CPU says that it has number ")
+      write(decimal: UInt64(clamping: number))
+      write(" of ")
+      write(decimal: UInt64(clamping: count))
     case .notCanonical(let address): write("the page tables do not translate ", address)
     case .frameOutOfReach(let frame):
       write("no page-table entry holds the frame number ")

@@ -64,7 +64,7 @@ struct Slab {
 
   private let state: Stable<State>
 
-  /// `locks` and `generations` are cleared memory for `capacity` elements.
+  /// `locks` and `generations` are cleared memory for `capacity` elements, and so is `reports`.
   init(
     frames: Frames, tags: Tags, reclaim: Reclaim, base: UInt, state: Stable<State>,
     caches: Stable<CacheBlock>,
@@ -77,7 +77,6 @@ struct Slab {
         frames: frames, table: frames.table, tags: tags, reclaim: reclaim, caches: caches, locks: locks,
         generations: generations, reports: reports, reportsLock: reportsLock, base: base,
         hardening: hardening))
-    unsafe reports.pointer.initialize(to: SlabReports())
     for number in 0..<Self.capacity {
       let layout =
         number < SizeClass.count

@@ -24,17 +24,12 @@ public struct SlabReport: Equatable, Sendable {
   public let address: VirtualAddress
 }
 
-/// The newest reports: a ring.
+/// The newest reports: a ring. Cleared memory has none.
 struct SlabReports {
   static let capacity = 32
 
   private var entries: InlineArray<32, SlabReport>
-  private(set) var count: UInt64 = 0
-
-  init() {
-    let none = SlabReport(kind: .doubleFree, cache: nil, tag: .untagged, address: VirtualAddress(0))
-    entries = InlineArray(repeating: none)
-  }
+  private(set) var count: UInt64
 
   /// The number of the oldest that is kept.
   var first: UInt64 { count &- min(count, UInt64(Self.capacity)) }

@@ -26,14 +26,19 @@ struct kernel_span {
   unsigned long end;
 };
 
-#define KERNEL_IMAGE_PART_COUNT 4
+#define KERNEL_STACK_COUNT 4
+#define KERNEL_IMAGE_PART_COUNT (3 + KERNEL_STACK_COUNT)
 
-/// The parts in address order: code, constants, data, stacks. They cover the image but for the guard page.
+/// The parts in address order: code, constants, data, stacks. They cover the image but for the stacks' guards.
 struct kernel_image_part kernel_image_part(unsigned int index);
-/// All of the image, the guard page included.
+/// All of the image, the guards included.
 struct kernel_span kernel_image(void);
-/// The page below the stack, which the kernel's tables leave unmapped.
-struct kernel_span kernel_stack_guard(void);
+/// The first CPU's stacks: the usual one, then those of double faults, NMIs and machine checks.
+struct kernel_span kernel_stack(unsigned int index);
+/// What lies below a stack, which the kernel's tables leave unmapped.
+struct kernel_span kernel_stack_guard(unsigned int index);
+/// Memory for the map of what memory there is.
+struct kernel_span kernel_memory_map_storage(void);
 
 // MARK: Exceptions
 
@@ -61,6 +66,8 @@ struct kernel_cpu {
   unsigned long work;
   /// Interrupts that this CPU sent to others to have them flush, and such interrupts that it took.
   unsigned long notifications_sent, notifications_taken;
+  /// Not zero once the CPU has stopped for good, because another one reports why the run ends.
+  unsigned long is_stopped;
   unsigned long gdt[5];
   /// The task state segment in 64-bit mode (Intel SDM vol. 3A, figure 7-11).
   unsigned int task_state[26];
@@ -77,9 +84,13 @@ void kernel_set_starting_cpu(unsigned long root, unsigned long stack_end, struct
 
 /// The block of a CPU that was prepared; null for others.
 struct kernel_cpu *kernel_cpu_block(unsigned int number);
+/// Where the stacks of a CPU's faults end.
+struct kernel_fault_stacks {
+  unsigned long double_fault_end, nmi_end, machine_check_end;
+};
 /// Fills in a CPU's block.
 void kernel_prepare_cpu(struct kernel_cpu *cpu, unsigned int number, unsigned int apic_id,
-                        unsigned long fault_stack_end);
+                        struct kernel_fault_stacks stacks);
 /// Loads this CPU's descriptor tables. Called by start_cpu.S.
 void kernel_load_cpu_tables(struct kernel_cpu *cpu);
 /// Fills in the interrupt descriptor table and the first CPU's block, and loads both. Called by boot.S.
@@ -103,6 +114,14 @@ static inline _Bool kernel_exchange_word(unsigned long *word, unsigned long expe
 static inline void kernel_add_word(unsigned long *word, unsigned long amount) {
   __atomic_fetch_add(word, amount, __ATOMIC_ACQ_REL);
 }
+
+// MARK: The use of a stack
+
+/// Fills what is free of the stack that this runs on, down to `start`, with a pattern.
+void kernel_paint_stack(unsigned long start);
+/// How far the stack that this runs on was used since: the bytes between its pointer, as the caller has it, and the
+/// lowest word below that does not have the pattern.
+unsigned long kernel_painted_stack_use(unsigned long start);
 
 // MARK: Accesses that may fault
 
@@ -135,5 +154,15 @@ void kernel_profile_mark(void);
 
 /// Calls itself until the stack is used up.
 void kernel_overflow_stack(void);
+/// The same with large frames, each of which is touched at its lowest word alone.
+void kernel_overflow_stack_with_large_frames(void);
+/// Raises an NMI's vector while the stack is nowhere.
+void kernel_raise_nmi_without_stack(void);
+/// Raises a machine check's vector while the stack is nowhere.
+void kernel_raise_machine_check_without_stack(void);
+/// Computes in the x87 unit until `*flag` is not zero; whether every result was the same.
+_Bool kernel_floating_loop(const unsigned long *flag);
+/// Leaves the x87 unit full: eight registers in use.
+void kernel_floating_disturb(void);
 
 #endif

@@ -27,10 +27,10 @@ struct CPUBlock {
   /// Fills in the block of a CPU that has not started, in cleared memory.
   @unsafe
   static func prepare(
-    at memory: UnsafeMutableRawPointer, number: Int, apicID: UInt8, faultStackEnd: UInt
+    at memory: UnsafeMutableRawPointer, number: Int, apicID: UInt8, _ stacks: kernel_fault_stacks
   ) -> CPUBlock {
     let pointer = unsafe memory.bindMemory(to: kernel_cpu.self, capacity: 1)
-    unsafe kernel_prepare_cpu(pointer, UInt32(number), UInt32(apicID), faultStackEnd)
+    unsafe kernel_prepare_cpu(pointer, UInt32(number), UInt32(apicID), stacks)
     return unsafe CPUBlock(pointer)
   }
 
@@ -41,6 +41,12 @@ struct CPUBlock {
   var isOnline: Bool {
     get { unsafe kernel_load_word(&pointer.pointee.is_online) != 0 }
     nonmutating set { unsafe kernel_store_word(&pointer.pointee.is_online, newValue ? 1 : 0) }
+  }
+
+  /// Whether the CPU has stopped for good, because another one says why the run ends.
+  var isStopped: Bool {
+    get { unsafe kernel_load_word(&pointer.pointee.is_stopped) != 0 }
+    nonmutating set { unsafe kernel_store_word(&pointer.pointee.is_stopped, newValue ? 1 : 0) }
   }
 
   /// What the CPU is doing or to do next; nil when it is idle. The first CPU sets it, this one clears it.

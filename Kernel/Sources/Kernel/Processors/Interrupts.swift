@@ -10,19 +10,34 @@ enum InterruptVector {
   static var wake: UInt8 { 0xf0 }
   static var flush: UInt8 { 0xf1 }
   static var spurious: UInt8 { 0xff }
-
-  /// Where the two legacy controllers, which are masked, raise what went away before it was taken.
-  static var legacySpurious: (UInt8, UInt8) { (39, 47) }
 }
 
 /// What the timer's interrupt does; set before the timer is started.
 enum TimerInterrupt {
   nonisolated(unsafe) static var action: (@convention(c) () -> Void)?
+
+  /// Raises the interrupt on this CPU again and again.
+  static func start(microseconds: UInt32, on manager: MemoryManager) {
+    if Processors.count == 1 { mapLocalAPIC(on: manager) }
+    let counts = Processors.localAPIC.timerCounts(in: 20 * microseconds) / 20
+    Processors.localAPIC.startTimer(counts: counts, vector: InterruptVector.timer)
+  }
+
+  private static func mapLocalAPIC(on manager: MemoryManager) {
+    guard LocalAPIC.isPresent, let address = LocalAPIC.physicalAddress else {
+      panic("this CPU has no local APIC, and so no timer")
+    }
+    do throws(MemoryError) {
+      try Processors.mapLocalAPIC(at: address, on: manager)
+    } catch {
+      panic { console in console.write(error) }
+    }
+  }
 }
 
 /// Called by exceptions.S, with interrupts off.
 @c(kernel_interrupt)
-func handleInterrupt(_ frame: UnsafeMutablePointer<kernel_trap_frame>) {
+func handleInterrupt(_ frame: UnsafeMutablePointer<kernel_trap_frame>, _ address: UInt) {
   let vector = unsafe UInt8(truncatingIfNeeded: frame.pointee.vector)
   switch vector {
   case InterruptVector.flush:
@@ -30,8 +45,10 @@ func handleInterrupt(_ frame: UnsafeMutablePointer<kernel_trap_frame>) {
     Memory.manager?.serveFlushes()
   case InterruptVector.wake: break
   case InterruptVector.timer: unsafe TimerInterrupt.action?()
-  case InterruptVector.spurious, InterruptVector.legacySpurious.0, InterruptVector.legacySpurious.1: return
-  default: return unsafe handleException(frame)
+  case InterruptVector.spurious: return
+  default:
+    if LegacyInterruptControllers.endSpurious(vector) { return }
+    return unsafe handleException(frame, address)
   }
   Processors.localAPIC.acknowledge()
 }

@@ -41,7 +41,11 @@ struct ProcessorPlan {
       return
     }
     others = Others(list: list, localAPIC: localAPIC, trampoline: trampoline)
-    Self.placeTrampoline(in: trampoline)
+  }
+
+  /// Puts the code that a CPU begins with where it begins. All that the loader left was read before.
+  func placeTrampoline() {
+    if let others { Self.placeTrampoline(in: others.trampoline) }
   }
 
   /// 640 KiB: where a PC's first RAM ends at the latest.

@@ -32,7 +32,6 @@ enum Processors {
   static func start(_ plan: ProcessorPlan, on manager: MemoryManager) {
     guard let others = plan.others else { return }
     do throws(MemoryError) {
-      try mapLocalAPIC(at: others.localAPIC, on: manager)
       let areas = try manager.makeAreas(AddressSpace.processorRange)
       unsafe madeAreas = areas
       let memory = try ProcessorMemory(in: areas, of: manager)
@@ -89,6 +88,21 @@ enum Processors {
 // MARK: - Interrupts between CPUs
 
 extension Processors {
+  /// Stops every other CPU, whether it has interrupts on or off, and waits a moment for them to stop.
+  static func stopOthers() {
+    guard count > 1 else { return }
+    localAPIC.interruptOthersUnmasked()
+    for _ in 0..<1_000 where !othersAreStopped { IntervalTimer.wait(microseconds: 10) }
+  }
+
+  private static var othersAreStopped: Bool {
+    let own = LocalAPIC.initialID
+    for number in 0..<count {
+      if let block = CPUBlock(number: number), block.apicID != own, !block.isStopped { return false }
+    }
+    return true
+  }
+
   /// Makes another CPU call `serveFlushes`; the manager calls this, with interrupts off.
   static func notify(_ number: UInt32) {
     guard let other = CPUBlock(number: Int(number)) else { return }
@@ -121,6 +135,7 @@ public func cpuMain() -> Never {
       console.write(error.name)
     }
   }
+  ProcessorProtection.enable()
   guard let manager = Memory.manager else { panic("a CPU starts before the memory manager") }
   Processors.localAPIC.enable(spuriousVector: InterruptVector.spurious)
   manager.joinCPU()

@@ -7,6 +7,7 @@ enum Work: UInt {
   case interruptTest = 2
   case swiftHeapTest = 3
   case contention = 4
+  case counting = 5
 
   private func run(on manager: MemoryManager) {
     switch self {
@@ -14,16 +15,22 @@ enum Work: UInt {
     case .interruptTest: InterruptTest.runOnThisCPU(manager)
     case .swiftHeapTest: SwiftHeapTest.runOnThisCPU()
     case .contention: Contention.runOnThisCPU()
+    case .counting: Scenario.count()
     }
   }
 
-  /// Does the work on every CPU, this one included, and returns when all have done it.
-  func runEverywhere(on manager: MemoryManager) {
+  /// Lets every other CPU begin with the work.
+  func begin() {
     for number in 1..<Processors.count {
       guard let block = CPUBlock(number: number) else { continue }
       block.work = self
       Processors.wake(block)
     }
+  }
+
+  /// Does the work on every CPU, this one included, and returns when all have done it.
+  func runEverywhere(on manager: MemoryManager) {
+    begin()
     run(on: manager)
     for number in 1..<Processors.count {
       while CPUBlock(number: number)?.work != nil { relax() }

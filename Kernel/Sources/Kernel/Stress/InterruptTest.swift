@@ -39,7 +39,7 @@ struct InterruptTest {
           loopTallies: tallies.bindMemory(to: StressTally.self, capacity: Processors.count)))
       unsafe current = test
       let before = manager.counters
-      try startTimer(on: manager)
+      startTimer(on: manager)
       Work.interruptTest.runEverywhere(on: manager)
       Processors.localAPIC.stopTimer()
       return unsafe test.pointee.report(manager, since: before)
@@ -51,19 +51,12 @@ struct InterruptTest {
     }
   }
 
-  private static func startTimer(on manager: MemoryManager) throws(MemoryError) {
-    if Processors.count == 1 {
-      guard LocalAPIC.isPresent, let address = LocalAPIC.physicalAddress else {
-        panic("this CPU has no local APIC, and so no timer")
-      }
-      try Processors.mapLocalAPIC(at: address, on: manager)
-    }
+  private static func startTimer(on manager: MemoryManager) {
     unsafe TimerInterrupt.action = {
       guard let test = unsafe InterruptTest.current, let manager = Memory.manager else { return }
       unsafe test.pointee.tick(manager)
     }
-    let counts = Processors.localAPIC.timerCounts(in: 20 * microsecondsEach) / 20
-    Processors.localAPIC.startTimer(counts: counts, vector: InterruptVector.timer)
+    TimerInterrupt.start(microseconds: microsecondsEach, on: manager)
   }
 }
 

@@ -1,0 +1,34 @@
+internal import CMachine
+
+// What a kernel has to do before it starts a manager, and can forget. Each would end in a fault far from
+// its cause, and before there is a handler that could say so; here it has a name. The order is that in
+// which one question needs the answer to another: nothing is read through an address before the tables that
+// translate it are known to be in use.
+
+extension Bootstrap {
+  /// - Throws: `pagingNotPrepared`, `rootNotLoaded`, `threadPointerUnusable`, `cpuNumberUnusable`.
+  func checkCPU(of machine: Machine) throws(MemoryError) {
+    try checkPaging(of: machine)
+    if cmachine_has_thread_pointer() { try check(threadPointer: cmachine_thread_pointer()) }
+    let number = cmachine_cpu_number()
+    guard number < UInt(machine.cpuCount) else {
+      throw .cpuNumberUnusable(Int(clamping: number), count: machine.cpuCount)
+    }
+  }
+
+  private func checkPaging(of machine: Machine) throws(MemoryError) {
+    guard let check = unsafe machine.check else { return }
+    switch unsafe check(machine.context, UInt(root.rawValue)) {
+    case cmachine_paging_ready: return
+    case cmachine_paging_other_root: throw .rootNotLoaded(root)
+    default: throw .pagingNotPrepared
+    }
+  }
+
+  /// The word that the number is read from lies in a mapped page.
+  private func check(threadPointer pointer: UInt) throws(MemoryError) {
+    let address = VirtualAddress(UInt64(pointer))
+    guard pointer != 0, pointer % 4 == 0, space.tables(through: space.linearMap).frame(at: address) != nil
+    else { throw .threadPointerUnusable(address) }
+  }
+}

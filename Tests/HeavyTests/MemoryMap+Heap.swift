@@ -1,0 +1,1 @@
+../KernelMemoryTests/MemoryMap+Heap.swift
