@@ -124,7 +124,7 @@ extension MemoryManager {
     if Ablation.mapGuard.isOn, let leaf = tables.query(pages.first) {
       var run = LeafRun(leaf.frame)
       let guardPage = PageRange(unchecked: pages.end, count: PageCount(1))
-      write(guardPage, frame: leaf.frame, attributes, from: &run, cpu)
+      _ = tables.write(guardPage, frame: leaf.frame, attributes, from: &run)
     }
     #endif
   }
