@@ -124,10 +124,13 @@ extension MemoryManager {
   public func kfree(_ pointer: UnsafeMutableRawPointer?) throws(MemoryError) {
     guard let pointer = unsafe pointer else { return }
     let address = UInt(bitPattern: pointer)
-    var outcome = FreeOutcome.unknown
     // A multiple of the smallest frames is more often a block than the first object of a slab.
-    if address & UInt(PageSize.size4K.offsetMask) == 0 { outcome = freeBlockAtOnce(address) }
-    if outcome == .unknown { outcome = freeAtOnce(address) }
+    if address & UInt(PageSize.size4K.offsetMask) == 0 {
+      let outcome = freeBlockAtOnce(address)
+      if outcome == .freed { return }
+      if outcome == .alreadyFree { throw refused(address, .alreadyFree) }
+    }
+    let outcome = freeAtOnce(address)
     if outcome != .freed { try freeCarefully(address, outcome) }
   }
 
@@ -137,9 +140,12 @@ extension MemoryManager {
   public func kfree(_ pointer: UnsafeMutableRawPointer?, chargedTo tag: Tag) throws(MemoryError) {
     guard let pointer = unsafe pointer else { return }
     let address = UInt(bitPattern: pointer)
-    var outcome = FreeOutcome.unknown
-    if address & UInt(PageSize.size4K.offsetMask) == 0 { outcome = freeBlockAtOnce(address, tag) }
-    if outcome == .unknown { outcome = freeAtOnce(address, tag) }
+    if address & UInt(PageSize.size4K.offsetMask) == 0 {
+      let outcome = freeBlockAtOnce(address, tag)
+      if outcome == .freed { return }
+      if outcome == .alreadyFree { throw refused(address, .alreadyFree) }
+    }
+    let outcome = freeAtOnce(address, tag)
     if outcome != .freed { try freeCarefully(address, outcome, only: tag) }
   }
 

@@ -41,11 +41,7 @@ public func runtimeHeapAllocate(
     unsafe result.pointee = try heap.allocate(bytes: byteCount, alignment: alignment)
     return 0
   } catch {
-    let failure = RuntimeHeap.Failure(error)
-    if failure != .badAlignment, case .stop = heap.exhaustion {
-      heap.stop(error, byteCount, alignment: alignment)
-    }
-    return failure.rawValue
+    return RuntimeHeap.refuse(error, byteCount, alignment: alignment)
   }
 }
 
@@ -59,20 +55,31 @@ public func runtimeHeapFree(_ pointer: UnsafeMutableRawPointer?) {
   do throws(MemoryError) {
     unsafe try heap.deallocate(pointer)
   } catch {
-    heap.stop(error)
+    RuntimeHeap.stop(error)
   }
 }
 
 extension RuntimeHeap {
+  /// What `posix_memalign` returns, if it does. Looks for the heap again, so that it is not copied for every object.
+  @inline(never)
+  fileprivate static func refuse(_ error: MemoryError, _ byteCount: UInt, alignment: UInt) -> Int32 {
+    let failure = Failure(error)
+    if failure != .badAlignment, let heap = current, case .stop = heap.exhaustion {
+      heap.stop(error, byteCount, alignment: alignment)
+    }
+    return failure.rawValue
+  }
+
   /// Ends the machine after a free that was refused.
   @inline(never)
-  fileprivate func stop(_ error: MemoryError) -> Never {
+  fileprivate static func stop(_ error: MemoryError) -> Never {
+    guard let heap = current else { fatalError("free before RuntimeHeap.start") }
     switch error {
-    case .badFree(.alreadyFree): stop("the Swift runtime's heap: free of memory that is free already")
-    case .badFree(.interior): stop("the Swift runtime's heap: free of an address inside an object")
+    case .badFree(.alreadyFree): heap.stop("the Swift runtime's heap: free of memory that is free already")
+    case .badFree(.interior): heap.stop("the Swift runtime's heap: free of an address inside an object")
     case .wrongContext:
-      stop("the Swift runtime's heap: free in an NMI that has interrupted the memory manager")
-    default: stop("the Swift runtime's heap: free of an address that is none of its objects")
+      heap.stop("the Swift runtime's heap: free in an NMI that has interrupted the memory manager")
+    default: heap.stop("the Swift runtime's heap: free of an address that is none of its objects")
     }
   }
 }

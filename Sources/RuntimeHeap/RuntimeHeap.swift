@@ -111,7 +111,7 @@ extension RuntimeHeap {
     let rounded = (size &+ alignment &- 1) & ~(alignment &- 1)
     let memory =
       unsafe try alignment > pageBytes
-      ? allocateAligned(rounded, alignment)
+      ? Self.allocateAligned(rounded, alignment, windowBase | linearBase, options, manager)
       : isChecked
         ? Self.allocateChecked(size, alignment, options, manager)
         : manager.kmalloc(Int(bitPattern: rounded), options)
@@ -122,6 +122,8 @@ extension RuntimeHeap {
   /// Takes back what `allocate` returned; nil is ignored. As `kfree`.
   /// - Throws: `badFree`, with nothing changed, for anything else: `foreign` for an address outside the window, and
   ///   for memory that another has from kmalloc; `wrongContext` in an NMI that has interrupted the manager.
+  // Inlined, as `allocate` is.
+  @inline(__always)
   public func deallocate(_ pointer: UnsafeMutableRawPointer?) throws(MemoryError) {
     guard let pointer = unsafe pointer else { return }
     let offset = UInt(bitPattern: pointer) &- windowBase
@@ -140,15 +142,15 @@ extension RuntimeHeap {
       ? .blockTooLarge(limit: MemoryManager.largestBlock) : .badAlignment(UInt64(alignment))
   }
 
-  /// A block, which is aligned to its own size.
+  /// A block, which is aligned to its own size, as far as the `bases` of both mappings are.
   @inline(never)
-  private func allocateAligned(
-    _ rounded: UInt, _ alignment: UInt
+  private static func allocateAligned(
+    _ rounded: UInt, _ alignment: UInt, _ bases: UInt, _ options: KmallocOptions, _ manager: MemoryManager
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
     guard alignment <= UInt(MemoryManager.largestBlock) else {
       throw .blockTooLarge(limit: MemoryManager.largestBlock)
     }
-    guard (windowBase | linearBase) & (alignment &- 1) == 0 else { throw .badAlignment(UInt64(alignment)) }
+    guard bases & (alignment &- 1) == 0 else { throw .badAlignment(UInt64(alignment)) }
     return unsafe try manager.kmalloc(Int(bitPattern: rounded), options)
   }
 
@@ -201,7 +203,6 @@ extension RuntimeHeap {
   func stop(_ message: StaticString) -> Never { manager.stop(message) }
 
   /// Ends the machine because there is no memory for an object.
-  @inline(never)
   func stop(_ error: MemoryError, _ byteCount: UInt, alignment: UInt) -> Never {
     manager.stop { message in
       message.write("the Swift runtime's heap: no memory for ")

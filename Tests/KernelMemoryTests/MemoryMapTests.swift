@@ -148,9 +148,9 @@ private let page: UInt64 = 4096
 
   /// As many rows as the firmware of a large server has been seen to report, none of which touches another.
   @Test func startsFrom312ScatteredRows() throws {
-    // What is built at start is in one of them: five sections' metadata are 640 pages.
+    // Whole pages of many sizes; the last row is the large one, from which the early frames come.
     let ram = (0..<312 as Range<UInt64>).map {
-      RAMRegion(PhysicalAddress($0 << 21), byteCount: $0 == 311 ? 8 << 20 : (1 << 20) + $0 % 64 * page)
+      RAMRegion(PhysicalAddress($0 << 21), byteCount: $0 == 311 ? 32 << 20 : (1 << 20) + $0 % 64 * page)
     }
     let map = MemoryMap(rows: 312)
     for region in ram.reversed() { try map.add(.usable, at: region.start, byteCount: region.byteCount) }
