@@ -18,16 +18,17 @@ struct AreaCache: ~Copyable {
   typealias Chains = InlineArray<64, Stable<AreaDescriptor>?>
 
   /// Of areas of n + 1 pages.
-  private var young = Chains(repeating: nil)
-  private var old = Chains(repeating: nil)
+  private var young: Chains
+  private var old: Chains
   /// Bit n: there may be an old area of n + 1 pages.
-  private var oldCounts: UInt64 = 0
-  private let capacity: UInt64
+  private var oldCounts: UInt64
+  private var capacity: UInt64
   /// Pages that can be kept besides those that are, guards not counted.
   private(set) var room: UInt64
 
+  /// Begins, in cleared memory: a value made elsewhere would take its kilobyte through the stack.
   /// - Parameter capacity: in pages.
-  init(capacity: UInt64) {
+  mutating func begin(capacity: UInt64) {
     self.capacity = capacity
     room = capacity
   }

@@ -74,27 +74,27 @@ struct Reclaim {
     let dropped = Atomic<UInt32>(0)
   }
 
-  /// What one CPU has, besides its batches.
+  /// What one CPU has, besides its batches; in cleared memory, where all of it is empty.
   struct Slot: ~Copyable {
     /// The request that the closed batch waits for; zero where there is no closed batch.
-    var awaited: UInt64 = 0
+    var awaited: UInt64
     /// The closed batch's pages.
-    var awaitedPages: UInt64 = 0
-    var queued = AreaList()
+    var awaitedPages: UInt64
+    var queued: AreaList
     /// Pages of the queued areas, guards included.
-    var queuedPages: UInt64 = 0
+    var queuedPages: UInt64
     /// Pages, guards included, that this CPU may have freed and not flushed.
     var limit: UInt64
-    var emptied = EmptiedTables()
+    var emptied: EmptiedTables
     /// The newest drain that this CPU has begun with.
-    var begun: UInt64 = 0
+    var begun: UInt64
     var warm: AreaCache
     var cool: AreaCache
 
-    init(mode: FreeMode, limit: UInt64, cool capacity: UInt64) {
+    mutating func begin(mode: FreeMode, limit: UInt64, cool capacity: UInt64) {
       self.limit = limit
-      warm = AreaCache(capacity: mode == .warm ? warmCapacity : 0)
-      cool = AreaCache(capacity: capacity)
+      warm.begin(capacity: mode == .warm ? warmCapacity : 0)
+      cool.begin(capacity: capacity)
     }
   }
 
@@ -119,7 +119,7 @@ struct Reclaim {
         slots: slots, open: open, closed: closed, flushed: flushed, bound: bound, share: share,
         spare: Atomic(bound &- share &* UInt64(count))))
     for cpu in 0..<count {
-      unsafe slots[cpu].pointer.initialize(to: Slot(mode: mode, limit: share, cool: bound / UInt64(count)))
+      slots[cpu].value.begin(mode: mode, limit: share, cool: bound / UInt64(count))
       frames.cpus.rooms(cpu).value.reclaim = slots[cpu]
       frames.cpus.rooms(cpu).value.open = open[cpu]
       frames.cpus.rooms(cpu).value.flushed = flushed[cpu]
