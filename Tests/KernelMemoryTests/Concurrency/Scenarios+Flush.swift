@@ -17,12 +17,19 @@ extension Scenarios {
           taken = []
           try stage.free(block)
           stage.purgeUnlessStrict()
-          for _ in 0..<4 {
-            let frame = try stage.manager.allocateFrames()
+          // Frames of tables are kept apart, for the next tables: these come back with the others.
+          let (cpus, frames) = (stage.manager.cpus, stage.manager.frames)
+          cpus.attempt(otherwise: ()) { frames.drainCaches($0) }
+          // All that there are, without asking the other CPU for its own.
+          while let frame = cpus.attempt(otherwise: nil, { try? frames.allocate(order: 0, .normal, $0) }) {
             taken.append(frame)
+          }
+          for frame in taken {
             guard let memory = stage.manager.linearAddress(of: frame).pointer else { continue }
             memory.initializeMemory(as: UInt8.self, repeating: 0x81, count: 4096)
           }
+          // Enough for the other CPU, with what was written there.
+          for _ in 0..<100 { try stage.manager.freeFrames(taken.removeLast()) }
         },
         {
           let other = try stage.allocate()
