@@ -14,9 +14,6 @@ public struct DebugExit {
   /// At the port that QEMU's own test guests use.
   public static var standard: DebugExit { DebugExit(at: 0xf4) }
 
-  /// The process status that `value` becomes.
-  public static func processStatus(of value: UInt8) -> Int { Int(value) &<< 1 | 1 }
-
   /// Ends the emulator. On a machine without the device, halts this CPU for good.
   public func exit(_ value: UInt8) -> Never {
     x86_out8(port, value)

@@ -9,7 +9,6 @@ public struct PageFaultCode: Equatable, Sendable {
   /// The entry was present: the access was refused. Otherwise there was no entry.
   @inlinable public var wasPresent: Bool { rawValue & 1 != 0 }
   @inlinable public var isWrite: Bool { rawValue & 2 != 0 }
-  @inlinable public var isFromUserMode: Bool { rawValue & 4 != 0 }
   /// An entry had a reserved bit set: the tables are damaged.
   @inlinable public var isReservedBit: Bool { rawValue & 8 != 0 }
   @inlinable public var isInstructionFetch: Bool { rawValue & 16 != 0 }

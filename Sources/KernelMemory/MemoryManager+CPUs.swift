@@ -38,9 +38,7 @@ extension MemoryManager {
   private func leave(_ cpu: borrowing CPU) -> Bool {
     guard !cpu.block.value.progress.isClosed else { return false }
     cpu.block.value.progress.enter(reclaim.shootdown.newest)
-    slab.drain(cpu)
-    frames.drainCaches(cpu)
-    guard reclaim.isEmpty(cpu) else {
+    guard drainStep(cpu), reclaim.isEmpty(cpu) else {
       cpu.block.value.progress.exit()
       return false
     }
@@ -67,23 +65,25 @@ extension MemoryManager {
   /// - Returns: false where a drain takes another step.
   private func serve(_ cpu: borrowing CPU) -> Bool {
     reclaim.shootdown.serve(cpu)
-    guard reclaim.isDrainPending(cpu) else { return true }
-    // Its objects first, whose slabs are frames.
-    if reclaim.beginDrain(cpu) { slab.drain(cpu) }
-    return reclaim.drainStep(cpu)
+    return !reclaim.isDrainPending(cpu) || drainStep(cpu)
+  }
+
+  /// A step of a drain, objects first, whose slabs are frames. The last one answers the newest drain that there was
+  /// when it began.
+  /// - Returns: false where another step is needed.
+  private func drainStep(_ cpu: borrowing CPU) -> Bool {
+    let round = reclaim.round
+    let left = slab.drain(budget: Reclaim.budget, cpu)
+    guard left > 0, reclaim.drain(budget: left, cpu) else { return false }
+    cpu.block.value.progress.answer(round)
+    return true
   }
 
   /// Has everything completed that waits on this CPU, as far as no other CPU is needed, and asks the others for the rest.
   /// - Returns: the request to wait for.
   private func drainThisCPU() -> UInt64 {
-    cpus.attempt(otherwise: ()) { cpu in
-      freeDropped(cpu)
-      slab.drain(cpu)
-    }
-    var isDone = false
-    while !isDone {
-      isDone = cpus.attempt(otherwise: true) { cpu in reclaim.drainStep(cpu) }
-    }
+    cpus.attempt(otherwise: ()) { cpu in freeDropped(cpu) }
+    while !cpus.attempt(otherwise: true, { cpu in drainStep(cpu) }) {}
     return cpus.attempt(otherwise: 0) { cpu in reclaim.awaited(cpu) }
   }
 }

@@ -10,12 +10,14 @@ extension MemoryManager {
   ///
   /// Up to 8 KiB from a size class, above from a block of 2ⁿ frames; a size that is a power of two is aligned to
   /// itself. O(1) usually, O(orders + batch) at the most, but for gathering when memory is short. Legal in any
-  /// context but an NMI.
+  /// context but an NMI. It waits for other CPUs only where memory is short, interrupts are on, and the options
+  /// allow it.
   /// - Parameters:
   ///   - byteCount: the size in bytes, 1 to 4 MiB.
   ///   - options: alignment, zone, who is charged, and whether the call may wait.
   /// - Throws: `sizeIsZero`, `sizeOverflow`, `blockTooLarge`, `badAlignment`, `tagUnavailable` for a tag that does
-  ///   not exist, `overQuota`, `framesExhausted`, `wouldWait`. After any of them nothing has changed.
+  ///   not exist, `overQuota`, `framesExhausted`, `wouldWait`, `wrongContext`. After any of them nothing has
+  ///   changed.
   // Inlined, so that what is known of the size and the options when the caller is compiled is not looked at again.
   @inline(__always)
   public func kmalloc(
@@ -116,10 +118,11 @@ extension MemoryManager {
     }
   }
 
-  /// Frees what `kmalloc` or a cache returned; nil is ignored. O(1) usually. Never waits for another CPU.
+  /// Frees what `kmalloc` or a cache returned; nil is ignored. O(1) usually. Never waits for another CPU. Legal in any
+  /// context but an NMI.
   ///
   /// Of several that free the same memory at once, one succeeds.
-  /// - Throws: `badFree`, with nothing changed: `alreadyFree`, `interior`, `foreign`.
+  /// - Throws: `badFree` (`alreadyFree`, `interior`, `foreign`) and `wrongContext`, with nothing changed.
   @inline(__always)
   public func kfree(_ pointer: UnsafeMutableRawPointer?) throws(MemoryError) {
     guard let pointer = unsafe pointer else { return }

@@ -53,9 +53,6 @@ public struct MemoryManager {
 // MARK: - The machine
 
 extension MemoryManager {
-  /// CPUs are numbered from zero to this, exclusive.
-  public var cpuCount: Int { cpus.count }
-
   /// Whether the memory of kmalloc is watched byte by byte (`SlabHardening.checked`).
   public var isChecked: Bool { slab.isChecked }
 

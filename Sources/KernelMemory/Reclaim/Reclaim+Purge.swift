@@ -144,28 +144,19 @@ extension Reclaim {
 
   /// Whether this CPU has yet to make the newest drain.
   func isDrainPending(_ cpu: borrowing CPU) -> Bool {
-    cpu.block.value.progress.answered != state.value.round.load(ordering: .acquiring)
+    cpu.block.value.progress.answered != round
   }
 
-  /// Notes that this CPU makes the newest drain.
-  /// - Returns: false where it has begun with that before.
-  func beginDrain(_ cpu: borrowing CPU) -> Bool {
-    let round = state.value.round.load(ordering: .acquiring)
-    defer { slot(cpu).value.begun = round }
-    return slot(cpu).value.begun != round
-  }
+  /// The newest drain.
+  var round: UInt64 { state.value.round.load(ordering: .acquiring) }
 
-  /// A step of a drain: its caches, all that is retired, and its lists of frames. The last step answers the newest
-  /// drain that there was when it began.
+  /// A step of a drain: the caches of areas, all that is retired, and after those the lists of frames.
   /// - Returns: false where another step is needed.
-  @discardableResult
-  func drainStep(_ cpu: borrowing CPU) -> Bool {
-    let round = state.value.round.load(ordering: .acquiring)
-    var left = step(budget: Self.budget, all: true, cpu)
+  func drain(budget: Int, _ cpu: borrowing CPU) -> Bool {
+    var left = step(budget: budget, all: true, cpu)
     if left > 0 { left &-= complete(limit: left, keeping: false, cpu) }
     guard left > 0 else { return false }
     frames.drainCaches(cpu)
-    cpu.block.value.progress.answer(round)
     return true
   }
 

@@ -86,8 +86,6 @@ struct Reclaim {
     /// Pages, guards included, that this CPU may have freed and not flushed.
     var limit: UInt64
     var emptied: EmptiedTables
-    /// The newest drain that this CPU has begun with.
-    var begun: UInt64
     var warm: AreaCache
     var cool: AreaCache
 

@@ -126,13 +126,29 @@ extension Slab {
     }
   }
 
-  /// Returns this CPU's magazines and every empty slab. O(caches + objects).
-  func drain(_ cpu: borrowing CPU) {
-    for number in 0..<Self.capacity where caches[number].value.layout.stride != 0 {
+  /// Objects whose way back to their slabs is as much work as a page.
+  private static let objectsPerPage = 3
+
+  /// Returns this CPU's magazines, and after the last one every empty slab. The magazine that takes it past its
+  /// budget is the last one: 128 objects at the most. O(caches + budget).
+  /// - Parameters:
+  ///   - budget: pages of work.
+  ///   - cpu: this CPU.
+  /// - Returns: what is left of the budget; not above zero where objects may be left.
+  func drain(budget: Int, _ cpu: borrowing CPU) -> Int {
+    var left = budget
+    for number in 0..<Self.capacity {
+      let count = cpu.rooms.magazines[number].value.count
+      guard count > 0 else { continue }
       drain(number, downTo: 0, cpu)
+      left &-= 1 &+ count / Self.objectsPerPage
+      guard left > 0 else { return left }
+    }
+    for number in 0..<Self.capacity where caches[number].value.layout.stride != 0 {
       withLock(number, cpu) { cache in returnEmpty(cache, keeping: 0, cpu) }
     }
     reclaim.passOnSlabs(cpu)
+    return left
   }
 }
 
