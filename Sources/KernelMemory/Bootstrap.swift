@@ -83,8 +83,8 @@ extension Bootstrap {
       caches: try carve(count * ZoneKind.count),
       cleared: try carve(count * ZoneKind.count),
       blocks: try carve(count * ZoneKind.count * BlockCaches.count), locks: try carve(ZoneKind.count))
-    let chunks = DescriptorPool.chunks(forFrames: allocatableFrames())
-    let pool = DescriptorPool(frames: frames, state: try carve(1), chunks: try carve(chunks), limit: chunks)
+    let places = DescriptorPool.places(below: allocatableEnd())
+    let pool = DescriptorPool(frames: frames, state: try carve(1), regions: try carve(places), places: places)
     let areas = AreasTable(
       pool: pool, frames: frames, state: try carve(1), areas: try carve(AreasTable.capacity),
       indexes: try carve(AreasTable.capacity), hints: try carve(count), lock: try carve(1))
@@ -161,14 +161,11 @@ extension Bootstrap {
     frames.state.value.refused = refusedFrames()
   }
 
-  private func allocatableFrames() -> UInt64 {
-    var count: UInt64 = 0
-    var next = FrameNumber(0)
-    while let run = space.reachable(.allocatable, from: next) {
-      count &+= run.count.rawValue
-      next = run.end
-    }
-    return count
+  /// Where the highest run of frames ends that are handed out.
+  private func allocatableEnd() -> PhysicalAddress {
+    var end = FrameNumber(0)
+    while let run = space.reachable(.allocatable, from: end) { end = run.end }
+    return end.address(space.linearMap.pageSize)
   }
 
   private func refusedFrames() -> UInt64 {

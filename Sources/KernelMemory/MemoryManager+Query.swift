@@ -32,7 +32,7 @@ extension MemoryManager {
   /// The live area that has `address`, interior and guard addresses included. O(1), lock-free.
   public func area(containing address: VirtualAddress) -> Area? {
     let page = address.number(pageSize)
-    guard let number = areas.instance(containing: page)?.find(page) else { return nil }
+    guard let number = cpus.undisturbed({ areas.instance(containing: page)?.find(page) }) else { return nil }
     guard let area = liveArea(number), area.spanRange.contains(page) else { return nil }
     return area
   }

@@ -88,6 +88,29 @@ import Testing
     }
     fixture.expectValid()
   }
+
+  /// Emptied nodes become free frames: what stays are the descriptors of the areas and the holes that there were.
+  @Test(arguments: [FreeMode.strict, .lazy, .warm])
+  func nodesOfAreasFarApartReturn(mode: FreeMode) throws {
+    let test = try TestMachine(ram: [RAMRegion(PhysicalAddress(0), byteCount: 16 << 20)], mode: mode)
+    let before = test.manager.usedFrames.rawValue
+    let descriptors: UInt64 = 2_001 / 64 + 1
+    for _ in 0..<2 {
+      var areas: [UnsafeMutableRawPointer] = []
+      for number in 0..<UInt64(1_000) {
+        var options = VmallocOptions()
+        options.address = VirtualAddress(TestMachine.vmallocStart.rawValue << 12 + number << 22)
+        areas.append(try test.manager.vmalloc(1, options))
+      }
+      #expect(test.manager.usedFrames.rawValue > before + 3_000)
+      for area in areas { try test.manager.vfree(area) }
+      try test.manager.flushRetired()
+      let used = test.manager.usedFrames.rawValue
+      // Of nodes the index keeps as many as two insertions take.
+      #expect(used <= before + descriptors + 8, "\(used - before) frames more than before are in use")
+      test.expectValid()
+    }
+  }
 }
 
 // MARK: - Any address

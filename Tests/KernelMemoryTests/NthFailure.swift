@@ -75,10 +75,10 @@ extension NthFailure {
     switch self {
     case .firstPage, .firstPages, .manyPages, .zeroedPages, .areas, .map: break
     case .farAway: try test.manager.vfree(try test.manager.vmalloc(1))
-    // A frame has 64 descriptors; none has number zero, and the hole has one.
-    case .newDescriptors: for _ in 0..<61 { _ = try test.manager.vmalloc(1) }
+    // A frame has 64 descriptors, of which the hole has one.
+    case .newDescriptors: for _ in 0..<62 { _ = try test.manager.vmalloc(1) }
     case .areasAndDescriptors:
-      for _ in 0..<60 { _ = try test.manager.vmalloc(1) }
+      for _ in 0..<61 { _ = try test.manager.vmalloc(1) }
       // This one takes two: the hole before it stays.
       _ = try allocate(test.manager, 1, at: 1000)
     case .unmapSplitting:

@@ -50,6 +50,8 @@ enum cmachine_step {
   cmachine_step_sum_begun,
   /// An address has led to a live object of kmalloc, and its life is not ended yet.
   cmachine_step_object_found,
+  /// A look-up without a lock has come to a node of the index of areas, and has yet to read it.
+  cmachine_step_node_found,
 };
 
 /// What a read-modify-write of a word that other CPUs may write is for.

@@ -1,3 +1,4 @@
+internal import CMachine
 internal import Synchronization
 
 // The index: from any address of a range to its area
@@ -14,9 +15,13 @@ internal import Synchronization
 //
 // A node is 1,024 slots, ten bits of the page number a level, in a frame of its own; the root has up to eight
 // times as many, in neighbouring frames, where that saves a level. Nodes count
-// their slots in their frame's metadata; an emptied one is kept for the next insertion, since a reader
-// may still be in it: it stays a node, all zero, and leads nobody astray. Readers take no lock; they
-// check what they find against the descriptor's bounds.
+// their slots in their frame's metadata.
+//
+// Readers take no lock, and check what they find against the descriptor's bounds. One may still be in a node that
+// has emptied: it stays a node, all zero or used anew, and leads nobody astray. A few are kept for the next insertions. The
+// others become free frames by way of a batch of freed memory (`takeSurplus`): that is, when every CPU has served
+// a flush that was requested later, which none does in the middle of a look-up. So whoever looks up is inside
+// the package (`CPUs.enter`), or is undisturbed (`CPUs.undisturbed`).
 @safe
 struct AreaIndex {
   struct State {
@@ -90,7 +95,7 @@ struct AreaIndex {
   }
 
   /// The descriptor number of the area that has `page`, or zero. The page lies in the range. O(levels),
-  /// lock-free.
+  /// lock-free, by a CPU that serves no flush meanwhile.
   @inline(__always)
   func area(at page: UInt64) -> UInt32 {
     let (table, offset) = (table, page &- base)
@@ -99,6 +104,7 @@ struct AreaIndex {
       .value.load(ordering: .acquiring)
     while value & Self.nodeMark != 0 {
       shift &-= Self.slotBits
+      cmachine_step(cmachine_step_node_found)
       let index = Int(truncatingIfNeeded: offset &>> shift & ((1 &<< Self.slotBits) &- 1))
       value = table.memory(of: value & ~Self.nodeMark, as: Atomic<UInt32>.self)[index]
         .value.load(ordering: .acquiring)
@@ -136,12 +142,15 @@ struct AreaIndex {
   /// - Throws: `metadataExhausted`.
   @inline(__always)
   func stock(_ cpu: borrowing CPU) throws(MemoryError) {
-    if state.value.spareCount < 2 &* (levels &- 1) { try stockMore(cpu) }
+    if state.value.spareCount < nodesOfInsertion { try stockMore(cpu) }
   }
+
+  /// The most nodes that one insertion takes.
+  private var nodesOfInsertion: Int { 2 &* (levels &- 1) }
 
   @inline(never)
   private func stockMore(_ cpu: borrowing CPU) throws(MemoryError) {
-    while state.value.spareCount < 2 &* (levels &- 1) {
+    while state.value.spareCount < nodesOfInsertion {
       guard let frame = state.value.frames.allocateMetadata(cpu) else { throw .metadataExhausted }
       keep(frame)
     }
@@ -242,6 +251,9 @@ struct AreaIndex {
     slot.value.store(child | Self.nodeMark, ordering: .releasing)
     return 1
   }
+
+  /// Takes out an emptied node of which there are more than two insertions need. Readers may still be in it.
+  func takeSurplus() -> UInt32? { state.value.spareCount > 2 &* nodesOfInsertion ? takeNode() : nil }
 
   private func takeNode() -> UInt32 {
     let node = state.value.spare

@@ -1,6 +1,17 @@
-/// The memory of all descriptors: chunks of 64, each in 4 KiB, found through a directory, so that a number
-/// of 32 bits leads to its descriptor by one load. It grows by a frame at a time and never shrinks:
-/// descriptors are type-stable.
+// The memory of all descriptors
+//
+// Descriptors are cut out of frames of the linear map, each on a cache line of its own, and there are as many as frames can be
+// had: no table of theirs limits them. A number leads to its descriptor by one load:
+//
+//     31  30       21 20               0
+//    | 0 | place      | index           |
+//
+// The index counts descriptors of 64 bytes in a region of 128 MiB of physical memory; the place says which region, by a
+// table that is made at start. A region takes a place, by hashing, when the first frame of it becomes
+// descriptors, so it does not matter where RAM lies. There are 1,024 places, since the index of areas keeps numbers
+// in 31 bits: on a machine with more memory than 128 GiB frames of regions without a place are passed over.
+
+/// The descriptors of one manager. It grows by a frame at a time and never shrinks: descriptors are type-stable.
 @safe
 struct DescriptorPool {
   struct State {
@@ -8,47 +19,60 @@ struct DescriptorPool {
     /// The first spare descriptor; zero for none.
     var spare: UInt32 = 0
     var spareCount = 0
-    /// Chunks that exist, and that the directory has room for.
-    var chunkCount = 0
-    let limit: Int
+    let placeCount: UInt32
   }
 
   private let state: Stable<State>
-  /// The address of each chunk.
-  private let chunks: Stable<UInt>
+  /// The linear map's address of the region of each place.
+  private let regions: Stable<UInt>
 
-  /// log2 of the descriptors in a chunk.
-  private static let chunkShift: UInt32 = 6
-  private static let chunkBytes: UInt = 4096
+  /// log2 of a descriptor's bytes.
+  private static let shift: UInt32 = 6
+  /// log2 of a region's bytes.
+  private static let regionShift: UInt32 = 27
+  private static let indexShift: UInt32 = regionShift - shift
+  private static let indexMask: UInt32 = 1 << indexShift - 1
+  private static let noRegion = UInt.max
 
-  /// The chunks that a machine of so many frames may need: four descriptors a frame are more than its areas and
-  /// the holes between them take, of which each has a frame of its own. A directory of eight bytes for 16
-  /// frames.
-  static func chunks(forFrames frames: UInt64) -> Int { min(Int(frames / 16) &+ 64, chunkLimit) }
+  /// The places that memory below an address takes: a power of two.
+  static func places(below end: PhysicalAddress) -> Int {
+    let regions = min(max(end.rawValue, 1) &- 1, 1 << 37 - 1) &>> UInt64(regionShift) &+ 1
+    return 1 << (UInt64.bitWidth - (regions - 1).leadingZeroBitCount)
+  }
 
-  /// The index of areas keeps numbers in 31 bits.
-  private static let chunkLimit = 1 << (31 - 6)
-
-  init(frames: Frames, state: Stable<State>, chunks: Stable<UInt>, limit: Int) {
+  /// - Parameter regions: memory for so many addresses as there are places.
+  init(frames: Frames, state: Stable<State>, regions: Stable<UInt>, places: Int) {
     self.state = state
-    self.chunks = chunks
-    unsafe state.pointer.initialize(to: State(frames: frames, limit: limit))
+    self.regions = regions
+    unsafe state.pointer.initialize(to: State(frames: frames, placeCount: UInt32(places)))
+    unsafe regions.pointer.initialize(repeating: Self.noRegion, count: places)
   }
 
   var pageSize: PageSize { state.value.frames.table.pageSize }
 
   @inline(__always)
   subscript(number: UInt32) -> Stable<AreaDescriptor> {
-    let chunk = chunks[Int(number &>> Self.chunkShift)].value
-    // Each on a cache line of its own, whatever its stride.
-    return Stable(bitPattern: chunk &+ UInt(number & 63) &<< 6)
+    let region = regions[Int(number &>> Self.indexShift)].value
+    return Stable(bitPattern: region &+ UInt(number & Self.indexMask) &<< UInt(Self.shift))
   }
 
-  /// The descriptor of a number that may be none.
+  /// The descriptor of a number that may be none. What is no descriptor, but the package's own, may seem to be one.
   func find(_ number: UInt32) -> Stable<AreaDescriptor>? {
-    number != 0 && Int(number &>> Self.chunkShift) < state.value.chunkCount ? self[number] : nil
+    let place = number &>> Self.indexShift
+    guard number != 0, place < state.value.placeCount, regions[Int(place)].value != Self.noRegion else {
+      return nil
+    }
+    let table = state.value.frames.table
+    guard let metadata = table.metadata(of: table.frame(at: self[number].address)),
+      metadata.value.state.isOf(.metadata)
+    else { return nil }
+    return self[number]
   }
+}
 
+// MARK: - Stock
+
+extension DescriptorPool {
   /// Makes sure that `count` descriptors can be taken.
   /// - Throws: `metadataExhausted`.
   @inline(__always)
@@ -58,19 +82,41 @@ struct DescriptorPool {
 
   @inline(never)
   private func grow(_ cpu: borrowing CPU) throws(MemoryError) {
-    let added = Int(pageSize.bytes) / Int(Self.chunkBytes)
-    let before = state.value.chunkCount
-    guard before &+ added <= state.value.limit, let frame = state.value.frames.allocateMetadata(cpu) else {
+    guard let (frame, place) = takeFrame(.normal, cpu) ?? takeFrame(.dma32, cpu) else {
       throw .metadataExhausted
     }
-    let memory = state.value.frames.table.memory(of: frame, as: UInt8.self).address
-    for chunk in 0..<added {
-      chunks[before &+ chunk].value = memory &+ UInt(chunk) &* Self.chunkBytes
-    }
-    state.value.chunkCount = before &+ added
+    let address = FrameNumber(UInt64(frame)).address(pageSize).rawValue
+    let offset = address & ((1 &<< UInt64(Self.regionShift)) &- 1)
+    let first = place &<< Self.indexShift | UInt32(truncatingIfNeeded: offset &>> UInt64(Self.shift))
+    let count = UInt32(pageSize.bytes &>> UInt64(Self.shift))
     // Number zero means none.
-    let first = max(UInt32(before) &<< Self.chunkShift, 1)
-    for number in (first..<UInt32(before &+ added) &<< Self.chunkShift).reversed() { put(number) }
+    for number in (max(first, 1)..<first &+ count).reversed() { put(number) }
+  }
+
+  /// A frame of a region that has a place, or gets one.
+  private func takeFrame(_ zone: ZoneKind, _ cpu: borrowing CPU) -> (frame: UInt32, place: UInt32)? {
+    let frames = state.value.frames
+    guard let frame = frames.allocateMetadata(zone: zone, cpu) else { return nil }
+    if let place = place(of: frame) { return (frame, place) }
+    frames.freeMetadata(frame, cpu)
+    return nil
+  }
+
+  /// The place of the region of a frame; nil where it has none and all are taken.
+  private func place(of frame: UInt32) -> UInt32? {
+    let table = state.value.frames.table
+    let number = FrameNumber(UInt64(frame)).address(pageSize).rawValue &>> UInt64(Self.regionShift)
+    let region = UInt(table.address(of: PhysicalAddress(number &<< UInt64(Self.regionShift))).rawValue)
+    for step in 0..<state.value.placeCount {
+      let place = (UInt32(truncatingIfNeeded: number) &+ step) & (state.value.placeCount &- 1)
+      let holder = regions[Int(place)].value
+      if holder == region { return place }
+      if holder == Self.noRegion {
+        regions[Int(place)].value = region
+        return place
+      }
+    }
+    return nil
   }
 
   /// Takes a spare descriptor; one was stocked.

@@ -1,13 +1,19 @@
 extension Frames {
-  /// Cleared frames for the package's own records, for good: 2^`order` neighbours.
-  func allocateMetadata(order: Int = 0, _ cpu: borrowing CPU) -> UInt32? {
-    guard let first = take(order: order, .normal, cpu) else { return nil }
+  /// Cleared frames for the package's own records: 2^`order` neighbours, of a zone or a lower one.
+  func allocateMetadata(order: Int = 0, zone: ZoneKind = .normal, _ cpu: borrowing CPU) -> UInt32? {
+    guard let first = take(order: order, zone, cpu) else { return nil }
     for frame in first..<first &+ 1 &<< UInt32(order) {
       table[frame].value.setState(FrameState(.metadata, zone: table[first].value.state.zone))
       table.zero(FrameNumber(UInt64(frame)))
     }
     cpu.count(.metadataFramesTaken, 1 &<< order)
     return first
+  }
+
+  /// Frees a frame of the package's own records that nobody can come to any more.
+  func freeMetadata(_ frame: UInt32, _ cpu: borrowing CPU) {
+    cpu.count(.metadataFramesReturned)
+    keep(frame, table[frame].value.state.zone, table, cpu)
   }
 
   /// Hands frames over at start: splits the run into blocks by alignment and zone.

@@ -350,6 +350,9 @@ extension Frames {
   /// than 31 bits.
   var refused: PageCount { PageCount(state.value.refused) }
 
-  /// Frames that hold descriptors of areas and their index; they grow with the peak and stay.
-  var ownMetadata: PageCount { PageCount(cpus.snapshot[.metadataFramesTaken]) }
+  /// Frames that hold descriptors of areas, which grow with their peak and stay, and their index.
+  var ownMetadata: PageCount {
+    let counters = cpus.snapshot
+    return PageCount(counters[.metadataFramesTaken].less(counters[.metadataFramesReturned]))
+  }
 }

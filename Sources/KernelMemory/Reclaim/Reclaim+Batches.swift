@@ -66,6 +66,8 @@ extension Reclaim {
       &* frames.free(
         &batch.value.frames, limit: Self.share(of: left, Self.frameCost), cpu)
     left &-= Self.tableCost &* free(&batch.value.tables, limit: Self.share(of: left, Self.tableCost), cpu)
+    left &-=
+      Self.frameCost &* free(nodes: &batch.value.nodes, limit: Self.share(of: left, Self.frameCost), cpu)
     cmachine_step(cmachine_step_frames_freed)
     left &-= sort(&batch.value.smallAreas, into: &batch.value.areas, limit: left, keeping: keeping, cpu)
     left &-= release(&batch.value.areas, limit: left, cpu)
@@ -84,6 +86,7 @@ extension Reclaim {
     _ = frames.free(&batch.value.frames, frames: pages, cpu)
     cmachine_step(cmachine_step_frames_freed)
     _ = free(&batch.value.tables, limit: 1, cpu)
+    _ = free(nodes: &batch.value.nodes, limit: 1, cpu)
     _ = sort(&batch.value.smallAreas, into: &batch.value.areas, limit: 1, keeping: true, cpu)
     _ = release(&batch.value.areas, limit: 2 &* Self.releaseCost(UInt64(pages)), cpu)
   }
@@ -102,6 +105,17 @@ extension Reclaim {
     let count = frames.free(tables: &taken, limit: .max, cpu)
     taken.end()
     cpu.count(.tablesReturned, count)
+    return count
+  }
+
+  /// Frees up to `limit` nodes of the index that every look-up has left.
+  /// - Returns: how many.
+  private func free(nodes: inout FrameList, limit: Int, _ cpu: borrowing CPU) -> Int {
+    var count = 0
+    while count < limit, let node = nodes.pop(frames.table) {
+      frames.freeMetadata(node, cpu)
+      count &+= 1
+    }
     return count
   }
 
@@ -136,11 +150,28 @@ extension Reclaim {
     areas.locked(cpu) {
       while done < limit, let area = list.pop(pool) {
         done &+= Self.releaseCost(pool[area].value.span)
-        areas[pool[area].value.traits.instance].release(area)
+        giveBack(area, cpu)
       }
     }
     cmachine_step(cmachine_step_range_freed)
     return done
+  }
+
+  /// Gives an area's addresses back, and retires the index nodes that this empties. Under the lock of the areas. O(1).
+  func giveBack(_ area: UInt32, _ cpu: borrowing CPU) {
+    let range = areas[pool[area].value.traits.instance]
+    range.release(area)
+    while let node = range.index.takeSurplus() { retire(node: node, cpu) }
+  }
+
+  /// Puts an emptied node of an index into the open batch. O(1).
+  private func retire(node: UInt32, _ cpu: borrowing CPU) {
+    #if Ablations
+    if Ablation.returnIndexNodeAtOnce.isOn { return frames.freeMetadata(node, cpu) }
+    #endif
+    let batch = openBatch(cpu)
+    batch.value.nodes.push(node, frames.table)
+    batch.value.generation = shootdown.newest
   }
 
   /// Puts up to `limit` emptied tables to rest, in the open batch.

@@ -59,7 +59,7 @@ extension Reclaim {
     while done < limit, let area = slot(cpu).value.cool.evict(all: all) {
       done &+= Self.releaseCost(area.value.span)
       unpin(area.value.number, cpu)
-      areas.locked(cpu) { areas[area.value.traits.instance].release(area.value.number) }
+      areas.locked(cpu) { giveBack(area.value.number, cpu) }
     }
     return done
   }

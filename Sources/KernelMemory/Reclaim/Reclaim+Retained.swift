@@ -5,9 +5,8 @@ extension Reclaim {
     let flushed = flushedBatch(cpu)
     let isFlushed = slot.value.awaited == 0 || shootdown.isComplete(slot.value.awaited)
     let closedPages = isFlushed ? 0 : slot.value.awaitedPages
-    var frames = UInt64(open.value.frames.count &+ open.value.tables.count)
-    frames &+= UInt64(closed.value.frames.count &+ closed.value.tables.count)
-    frames &+= UInt64(flushed.value.frames.count &+ flushed.value.tables.count)
+    var frames = UInt64(
+      open.value.frameCount &+ closed.value.frameCount &+ flushed.value.frameCount)
     slot.value.queued.forEach(pool) { area in
       frames &+= pool[area].value.pageCount &- min(pool[area].value.progress, pool[area].value.pageCount)
     }

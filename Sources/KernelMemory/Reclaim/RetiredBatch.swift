@@ -65,6 +65,8 @@ struct RetiredBatch: ~Copyable {
   var frames = BlockList()
   /// Tables at rest.
   var tables = FrameList()
+  /// Emptied nodes of the index of areas, which no flush concerns, but in which look-ups may still be.
+  var nodes = FrameList()
   /// Areas whose addresses are to be given back, and small ones that may be kept for reuse: these still pin
   /// their tables.
   var areas = AreaList()
@@ -76,8 +78,12 @@ struct RetiredBatch: ~Copyable {
   var pages: UInt64 = 0
 
   var isEmpty: Bool {
-    frames.count == 0 && tables.count == 0 && areas.count == 0 && smallAreas.count == 0 && ranges.isEmpty
+    frames.count == 0 && tables.count == 0 && nodes.count == 0 && areas.count == 0 && smallAreas.count == 0
+      && ranges.isEmpty
   }
+
+  /// Frames in it, of whatever use.
+  var frameCount: Int { frames.count &+ tables.count &+ nodes.count }
 
   /// Takes in all of another batch, but for its ranges, whose flush is asked for. O(1).
   mutating func add(_ batch: Stable<RetiredBatch>, _ table: FrameTable, _ pool: DescriptorPool) {
@@ -87,6 +93,7 @@ struct RetiredBatch: ~Copyable {
     pages &+= other.pages
     frames.prepend(other.frames, table)
     tables.append(other.tables, table)
+    nodes.append(other.nodes, table)
     areas.prepend(other.areas, pool)
     smallAreas.prepend(other.smallAreas, pool)
   }
@@ -96,6 +103,7 @@ struct RetiredBatch: ~Copyable {
 struct FlushedBatch: ~Copyable {
   var frames = BlockList()
   var tables = FrameList()
+  var nodes = FrameList()
   var areas = AreaList()
   var smallAreas = AreaList()
 
@@ -109,10 +117,16 @@ struct FlushedBatch: ~Copyable {
     unsafe batch.pointer.initialize(to: RetiredBatch())
     frames.prepend(flushed.frames, table)
     tables.append(flushed.tables, table)
+    nodes.append(flushed.nodes, table)
     areas.prepend(flushed.areas, pool)
     smallAreas.prepend(flushed.smallAreas, pool)
     return true
   }
 
-  var isEmpty: Bool { frames.count == 0 && tables.count == 0 && areas.count == 0 && smallAreas.count == 0 }
+  var isEmpty: Bool {
+    frames.count == 0 && tables.count == 0 && nodes.count == 0 && areas.count == 0 && smallAreas.count == 0
+  }
+
+  /// As of a batch that is not flushed.
+  var frameCount: Int { frames.count &+ tables.count &+ nodes.count }
 }

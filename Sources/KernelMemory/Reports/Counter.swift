@@ -14,8 +14,8 @@ public enum Counter: Int, Sendable {
   case areasAllocated, areasFreed, pagesAllocated, pagesFreed
   /// Exchanges between a CPU's cache of frames and the buddy lists.
   case frameCacheRefills, frameCacheDrains
-  /// Frames taken for descriptors and the index of areas, for good.
-  case metadataFramesTaken
+  /// Frames taken for descriptors of areas, for good, and for their index, and those of the index given back.
+  case metadataFramesTaken, metadataFramesReturned
   /// Notifications sent to other CPUs, and flushes that a CPU has made for others' requests or its own.
   case notifications, flushesServed
   /// How often a CPU was waited for in vain so long that it was reported.

@@ -2,8 +2,7 @@ extension MemoryManager {
   /// Has the next purge free an area that cannot be freed here: for a buffer that an NMI drops in the middle
   /// of this package. Legal in any context. O(1).
   func freeLater(_ address: VirtualAddress, in life: UInt64) {
-    guard let found = candidate(startingAt: address), found.life == life,
-      reclaim.drop(found.descriptor, in: life)
+    guard let found = liveArea(startingAt: address), found.life == life, reclaim.drop(found.area, in: life)
     else { return }
     cpus.count(.freesDeferred)
   }

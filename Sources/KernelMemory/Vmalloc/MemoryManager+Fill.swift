@@ -12,7 +12,7 @@ extension MemoryManager {
     do throws(MemoryError) {
       try fill(area, request, cpu)
     } catch {
-      areas.locked(cpu) { instance.release(area) }
+      areas.locked(cpu) { reclaim.giveBack(area, cpu) }
       throw error
     }
     return area

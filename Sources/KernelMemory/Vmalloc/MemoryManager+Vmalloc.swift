@@ -52,11 +52,11 @@ extension MemoryManager {
   func vfree(_ address: VirtualAddress, in life: UInt64) throws(MemoryError) { try free(address, in: life) }
 
   /// The generation of the live area that begins at an address; zero, which none has, where there is none.
-  func life(of address: VirtualAddress) -> UInt64 { candidate(startingAt: address)?.life ?? 0 }
+  func life(of address: VirtualAddress) -> UInt64 { liveArea(startingAt: address)?.life ?? 0 }
 
   /// The descriptor of the live area of `vmalloc` that begins at an address, and its generation.
   func liveArea(startingAt address: VirtualAddress) -> (area: Stable<AreaDescriptor>, life: UInt64)? {
-    candidate(startingAt: address).map { ($0.descriptor, $0.life) }
+    cpus.undisturbed { candidate(startingAt: address).map { ($0.descriptor, $0.life) } }
   }
 
   /// Frees what `vmalloc` returned; nil is ignored. Allocates nothing. Legal in any context but an NMI. In
@@ -381,7 +381,8 @@ extension MemoryManager {
   }
 
   /// The one place that decides whether a free is right: the area that was live a moment ago with `address`
-  /// as its first byte. Of several callers with the same address, one succeeds in ending its life.
+  /// as its first byte. Of several callers with the same address, one succeeds in ending its life. On a CPU that
+  /// serves no flush meanwhile.
   @inline(__always)
   func candidate(startingAt address: VirtualAddress) -> Candidate? {
     let pageSize = pageSize

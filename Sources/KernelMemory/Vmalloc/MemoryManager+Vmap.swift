@@ -157,7 +157,7 @@ extension MemoryManager {
     do throws(MemoryError) {
       try pin(areas.pool[area].value.pages, cpu)
     } catch {
-      areas.locked(cpu) { instance.release(area) }
+      areas.locked(cpu) { reclaim.giveBack(area, cpu) }
       throw error
     }
     reclaim.rememberFirstEntry(area)

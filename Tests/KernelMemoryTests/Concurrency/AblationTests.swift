@@ -37,6 +37,9 @@ import Testing
       Finder(
         name: "freeAcrossReturnOfSlab", play: try Scenarios.freeAcrossReturnOfSlab(.none),
         points: StepSet(.objectFound))
+    case .returnIndexNodeAtOnce:
+      Finder(
+        name: "lookUpInFreedNode", play: try Scenarios.lookUpInFreedNode(.lazy), points: StepSet(.nodeFound))
     case .followQuarantined:
       Finder(
         name: "freedTables", play: try Scenarios.freedTables(.strict),

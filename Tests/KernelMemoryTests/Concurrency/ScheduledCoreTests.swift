@@ -28,6 +28,9 @@ import Testing
   /// What is decided under locks.
   static let locks = StepSet(.lockWanted, .lockReleased, .entriesWritten, .interruptsEnabled)
 
+  /// For programs that know whose an address is from the moment on at which a free of it begins.
+  static let unlessLookingUp = StepSet.all.subtracting(StepSet(.nodeFound))
+
   static let complete = [
     Case(name: "pair", make: Scenarios.pairAgainstForeignFree, points: few, schedules: [1_500, 160, 2]),
     Case(name: "two frees", make: Scenarios.twoFreesAtOnce, points: few, schedules: [1_000, 120, 2]),
@@ -43,6 +46,9 @@ import Testing
       name: "handing over", make: { try Scenarios.handingOver($0) }, points: .order, schedules: [100, 20, 4]),
     Case(
       name: "look-ups", make: Scenarios.lookUpsOfReusedDescriptor, points: reuse, schedules: [60, 60, 60]),
+    Case(
+      name: "freed node", make: Scenarios.lookUpInFreedNode, points: StepSet(.nodeFound, .rangeFreed),
+      schedules: [2, 4, 2]),
     Case(name: "unmap", make: Scenarios.unmapAgainstMap, points: .order, schedules: [60, 60, 60]),
     Case(name: "map, unmap", make: Scenarios.mapBesideUnmap, points: .order, schedules: [10, 10, 10]),
     Case(
@@ -80,7 +86,7 @@ import Testing
       name: "unmap, unmap", make: Scenarios.unmapBesideUnmap, points: .all, preemptions: 1,
       schedules: [50, 50, 50]),
     Case(
-      name: "re-used", make: Scenarios.freeOfReusedDescriptor, points: .all, preemptions: 2,
+      name: "re-used", make: Scenarios.freeOfReusedDescriptor, points: unlessLookingUp, preemptions: 2,
       schedules: [150, 20, 10]),
     Case(
       name: "look-ups", make: Scenarios.lookUpsOfReusedDescriptor, points: .all, preemptions: 1,
