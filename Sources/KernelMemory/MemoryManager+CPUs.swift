@@ -30,20 +30,28 @@ extension MemoryManager {
     guard cpus.mayWait, onlineCPUs > 1 else { throw failed(.wrongContext) }
     while true {
       wait(for: drainThisCPU())
-      if cpus.atTheDoor({ cpu in leave(cpu) }) == true { return }
+      switch cpus.atTheDoor({ cpu in leave(cpu) }) {
+      case .gone: return
+      // The others have left meanwhile.
+      case .last: throw failed(.wrongContext)
+      case .held, nil: continue
+      }
     }
   }
 
-  /// - Returns: false, with nothing changed, where an interrupt has brought something here meanwhile.
-  private func leave(_ cpu: borrowing CPU) -> Bool {
-    guard !cpu.block.value.progress.isClosed else { return false }
+  private enum Departure {
+    case gone, last
+    /// An interrupt has brought something here meanwhile.
+    case held
+  }
+
+  private func leave(_ cpu: borrowing CPU) -> Departure {
+    guard !cpu.block.value.progress.isClosed else { return .held }
     cpu.block.value.progress.enter(reclaim.shootdown.newest)
-    guard drainStep(cpu), reclaim.isEmpty(cpu) else {
-      cpu.block.value.progress.exit()
-      return false
-    }
-    reclaim.shootdown.leave(cpu)
-    return true
+    let isEmpty = drainStep(cpu) && reclaim.isEmpty(cpu)
+    if isEmpty && reclaim.shootdown.leave(cpu) { return .gone }
+    cpu.block.value.progress.exit()
+    return isEmpty ? .last : .held
   }
 
   /// How many CPUs take part. O(CPUs).

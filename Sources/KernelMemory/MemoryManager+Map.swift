@@ -85,22 +85,24 @@ extension MemoryManager {
   /// - Returns: nil, with nothing unmapped, where another unmap must end first.
   private func beginUnmap(_ pages: PageRange) throws(MemoryError) -> Reclaim.Unmap? {
     try retrying { (cpu) throws(MemoryError) in
-      guard !areas.overlaps(pages) else { throw .placeTaken(pages.first.address(pageSize)) }
-      try split(pages, cpu)
-      return reclaim.beginUnmap(pages, cpu)
-    }
-  }
-
-  private func split(_ pages: PageRange, _ cpu: borrowing CPU) throws(MemoryError) {
-    try reservingTables(cpu) { (source) throws(MemoryError) in
-      try tables.locked(cpu) { () throws(MemoryError) in
-        let needed = try tables.tablesToSplit(pages)
-        guard needed <= source.count else { return needed }
-        let split = tables.split(pages, from: &source)
-        cpu.count(.leavesSplit, split)
-        cpu.count(.tablesMade, split)
-        return 0
+      var slot: Int?
+      try reservingTables(cpu) { (source) throws(MemoryError) in
+        // Decided as by `map`: no range has come to have the pages when their leaves are split and quarantined.
+        try areas.locked(cpu) { () throws(MemoryError) in
+          guard !areas.overlaps(pages) else { throw .placeTaken(pages.first.address(pageSize)) }
+          return try tables.locked(cpu) { () throws(MemoryError) in
+            let needed = try tables.tablesToSplit(pages)
+            guard needed <= source.count else { return needed }
+            let split = tables.split(pages, from: &source)
+            cpu.count(.leavesSplit, split)
+            cpu.count(.tablesMade, split)
+            slot = reclaim.quarantine(pages, cpu)
+            return 0
+          }
+        }
       }
+      guard let slot else { return nil }
+      return reclaim.beginUnmap(pages, at: slot, cpu)
     }
   }
 

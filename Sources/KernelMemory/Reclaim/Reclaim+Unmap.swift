@@ -11,19 +11,18 @@ extension Reclaim {
     let slot: Int
   }
 
-  /// Begins to unmap a mapping of borrowed frames: quarantines its leaves, and asks for their flush.
-  /// - Returns: what `endUnmap` wants when the request is complete; nil, with nothing done, where another unmap must end
-  ///   first.
-  func beginUnmap(_ pages: PageRange, _ cpu: borrowing CPU) -> Unmap? {
-    var cleared = 0
-    let slot = tables.locked(cpu) {
-      let slot = tables.shared.value.unmaps.begin(pages)
-      if slot != nil { cleared = tables.quarantine(pages) }
-      return slot
-    }
-    guard let slot else { return nil }
+  /// Quarantines the leaves of a mapping of borrowed frames, under the lock of the tables.
+  /// - Returns: its place among the unmaps under way; nil, with nothing done, where another must end first.
+  func quarantine(_ pages: PageRange, _ cpu: borrowing CPU) -> Int? {
+    guard let slot = tables.shared.value.unmaps.begin(pages) else { return nil }
+    cpu.count(.entriesCleared, tables.quarantine(pages))
+    return slot
+  }
+
+  /// Asks for their flush.
+  /// - Returns: what `endUnmap` wants when the request is complete.
+  func beginUnmap(_ pages: PageRange, at slot: Int, _ cpu: borrowing CPU) -> Unmap {
     cmachine_step(cmachine_step_entries_cleared)
-    cpu.count(.entriesCleared, cleared)
     var ranges = FlushRanges()
     ranges.add(pages, frames.table.pageSize, threshold: shootdown.threshold)
     return Unmap(request: shootdown.request(ranges, cpu), slot: slot)

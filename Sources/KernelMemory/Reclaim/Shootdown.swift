@@ -128,7 +128,16 @@ struct Shootdown {
   }
 
   /// Leaves, with interrupts off: from here on nobody waits for this CPU.
-  func leave(_ cpu: borrowing CPU) { locked(cpu) { cpu.block.value.progress.close() } }
+  /// - Returns: false, with nothing changed, where no other CPU takes part.
+  func leave(_ cpu: borrowing CPU) -> Bool {
+    locked(cpu) {
+      for other in 0..<cpus.count where other != cpu.number && isOnline(other) {
+        cpu.block.value.progress.close()
+        return true
+      }
+      return false
+    }
+  }
 
   /// Whether every CPU has served a request. O(CPUs).
   func isComplete(_ number: UInt64) -> Bool {

@@ -111,6 +111,55 @@ extension Scenarios {
     }
   }
 
+  /// One CPU unmaps a page where nothing is, another makes a range that has it, and an area there: that stays.
+  static func unmapBesideMakeAreas(_ mode: FreeMode) throws -> Play {
+    let (stage, pages) = (try Stage(mode), PageRange(window, 1))
+    let manager = stage.manager
+    return Play(
+      stage: stage,
+      cpus: [
+        {
+          do throws(MemoryError) {
+            try manager.unmap(pages)
+          } catch {
+            try stage.expect(
+              error == .placeTaken(pages.first.address(.size4K)), "unmap was refused: \(error)")
+          }
+        },
+        {
+          var options = VmallocOptions()
+          options.areas = try manager.makeAreas(PageRange(window, 16))
+          options.address = pages.first.address(.size4K)
+          let block = try stage.allocate(1, options)
+          try stage.check(block)
+        },
+      ])
+  }
+
+  /// Both CPUs leave: one is the last, and stays.
+  static func leavingBoth(_ mode: FreeMode) throws -> Play {
+    let stage = try Stage(mode)
+    var left: [Int] = []
+    return Play(
+      stage: stage,
+      cpus: (0..<2).map { cpu in
+        {
+          do throws(MemoryError) {
+            try stage.manager.leaveCPU()
+            left.append(cpu)
+          } catch {
+            try stage.expect(error == .wrongContext, "leaving was refused with \(error)")
+          }
+        }
+      }
+    ) {
+      let gone = left
+      left = []
+      for cpu in gone { stage.test.simulated.onCPU(cpu) { stage.manager.joinCPU() } }
+      try stage.expect(gone.count == 1, "the CPUs \(gone) have left")
+    }
+  }
+
   /// Two CPUs map the same page.
   static func mapBesideMap(_ mode: FreeMode) throws -> Play {
     let (stage, pages) = (try Stage(mode), PageRange(window, 1))

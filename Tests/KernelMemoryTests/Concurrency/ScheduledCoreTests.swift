@@ -79,6 +79,12 @@ import Testing
     Case(
       name: "map, makeAreas", make: Scenarios.mapBesideMakeAreas, points: locks, preemptions: 2,
       schedules: [100, 100, 100]),
+    Case(
+      name: "unmap, makeAreas", make: Scenarios.unmapBesideMakeAreas, points: locks, preemptions: 2,
+      schedules: [100, 100, 100]),
+    Case(
+      name: "leaving both", make: Scenarios.leavingBoth, points: .all, preemptions: 1,
+      schedules: [20, 20, 20]),
     Case(name: "leaving", make: Scenarios.leaving, points: .all, preemptions: 1, schedules: [50, 50, 20]),
     Case(
       name: "freed tables", make: Scenarios.freedTables, points: .all, preemptions: 1, schedules: [50, 30, 5]),
