@@ -52,6 +52,8 @@ enum cmachine_step {
   cmachine_step_object_found,
   /// A look-up without a lock has come to a node of the index of areas, and has yet to read it.
   cmachine_step_node_found,
+  /// The frames of a new slab are marked as a slab's, and it has no objects yet.
+  cmachine_step_slab_marked,
 };
 
 /// What a read-modify-write of a word that other CPUs may write is for.

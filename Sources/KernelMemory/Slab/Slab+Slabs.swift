@@ -1,3 +1,4 @@
+internal import CMachine
 internal import Synchronization
 
 // Between magazines and slabs: under a cache's lock, many objects at a time.
@@ -162,14 +163,17 @@ extension Slab {
     let layout = cache.value.layout
     guard let block = frames.takeBlock(order: layout.order, .normal, cpu) else { return nil }
     let zone = table[block].value.state.zone
+    let start = address(of: block)
+    // Before anybody takes the frames for a slab: a late free would find owners in what is left there.
+    unsafe Stable<UInt8>(bitPattern: start &+ layout.owners).pointer.initialize(
+      repeating: 0, count: Int(layout.mask &+ 1 &- layout.owners))
+    atomicMemoryFence(ordering: .releasing)
     for offset in 0..<(UInt32(1) &<< UInt32(layout.order)) {
       table[block &+ offset].value.setState(FrameState(slabOf: number, order: layout.order, zone: zone))
     }
+    cmachine_step(cmachine_step_slab_marked)
     let first = 1 % layout.capacity
     table[block].value.setState(table[block].value.state.counting(0, slot: first &+ 1))
-    let start = address(of: block)
-    unsafe Stable<UInt8>(bitPattern: start &+ layout.owners).pointer.initialize(
-      repeating: 0, count: Int(layout.mask &+ 1 &- layout.owners))
     var next: UInt = 0
     for index in (1...layout.capacity).reversed() {
       let object = start &+ UInt(index % layout.capacity) &* layout.stride

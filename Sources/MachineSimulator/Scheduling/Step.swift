@@ -27,6 +27,7 @@ public struct Step: Hashable, Sendable {
   public static let sumBegun = Step(cmachine_step_sum_begun)
   public static let objectFound = Step(cmachine_step_object_found)
   public static let nodeFound = Step(cmachine_step_node_found)
+  public static let slabMarked = Step(cmachine_step_slab_marked)
   /// Before a simulated load, store or fetch.
   public static let access = Step(number: 32)
   /// Before the first instruction.
@@ -49,7 +50,7 @@ extension Step: CustomStringConvertible {
     "interrupts enabled", "lock wanted", "lock waiting", "lock released", "entries written",
     "entries cleared", "flush requested", "flush begun", "flush confirmed", "flush waiting",
     "frames freed", "range freed", "area found", "entry found", "charged", "sum begun", "object found",
-    "node found",
+    "node found", "slab marked",
   ]
   private static let ownNames = ["access", "start", "idle", "interrupt"]
 

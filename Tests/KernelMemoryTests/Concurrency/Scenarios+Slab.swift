@@ -41,6 +41,52 @@ extension Scenarios {
       }, validatesEach: 1)
   }
 
+  /// A CPU frees an object that was freed long ago, while its frame, which others have written to since, becomes a slab
+  /// of the same cache again: the object is nobody's, and the free is refused at any moment.
+  static func lateFreeInANewSlab(_ hardening: SlabHardening) throws -> Play {
+    var object: UnsafeMutableRawPointer?
+    let stage = try Stage(.warm, hardening: hardening) { stage in
+      let manager = stage.manager
+      // The last of its slab, which is not handed out first.
+      let objects = try (0..<8).map { _ in try manager.kmalloc(64) }
+      object = objects[6]
+      for pointer in objects { try manager.kfree(pointer) }
+      stage.test.drainSlabsOfThisCPU()
+      try manager.flushRetired()
+      let taken = try stage.takeFreeFrames {
+        manager.cpus.attempt(otherwise: ()) { manager.frames.drainCaches($0) }
+      }
+      // What is freed last is taken first.
+      let last = (UInt64(UInt(bitPattern: object)) - manager.linearAddress(of: FrameNumber(0)).rawValue) >> 12
+      for frame in taken where frame.rawValue != last { try manager.freeFrames(frame) }
+      try stage.expect(taken.contains { $0.rawValue == last }, "the slab's frame is not free")
+      try manager.freeFrames(FrameNumber(last))
+    }
+    var isSlab = false
+    return Play(
+      stage: stage,
+      cpus: [
+        {
+          let other = try stage.manager.kmalloc(64)
+          isSlab = UInt(bitPattern: other) >> 12 == UInt(bitPattern: object) >> 12
+          try stage.expect(other != object, "the object was handed out again")
+          try stage.manager.kfree(other)
+        },
+        {
+          do throws(MemoryError) {
+            try stage.manager.kfree(object)
+          } catch {
+            return try stage.expect(
+              error == .badFree(.alreadyFree), "the late free was refused with \(error)")
+          }
+          throw Mistake("an object that nobody has was freed")
+        },
+      ],
+      atEnd: {
+        try stage.expect(isSlab, "the slab has another frame")
+      }, validatesEach: 1)
+  }
+
   /// An area is given another size while another CPU frees it and gets two others.
   static func resizeOfReusedArea(_ mode: FreeMode) throws -> Play {
     let (stage, block) = try stageWithBlock(mode, pages: 2)

@@ -11,6 +11,13 @@ import Testing
     #expect(report.isComplete && report.schedules >= 3, "\(report)")
   }
 
+  @Test(arguments: [SlabHardening.none, .hardened(secret: 0x1234_5678_9abc_def1), .checked(secret: 99)])
+  func aLateFreeFindsNoOwnerInANewSlab(_ hardening: SlabHardening) throws {
+    let report = try Scenarios.lateFreeInANewSlab(hardening).exhaustive(
+      at: StepSet(.slabMarked, .objectFound))
+    #expect(report.isComplete && report.schedules >= 3, "\(report)")
+  }
+
   @Test(arguments: [FreeMode.strict, .lazy, .warm])
   func aResizeChangesNoAreaButItsOwn(_ mode: FreeMode) throws {
     let report = try Scenarios.resizeOfReusedArea(mode).exhaustive(
