@@ -96,6 +96,57 @@ import Testing
     test.expectValid()
   }
 
+  /// So does one that was woken, and was emptied again before the flush of its first rest was complete: its entry is
+  /// present, and leads to nothing.
+  @Test func givesWayToALargeLeafWhenItWasWokenAndEmptied() throws {
+    test.simulated.onNotify = { [manager = test.manager] _ in manager.serveFlushes() }
+    let window = PageRange(unchecked: PageNumber(UInt64(0xffff_f000_0000_0000) >> 12), count: PageCount(512))
+    let first = PageRange(unchecked: window.first, count: PageCount(1))
+    for _ in 0..<2 {
+      try test.manager.map(first, to: Pages.device, MappingAttributes(.readWrite))
+      try test.manager.unmap(first)
+    }
+    try test.manager.map(window, to: Pages.device, MappingAttributes(.readWrite))
+    #expect(test.manager.mapping(at: window.first.address(.size4K))?.pages == window)
+    try test.manager.unmap(window)
+    // The table above it is the same case for a leaf of its size.
+    let giant = PageRange(unchecked: window.first, count: PageCount(1 << 18))
+    for _ in 0..<2 {
+      try test.manager.map(first, to: Pages.device, MappingAttributes(.readWrite))
+      try test.manager.unmap(first)
+    }
+    try test.manager.map(giant, to: Pages.device, MappingAttributes(.readWrite))
+    #expect(test.manager.mapping(at: window.first.address(.size4K))?.pages == giant)
+    test.expectValid()
+  }
+
+  /// A table waits for those below it, which another CPU has to take away, and asks for no flush meanwhile: an idle loop
+  /// comes to its end.
+  @Test func waitsForTablesOfOthersWithoutWork() throws {
+    let test = try TestMachine(mode: .lazy, cpuCount: 2)
+    let manager = test.manager
+    var options = VmallocOptions()
+    // Two lowest tables below one that has nothing else.
+    let start = TestMachine.vmallocStart.rawValue + (1 << 20)
+    let areas = try (0..<2).map { cpu in
+      options.address = PageNumber(start + UInt64(cpu) << 9).address(.size4K)
+      return try manager.vmalloc(400 * 4096, options)
+    }
+    let used = test.framesInUse
+    // The first CPU has asked for its flush, and does not come back to it.
+    try manager.vfree(areas[0])
+    #expect(manager.purge(budget: 1000))
+    try test.simulated.onCPU(1) {
+      try manager.vfree(areas[1])
+      var steps = 0
+      while manager.purge(budget: 1000), steps < 100 { steps += 1 }
+      #expect(steps < 10)
+    }
+    try manager.flushRetired()
+    #expect(test.framesInUse == used - 803)
+    test.expectValid()
+  }
+
   @Test func framesOfTablesStayCleared() throws {
     while test.manager.purge(budget: 1000) { serve() }
     test.simulated.onNotify = { [manager = test.manager] _ in manager.serveFlushes() }

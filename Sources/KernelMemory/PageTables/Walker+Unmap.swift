@@ -65,7 +65,8 @@ extension Walker {
   }
 
   /// Takes tables away after the flush: those that were not woken, and under which nothing rests any more. The
-  /// others stay, or go back on the list. O(tables).
+  /// others stay, or go back on the list; one below which tables rest that others have yet to take waits for the last of
+  /// them. O(tables).
   /// - Returns: the frames of up to `limit` tables, all zero.
   func takeAway(_ tables: inout FrameList, limit: Int, emptied: inout EmptiedTables) -> FrameList {
     var taken = FrameList()
@@ -75,18 +76,33 @@ extension Walker {
       let state = metadata.value.state
       let parent = FrameNumber(UInt64(metadata.value.previous))
       let entry = entry(parent, state.slot)
-      if state.count > 0 {
+      let isPresent = Format.isPresent(entry.value.load(ordering: .relaxed))
+      if state.count > 0 || state.resting > 0 && !isPresent {
         metadata.value.setState(state.listed(false))
-      } else if state.resting > 0 || Format.isPresent(entry.value.load(ordering: .relaxed)) {
+      } else if isPresent {
         emptied.push(frame, table)
       } else {
         entry.value.store(0, ordering: .relaxed)
-        adjust(parent, pins: 0, resting: -1)
         metadata.value.setState(state.becoming(.idle))
         taken.push(frame, table)
+        noteTaken(below: UInt32(truncatingIfNeeded: parent.rawValue), emptied: &emptied)
       }
     }
     return taken
+  }
+
+  /// Counts a table less at rest below another. One that is at rest itself and has waited for the last of them, on no
+  /// list, so that it asked for no flush meanwhile, goes on the list.
+  private func noteTaken(below parent: UInt32, emptied: inout EmptiedTables) {
+    let metadata = table[parent]
+    let state = metadata.value.state.adding(count: 0, resting: -1)
+    metadata.value.setState(state)
+    guard state.count == 0, state.resting == 0, !state.isListed,
+      Format.isQuarantined(
+        entry(FrameNumber(UInt64(metadata.value.previous)), state.slot).value.load(ordering: .relaxed))
+    else { return }
+    metadata.value.setState(state.listed(true))
+    emptied.push(parent, table)
   }
 
   /// The first page that a table leads to, and the table's level: the slots on the way to the root are the

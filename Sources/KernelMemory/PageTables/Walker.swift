@@ -166,7 +166,7 @@ struct Walker<Format: PageTableFormat> {
   /// Step 1, under the lock that `pin` is called under: the tables that a mapping needs and that do not exist. Changes
   /// nothing. O(tables of the range).
   /// - Throws: `alreadyMapped`, where a large leaf stands in the way, or, with `checkingLeaves`, any leaf, also one that is
-  ///   unmapped and not flushed; `placeBusy` where a table is at rest in the place of a large leaf.
+  ///   unmapped and not flushed; `placeBusy` where a table on its way to rest, or at rest, is in the place of a large leaf.
   func tablesMissing(
     for pages: PageRange, frame: FrameNumber?, large: PageCount, checkingLeaves: Bool
   ) throws(MemoryError) -> Int {
@@ -209,8 +209,10 @@ struct Walker<Format: PageTableFormat> {
       if Ablation.mapOverQuarantined.isOn && !Format.isPresent(value) { continue }
       #endif
       let taken = PageNumber(page.rawValue &+ UInt64(step) &<< Format.spanShift(level))
-        .address(Format.pageSize)
-      throw Format.quarantinedTable(value, level: level) == nil ? .alreadyMapped(taken) : .placeBusy(taken)
+      let pages = PageRange(unchecked: taken, count: PageCount(Format.span(level)))
+      let isMapped = isMapping(value, level: level) || firstMapped(in: pages) != nil
+      let address = taken.address(Format.pageSize)
+      throw isMapped ? .alreadyMapped(address) : .placeBusy(address)
     }
   }
 
