@@ -45,7 +45,8 @@ struct FlushRanges {
     guard !isEverything else { return }
     pages &+= more
     let (start, end) = (range.start, range.end)
-    if count > 0 && ranges[count &- 1].end == start {
+    // Behind the last page of the address space, whose end is zero, is none.
+    if count > 0 && ranges[count &- 1].end == start && start != 0 {
       ranges[count &- 1].end = end
     } else if count < Self.capacity {
       ranges[count] = range
