@@ -4,7 +4,7 @@ public enum MemoryError: Error, Equatable, Sendable {
   case sizeIsZero
   /// The size is negative, or wraps when it is multiplied or its guard pages are added.
   case sizeOverflow
-  /// More pages than the machine has frames.
+  /// More pages than the machine has frames, in the zones that may be taken from.
   case sizeTooLarge(pages: PageCount, limit: PageCount)
   /// Not a power of two, or wider than the address space.
   case badAlignment(UInt64)

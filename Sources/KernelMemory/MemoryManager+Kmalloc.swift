@@ -234,9 +234,13 @@ extension MemoryManager {
       throw .badAlignment(alignment)
     }
     guard tags.contains(options.tag) else { throw .tagUnavailable }
-    return ObjectRequest(
-      byteCount: slab.rounded(UInt(byteCount), alignment: UInt(alignment)), asked: UInt(byteCount),
-      zone: options.zone, tag: options.tag)
+    let rounded = slab.rounded(UInt(byteCount), alignment: UInt(alignment))
+    // What these zones never have is not gathered from others.
+    let pages = PageCount(1 &<< UInt64(truncatingIfNeeded: slab.order(rounded)))
+    guard options.zone == .normal || pages <= frames.managed(in: options.zone) else {
+      throw .framesExhausted(got: .zero, of: pages)
+    }
+    return ObjectRequest(byteCount: rounded, asked: UInt(byteCount), zone: options.zone, tag: options.tag)
   }
 
   /// One try, that asks nobody to give anything back.

@@ -130,8 +130,8 @@ extension MemoryManager {
 extension MemoryManager {
   /// Allocates 2^`order` contiguous page frames, aligned to that number, from `zone` or a lower one.
   /// O(orders).
-  /// - Throws: `framesExhausted`; `sizeOverflow` for a negative order, `sizeTooLarge` for one above that of the largest
-  ///   block, with nobody asked to give anything back.
+  /// - Throws: `framesExhausted`; `sizeOverflow` for a negative order, `sizeTooLarge` for more than the largest block, or
+  ///   all of these zones, has, with nobody asked to give anything back.
   // Inlined, as kmalloc is.
   @inline(__always)
   public func allocateFrames(order: Int = 0, zone: ZoneKind = .normal) throws(MemoryError) -> FrameNumber {
@@ -151,24 +151,23 @@ extension MemoryManager {
   @inline(never)
   func allocateFramesCarefully(order: Int, zone: ZoneKind) throws(MemoryError) -> FrameNumber {
     guard order >= 0 else { throw failed(.sizeOverflow) }
-    guard order <= Zone.maxOrder else {
-      let pages = PageCount(1 &<< UInt64(truncatingIfNeeded: min(order, 51)))
-      throw failed(
-        .sizeTooLarge(pages: pages, limit: PageCount(1 &<< UInt64(truncatingIfNeeded: Zone.maxOrder))))
-    }
+    let pages = PageCount(1 &<< UInt64(truncatingIfNeeded: min(order, 51)))
+    let limit = min(frames.managed(in: zone), PageCount(1 &<< UInt64(truncatingIfNeeded: Zone.maxOrder)))
+    guard pages <= limit else { throw failed(.sizeTooLarge(pages: pages, limit: limit)) }
     return try retrying { (cpu) throws(MemoryError) in try frames.allocate(order: order, zone, cpu) }
   }
 
   /// Allocates `count` single frames, wherever they lie, in one call, and passes each to `body`. Each
   /// is freed by its number, with order 0. O(count).
   /// - Throws: `framesExhausted` with how many there were, and none taken; `sizeOverflow` for a negative count,
-  ///   `sizeTooLarge` for more than the machine has.
+  ///   `sizeTooLarge` for more than the machine has in these zones.
   public func allocateFrames(
     count: Int, zone: ZoneKind = .normal, _ body: (FrameNumber) -> Void
   ) throws(MemoryError) {
     guard count >= 0 else { throw failed(.sizeOverflow) }
-    guard UInt64(count) <= frames.managed.rawValue else {
-      throw failed(.sizeTooLarge(pages: PageCount(UInt64(count)), limit: frames.managed))
+    let limit = frames.managed(in: zone)
+    guard UInt64(count) <= limit.rawValue else {
+      throw failed(.sizeTooLarge(pages: PageCount(UInt64(count)), limit: limit))
     }
     var list = try retrying { (cpu) throws(MemoryError) in
       try frames.allocate(count: count, zone: zone, cpu)

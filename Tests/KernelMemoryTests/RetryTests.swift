@@ -76,6 +76,35 @@ import Testing
     test.expectValid()
   }
 
+  /// Nor does what its zones do not have, however much the machine has.
+  @Test func theHopelessOfAZoneAsksNobody() throws {
+    let regions = [
+      RAMRegion(PhysicalAddress(0), byteCount: 2 << 20),
+      RAMRegion(PhysicalAddress(32 << 20), byteCount: 32 << 20),
+    ]
+    let test = try TestMachine(ram: regions, mode: .warm, cpuCount: 2)
+    let manager = test.manager
+    for cpu in 0..<2 {
+      try test.simulated.onCPU(cpu) { try manager.vfree(try manager.vmalloc(8192)) }
+    }
+    let before = manager.counters
+    func refused(_ body: () throws -> Void) {
+      #expect(throws: MemoryError.self, performing: body)
+    }
+    refused { _ = try manager.allocateFrames(order: 10, zone: .dma) }
+    refused { try manager.allocateFrames(count: 600, zone: .dma) { _ in } }
+    var options = VmallocOptions()
+    options.zone = .dma
+    refused { _ = try manager.vmalloc(3 << 20, options) }
+    var linear = KmallocOptions()
+    linear.zone = .dma
+    refused { _ = try manager.kmalloc(4 << 20, linear) }
+    let work = manager.counters.since(before)
+    #expect(work[.notifications] == 0 && work[.warmEvicted] == 0 && work[.flushesServed] == 0)
+    #expect(work[.allocationsFailed] == 4)
+    test.expectValid()
+  }
+
   /// A place that waits for a flush, or is in a cache, is had after all.
   @Test(arguments: [FreeMode.lazy, .warm]) func aPlaceThatIsOnItsWayBackIsHad(mode: FreeMode) throws {
     let test = try TestMachine(mode: mode, cpuCount: 2)

@@ -334,9 +334,12 @@ extension Frames {
   }
 
   /// All frames that this package manages.
-  var managed: PageCount {
+  var managed: PageCount { managed(in: .normal) }
+
+  /// Those of a zone and of the lower ones: all that whoever names it can ever have.
+  func managed(in kind: ZoneKind) -> PageCount {
     var sum: UInt64 = 0
-    for zone in 0..<ZoneKind.count { sum &+= buddyLists(zone).value.managed }
+    for zone in 0...Int(kind.rawValue) { sum &+= buddyLists(zone).value.managed }
     return PageCount(sum)
   }
 

@@ -187,9 +187,8 @@ extension MemoryManager {
     request.traits.isCleared = control.value.usualTraits.isCleared
     guard tags.contains(request.traits.tag) else { throw failed(.tagUnavailable) }
     if options.alignment != 1 || options.address != nil { try place(&request, options) }
-    guard request.pages <= frames.managed else {
-      throw failed(.sizeTooLarge(pages: request.pages, limit: frames.managed))
-    }
+    let limit = frames.managed(in: request.traits.zone)
+    guard request.pages <= limit else { throw failed(.sizeTooLarge(pages: request.pages, limit: limit)) }
     guard areas.contains(request.traits.instance) else { throw failed(.areasUnavailable) }
     if request.place == nil, let first = reuseMapped(request, byteCount) { return first }
     try checkRoom(for: request)
