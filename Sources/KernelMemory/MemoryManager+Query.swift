@@ -41,21 +41,14 @@ extension MemoryManager {
   /// together only if the same life went on all the while.
   private func liveArea(_ number: UInt32) -> Area? {
     let descriptor = areas.pool[number]
-    guard let (life, isBorrowed) = life(descriptor) else { return nil }
+    guard let (life, isBorrowed) = descriptor.value.heldLife else { return nil }
     cmachine_step(cmachine_step_area_found)
     let area = area(number, isBorrowed: isBorrowed)
     #if Ablations
     if Ablation.skipAreaGeneration.isOn { return area }
     #endif
     atomicMemoryFence(ordering: .acquiring)
-    return self.life(descriptor)?.generation == life ? area : nil
-  }
-
-  private func life(_ area: Stable<AreaDescriptor>) -> (generation: UInt64, isBorrowed: Bool)? {
-    if let generation = area.value.liveGeneration { return (generation, false) }
-    if let generation = area.value.resizingGeneration { return (generation, false) }
-    if let generation = area.value.borrowingGeneration { return (generation, true) }
-    return nil
+    return descriptor.value.heldLife?.generation == life ? area : nil
   }
 
   /// Every live area, instance by instance, in address order. Areas that come or go meanwhile may be
@@ -85,10 +78,10 @@ extension MemoryManager {
     }
   }
 
-  /// The runs of contiguous frames behind an area, in address order. O(pages).
+  /// The runs of contiguous frames behind an area, in address order; `body` may do what its caller may. O(pages).
   public func forEachRun(of area: Area, _ body: (FrameRange) -> Void) {
     var run = FrameRange(from: FrameNumber(0), upTo: FrameNumber(0))
-    visit(area.pages) { leaf in
+    forEachLeaf(of: area.pages) { leaf in
       if !run.isEmpty && leaf.frame == run.end {
         run = FrameRange(
           unchecked: run.first, count: PageCount(run.count.rawValue &+ leaf.pages.count.rawValue))
@@ -134,17 +127,6 @@ extension MemoryManager {
       let leaf = undisturbed { tables.query(page) }
       if let leaf { body(leaf) }
       rest = PageRange(from: leaf?.pages.end ?? PageNumber(page.rawValue &+ 1), upTo: pages.end)
-    }
-  }
-
-  /// Every leaf of a run of pages; `body` runs with interrupts off, for as many pages as a lowest table
-  /// maps.
-  private func visit(_ pages: PageRange, _ body: (MappedRange) -> Void) {
-    var page = pages.first
-    while page < pages.end {
-      let next = PageNumber(min((page.rawValue | 511) &+ 1, pages.end.rawValue))
-      cpus.undisturbed { tables.visit(PageRange(from: page, upTo: next), body) }
-      page = next
     }
   }
 

@@ -140,8 +140,16 @@ struct AreaDescriptor: ~Copyable {
   @inline(__always)
   var borrowingGeneration: UInt64? { generation(in: .borrowing) }
 
-  /// The generation of a live area another size of which is being noted; nil in any other state.
-  var resizingGeneration: UInt64? { generation(in: .resizing) }
+  /// The life of an area that a caller has, one another size of which is being noted included, and whether its frames are
+  /// the caller's; nil in any other state. From one load, so that no change of state falls between two.
+  var heldLife: (generation: UInt64, isBorrowed: Bool)? {
+    let word = stateWord.load(ordering: .acquiring)
+    switch AreaState(rawValue: UInt8(truncatingIfNeeded: word)) {
+    case .live, .resizing: return (word &>> 8, false)
+    case .borrowing: return (word &>> 8, true)
+    default: return nil
+    }
+  }
 
   @inline(__always)
   private func generation(in state: AreaState) -> UInt64? {
