@@ -73,7 +73,9 @@ struct EarlySpace {
   /// Maps all RAM that the linear map reaches, at its distance in `map`.
   mutating func mapMemory(in map: LinearMap) throws(MemoryError) {
     try Self.check(map, choice)
-    try windows.add(map)
+    // One that is refused is none: its pages may be somebody else's.
+    var more = windows
+    try more.add(map)
     let end = map.limit.number(map.pageSize)
     var next = FrameNumber(0)
     while let run = reachable(.mappable, from: next) {
@@ -85,6 +87,7 @@ struct EarlySpace {
       try self.map(pages, to: run.first, MappingAttributes(.readWrite))
       next = run.end
     }
+    windows = more
   }
 
   /// The next run of frames for `use` that the linear map reaches and whose numbers fit 31 bits.

@@ -189,6 +189,25 @@ import Testing
     #expect(manager.validate() == nil)
   }
 
+  /// Its pages are somebody else's: here those where the linear map has the next frame each.
+  @Test func aWindowThatWasRefusedIsNone() throws {
+    let simulated = try SimulatedMachine(ram: [RAMRegion(PhysicalAddress(0), byteCount: 16 << 20)])
+    let linear = simulated.linearMap
+    let map = MemoryMap()
+    try map.add(.usable, at: PhysicalAddress(0), byteCount: 16 << 20)
+    try map.add(.kept, at: PhysicalAddress(4 << 20), byteCount: 64 << 10)
+    var bootstrap = try Bootstrap(
+      memoryMap: map, window: linear, linearMap: linear, format: .x86_64FourLevel(hasGigabyteLeaves: true))
+    let shifted = LinearMap(
+      base: VirtualAddress(linear.base.rawValue + 4096), limit: linear.limit, pageSize: .size4K)
+    #expect(throws: MemoryError.self) { try bootstrap.mapMemory(in: shifted) }
+    try simulated.loadRoot(bootstrap.root)
+    let manager = try bootstrap.start(on: simulated.machine)
+    try manager.unmapMemory(FrameRange(from: FrameNumber(1024), upTo: FrameNumber(1040)))
+    #expect(manager.frame(at: linear.virtualAddress(of: PhysicalAddress(1040 << 12))) == FrameNumber(1040))
+    #expect(manager.frame(at: linear.virtualAddress(of: PhysicalAddress(1039 << 12))) == nil)
+  }
+
   /// Before there is a manager: what will be handed out is not mapped by hand.
   @Test func memoryToHandOutIsNotMappedAtBoot() throws {
     let simulated = try SimulatedMachine(ram: [RAMRegion(PhysicalAddress(0), byteCount: 16 << 20)])
