@@ -151,6 +151,7 @@ struct CPUs {
   @inline(__always)
   private var this: (number: Int, block: Stable<CPUBlock>) {
     let number = Int(truncatingIfNeeded: cmachine_cpu_number() & 0xff)
+    assert(cmachine_cpu_number() < UInt(Self.limit), "a CPU has a number above every one that there is")
     return (number, shared.value.directory[number])
   }
 

@@ -55,6 +55,18 @@ import Testing
     test.expectValid()
   }
 
+  #if DEBUG
+  /// It would be taken for the CPU that has the lower eight bits as its number.
+  @Test(arguments: [256, 257, 1 << 31] as [UInt32])
+  func aNumberAboveEveryOneEndsADebugBuild(number: UInt32) async {
+    await #expect(processExitsWith: .failure) { [number] in
+      let test = try TestMachine(ram: [.small], mode: .warm, cpuCount: 2)
+      cmachine_set_cpu_number(number)
+      _ = try? test.manager.vmalloc(4096)
+    }
+  }
+  #endif
+
   @Test func whoLeavesGivesEverythingBack() throws {
     let test = try TestMachine(mode: .warm, cpuCount: 2)
     let manager = test.manager

@@ -51,12 +51,12 @@ extension TextSink {
     case .notMemory(let address): write("not RAM that is handed out here: ", address)
     case .blockTooLarge(let limit):
       write("more bytes than a block has: ")
-      write(decimal: UInt64(limit))
+      write(decimal: UInt64(clamping: limit))
     case .cachesExhausted: write("the table of caches is full")
     case .cacheUnavailable: write("the cache was destroyed")
     case .cacheInUse(let objects):
       write("live objects of the cache: ")
-      write(decimal: UInt64(objects))
+      write(decimal: UInt64(clamping: objects))
     case .tagsExhausted: write("the table of tags is full")
     case .tagUnavailable: write("there is no such tag")
     case .overQuota(_, let limit, let used): writeQuota(limit, " bytes", used)
