@@ -33,7 +33,7 @@ struct TraceCursor {
 
   /// Reads `literal` if it comes next.
   mutating func skip(_ literal: StaticString) -> Bool {
-    guard text.cut(from: position).hasPrefix(literal) else { return false }
+    guard text.has(literal, at: position) else { return false }
     position += literal.utf8CodeUnitCount
     return true
   }
@@ -85,17 +85,49 @@ struct TraceCursor {
 
   /// Reads digits, hexadecimal ones behind 0x, as far as they go.
   mutating func number(_ field: TraceError.Field) throws(TraceError) -> UInt64 {
-    let radix: UInt64 = skip("0x") ? 16 : 10
+    let isHexadecimal = skip("0x")
     let start = position
-    var value: UInt64 = 0
-    while position < text.count, let digit = text[position].hexDigitValue, digit < radix {
-      let (product, isTooLarge) = value.multipliedReportingOverflow(by: radix)
-      let (sum, overflow) = product.addingReportingOverflow(digit)
-      guard !isTooLarge, !overflow else { throw TraceError(line: line, .overflow(field)) }
-      value = sum
-      position += 1
+    guard let value = isHexadecimal ? hexadecimal() : decimal() else {
+      throw TraceError(line: line, .overflow(field))
     }
     guard position > start else { throw TraceError(line: line, .malformed(field)) }
+    return value
+  }
+
+  /// Nil where the digits are of more than 64 bits.
+  private mutating func hexadecimal() -> UInt64? {
+    var value: UInt64 = 0
+    while position < text.count {
+      let byte = text[position]
+      var digit = byte &- UInt8(ascii: "0")
+      if digit > 9 {
+        let letter = (byte | 0x20) &- UInt8(ascii: "a")
+        if letter > 5 { break }
+        digit = letter + 10
+      }
+      if value >> 60 != 0 { return nil }
+      value = value << 4 | UInt64(digit)
+      position += 1
+    }
+    return value
+  }
+
+  private mutating func decimal() -> UInt64? {
+    var value: UInt64 = 0
+    while position < text.count {
+      let digit = UInt64(text[position] &- UInt8(ascii: "0"))
+      if digit > 9 { break }
+      // Nineteen digits always fit.
+      if value < 1_000_000_000_000_000_000 {
+        value = value &* 10 &+ digit
+      } else {
+        let (product, isTooLarge) = value.multipliedReportingOverflow(by: 10)
+        let (sum, overflow) = product.addingReportingOverflow(digit)
+        if isTooLarge || overflow { return nil }
+        value = sum
+      }
+      position += 1
+    }
     return value
   }
 }

@@ -68,7 +68,7 @@ extension TraceLinePrefix {
       return
     }
     guard name.count > 1, name[name.count - 1] == UInt8(ascii: ":"), name.withoutLast.isEventName,
-      name.withoutLast.isVmallocEvent || text.index(of: UInt8(ascii: "="), from: cursor.position) != nil
+      name.withoutLast.kindOfEvent != nil || text.index(of: UInt8(ascii: "="), from: cursor.position) != nil
     else { return nil }
     self.init(task: .empty, timestamp: .empty, event: name.withoutLast, payload: cursor)
   }

@@ -25,6 +25,12 @@ public struct TraceLinePrefix {
   let payload: TraceCursor
   /// Whether the payload is `(name: value, name: value)`, as `perf trace` has it.
   let isParenthesized: Bool
+  /// Which of the events that are replayed it is; nil for another one.
+  let kind: Kind?
+
+  enum Kind {
+    case allocation, free, purge
+  }
 
   init(
     task: TraceText, timestamp: TraceText, event: TraceText, payload: TraceCursor,
@@ -35,6 +41,7 @@ public struct TraceLinePrefix {
     self.event = event
     self.payload = payload
     self.isParenthesized = isParenthesized
+    kind = event.kindOfEvent
   }
 
   /// The most bytes in the name of a task (TASK_COMM_LEN without its NUL).
@@ -96,13 +103,18 @@ public struct TraceLinePrefix {
   }
 
   /// Whether the event is one of those that are replayed.
-  var isOfVmalloc: Bool { event.isVmallocEvent }
+  var isOfVmalloc: Bool { kind != nil }
 }
 
 extension TraceText {
-  var isVmallocEvent: Bool {
-    isEqual(to: "alloc_vmap_area") || isEqual(to: "free_vmap_area_noflush")
-      || isEqual(to: "purge_vmap_area_lazy")
+  /// Lengths tell the three names apart, so that one of them at most is compared.
+  var kindOfEvent: TraceLinePrefix.Kind? {
+    switch count {
+    case 15: isEqual(to: "alloc_vmap_area") ? .allocation : nil
+    case 22: isEqual(to: "free_vmap_area_noflush") ? .free : nil
+    case 20: isEqual(to: "purge_vmap_area_lazy") ? .purge : nil
+    default: nil
+    }
   }
 
   var withoutLast: TraceText { cut(from: 0, upTo: count - 1) }

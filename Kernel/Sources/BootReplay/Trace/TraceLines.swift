@@ -28,13 +28,13 @@ struct TraceLines {
       throw TraceError(line: number, .byteOrderMark)
     }
     let start = position
-    while position < text.count {
-      let byte = text[position]
-      position += 1
-      if byte >= 0x20 { continue }
-      if byte == UInt8(ascii: "\n") { return text.cut(from: start, upTo: position - 1).withoutCarriageReturn }
+    while let control = text.indexOfControl(from: position) {
+      position = control + 1
+      let byte = text[control]
+      if byte == UInt8(ascii: "\n") { return text.cut(from: start, upTo: control).withoutCarriageReturn }
       guard byte != 0 else { throw skipLine(from: start) }
     }
+    position = text.count
     let rest = text.cut(from: start)
     throw TraceError(line: number, rest.firstControl.map { .notText($0) } ?? .truncated)
   }

@@ -106,13 +106,13 @@ public struct TraceReader {
 
   private func event(_ prefix: TraceLinePrefix) throws(TraceError) -> TraceEvent {
     var payload = prefix.payload
-    if prefix.event.isEqual(to: "alloc_vmap_area") {
+    switch prefix.kind {
+    case .allocation:
       return .allocation(
         prefix.isParenthesized
           ? try TraceAllocation(by: prefix.task, parenthesized: payload)
           : try TraceAllocation(by: prefix.task, &payload))
-    }
-    if prefix.event.isEqual(to: "free_vmap_area_noflush") {
+    case .free:
       if prefix.isParenthesized {
         return .free(try payload.argument(.vaStart).checkedPage(.vaStart, line: line))
       }
@@ -120,15 +120,15 @@ public struct TraceReader {
       _ = try payload.number(of: .nrLazy)
       _ = try payload.number(of: .nrLazyMax)
       return .free(try address.checkedPage(.vaStart, line: line))
-    }
-    if prefix.event.isEqual(to: "purge_vmap_area_lazy") {
+    case .purge:
       if prefix.isParenthesized { return .purge }
       _ = try payload.number(of: .start)
       _ = try payload.number(of: .end)
       _ = try payload.number(of: .numPurged)
       return .purge
+    case nil:
+      return .other
     }
-    return .other
   }
 }
 

@@ -28,6 +28,7 @@ public struct TraceText: BitwiseCopyable {
   }
 
   /// The text from `start` up to, and without, `end`.
+  @inline(__always)
   func cut(from start: Int, upTo end: Int) -> TraceText {
     precondition(start >= 0 && start <= end && end <= count)
     guard start < end, let base = unsafe bytes.baseAddress else { return .empty }
@@ -38,7 +39,13 @@ public struct TraceText: BitwiseCopyable {
 
   /// The first place at or after `start` that holds `byte`.
   func index(of byte: UInt8, from start: Int = 0) -> Int? {
+    let pattern = UInt64.everyByte(byte)
     var index = start
+    while count - index >= 8 {
+      let found = (eightBytes(at: index) ^ pattern).bytes(below: 1)
+      if found != 0 { return index + found.trailingZeroBitCount / 8 }
+      index += 8
+    }
     while index < count {
       if self[index] == byte { return index }
       index += 1
@@ -46,17 +53,47 @@ public struct TraceText: BitwiseCopyable {
     return nil
   }
 
-  func hasPrefix(_ prefix: StaticString) -> Bool {
-    prefix.utf8CodeUnitCount <= count
-      && cut(from: 0, upTo: prefix.utf8CodeUnitCount).isEqual(to: prefix)
+  /// The first place at or after `start` with a byte below the blank.
+  func indexOfControl(from start: Int) -> Int? {
+    var index = start
+    while count - index >= 8 {
+      let found = eightBytes(at: index).bytes(below: 0x20)
+      if found != 0 { return index + found.trailingZeroBitCount / 8 }
+      index += 8
+    }
+    while index < count {
+      if self[index] < 0x20 { return index }
+      index += 1
+    }
+    return nil
   }
 
+  /// Eight bytes at once, the first one lowest.
+  @inline(__always)
+  private func eightBytes(at index: Int) -> UInt64 {
+    precondition(index >= 0 && count - index >= 8)
+    return unsafe UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self))
+  }
+
+  func hasPrefix(_ prefix: StaticString) -> Bool { has(prefix, at: 0) }
+
   func isEqual(to literal: StaticString) -> Bool {
+    literal.utf8CodeUnitCount == count && has(literal, at: 0)
+  }
+
+  /// Whether a literal stands at `start`, eight bytes compared at once.
+  func has(_ literal: StaticString, at start: Int) -> Bool {
     literal.withUTF8Buffer { utf8 in
-      guard utf8.count == count else { return false }
+      guard start >= 0, utf8.count <= count - start else { return false }
+      let wanted = UnsafeRawBufferPointer(utf8)
       var index = 0
+      while utf8.count - index >= 8 {
+        let word = unsafe UInt64(littleEndian: wanted.loadUnaligned(fromByteOffset: index, as: UInt64.self))
+        if word != eightBytes(at: start + index) { return false }
+        index += 8
+      }
       while index < utf8.count {
-        guard unsafe utf8[index] == self[index] else { return false }
+        if unsafe utf8[index] != self[start + index] { return false }
         index += 1
       }
       return true
@@ -102,5 +139,17 @@ extension TextSink {
       write(byte < 0x20 || byte == 0x7f ? UInt8(ascii: "?") : byte)
       index += 1
     }
+  }
+}
+
+extension UInt64 {
+  @inline(__always)
+  fileprivate static func everyByte(_ byte: UInt8) -> UInt64 { UInt64(byte) &* 0x0101_0101_0101_0101 }
+
+  /// The highest bit of every byte that is below `limit`, which is at most 128, is set. A borrow may set bits above
+  /// the first such byte, and none below it (Bit Twiddling Hacks, "Determine if a word has a byte less than n").
+  @inline(__always)
+  fileprivate func bytes(below limit: UInt8) -> UInt64 {
+    (self &- UInt64.everyByte(limit)) & ~self & UInt64.everyByte(0x80)
   }
 }

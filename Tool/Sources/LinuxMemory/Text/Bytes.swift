@@ -1,5 +1,6 @@
 // Reading text as bytes: what every parser here is made of. White space is any byte up to 0x20, so that tabs,
 // carriage returns and NUL bytes separate words as spaces do.
+import Glibc
 
 extension UInt8 {
   init(ascii scalar: Unicode.Scalar, or other: UInt8 = 0) {
@@ -58,10 +59,20 @@ extension Span where Element == UInt8 {
   /// Where `text` first stands from an index on.
   func find(_ text: StaticString, from start: Int = 0) -> Int? {
     let length = text.utf8CodeUnitCount
-    if length == 0 || count - start < length { return nil }
-    let first = unsafe text.utf8Start[0]
-    for index in start...(count - length) where byte(index) == first && has(text, at: index) { return index }
-    return nil
+    if length == 0 || start < 0 || count - start < length { return nil }
+    return unsafe withUnsafeBufferPointer { bytes in
+      guard let base = unsafe UnsafeRawPointer(bytes.baseAddress) else { return nil }
+      let wanted = unsafe text.utf8Start
+      var at = start
+      while at <= bytes.count - length {
+        let hit = unsafe memchr(base + at, Int32(wanted[0]), bytes.count - length - at + 1)
+        guard let hit = unsafe hit else { return nil }
+        let place = unsafe UnsafeRawPointer(hit) - base
+        if unsafe memcmp(base + place, wanted, length) == 0 { return place }
+        at = place + 1
+      }
+      return nil
+    }
   }
 
   /// A hexadecimal number without `0x`; nil where there is none, or where it takes more than 64 bits.

@@ -1,20 +1,23 @@
 internal import BootReplay
 
-/// Names of tasks and functions, each stored once; a line costs a hash and a comparison, and no string.
+/// Names of tasks and functions, each stored once; a line costs a comparison or two, and no string.
 public struct NameTable: Sendable {
-  private var names: [[UInt8]] = [[]]
+  /// The bytes of all names, one behind the other, and where each begins.
+  private var bytes: [UInt8] = []
+  private var begins: [Int] = [0, 0]
   private var numbers: [UInt64: UInt32] = [:]
-  private var last: UInt32 = 0
+  /// The last name for each of some looks: a trace has the same few names again and again.
+  private var recent = [UInt32](repeating: 0, count: 256)
 
   init() {}
 
   /// The number of names; 0 is that of no name.
-  public var count: Int { names.count }
+  public var count: Int { begins.count - 1 }
 
   /// The name as text, with replacement characters where it is not UTF-8 and where a terminal would act on
   /// it.
   public subscript(number: UInt32) -> String {
-    let text = String(decoding: names[Int(number)], as: UTF8.self)
+    let text = String(decoding: bytes[range(of: number)], as: UTF8.self)
     var shown = ""
     shown.unicodeScalars.append(
       contentsOf: text.unicodeScalars.map {
@@ -24,23 +27,28 @@ public struct NameTable: Sendable {
   }
 
   /// The name's own bytes.
-  public func bytes(of number: UInt32) -> [UInt8] { names[Int(number)] }
+  public func bytes(of number: UInt32) -> [UInt8] { Array(bytes[range(of: number)]) }
+
+  private func range(of number: UInt32) -> Range<Int> { begins[Int(number)]..<begins[Int(number) + 1] }
 
   mutating func number(of text: TraceText) -> UInt32 {
     if text.isEmpty { return 0 }
-    if isName(last, text) { return last }
+    let look = text.look
+    if isName(recent[look], text) { return recent[look] }
     var key = text.hash
     while let known = numbers[key] {
       if isName(known, text) {
-        last = known
+        recent[look] = known
         return known
       }
       key &+= 1
     }
-    last = UInt32(names.count)
-    numbers[key] = last
-    names.append(unsafe text.withUTF8 { unsafe Array($0) })
-    return last
+    let number = UInt32(count)
+    numbers[key] = number
+    recent[look] = number
+    unsafe text.withUTF8 { unsafe bytes.append(contentsOf: $0) }
+    begins.append(bytes.count)
+    return number
   }
 
   mutating func number(of name: String) -> UInt32 {
@@ -49,11 +57,27 @@ public struct NameTable: Sendable {
   }
 
   private func isName(_ number: UInt32, _ text: TraceText) -> Bool {
-    let name = names[Int(number)]
-    guard name.count == text.count else { return false }
-    return unsafe text.withUTF8 { bytes in
-      for index in name.indices where unsafe bytes[index] != name[index] { return false }
-      return true
+    let range = range(of: number)
+    guard range.count == text.count else { return false }
+    return unsafe text.withUTF8 { given in
+      unsafe bytes.withUnsafeBufferPointer { stored in
+        for index in 0..<range.count where unsafe given[index] != stored[range.lowerBound + index] {
+          return false
+        }
+        return true
+      }
+    }
+  }
+}
+
+extension TraceText {
+  /// A number below 256 that names of the same kind differ in: what has a number does so in its last bytes.
+  fileprivate var look: Int {
+    unsafe withUTF8 { bytes in
+      let last = unsafe bytes[bytes.count - 1]
+      let before = unsafe bytes[bytes.count / 2]
+      let first = unsafe bytes[0]
+      return Int(last &+ before &* 7 &+ first &* 31 &+ UInt8(truncatingIfNeeded: bytes.count))
     }
   }
 }

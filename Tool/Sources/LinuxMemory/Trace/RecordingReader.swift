@@ -176,6 +176,9 @@ struct RecordingReader {
   }
 
   private mutating func number(of range: TraceRange) -> UInt16 {
+    for number in 0..<min(4, recording.ranges.count) where recording.ranges[number] == range {
+      return UInt16(number)
+    }
     if let known = rangeNumbers[range] { return known }
     // Ranges are a handful; a text that has more has them shared.
     let number = UInt16(min(recording.ranges.count, 1 << 15))
