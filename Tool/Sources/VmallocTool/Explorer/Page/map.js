@@ -102,8 +102,48 @@ const map = (() => {
     clampTop();
   }
 
+  // Where a pixel is more than a page, a row is an image of one line: what is too small to be drawn one by one is one
+  // word each, and the last one in a pixel is seen. Marked areas come last.
+  const fine = document.createElement("canvas"), fineContext = fine.getContext("2d", { willReadFrequently: true });
+  function drawFineRow(row, y, look) {
+    const per = 2 ** view.shift, width = Math.max(1, Math.round(plotWidth() * view.ratio)), scale = width / per;
+    const first = row * per, end = first + per, lazy = head.owners.length;
+    if (fine.width !== width) {
+      fine.width = width;
+      fine.height = 1;
+    }
+    const line = fineContext.createImageData(width, 1), pixels = new Uint32Array(line.data.buffer);
+    pixels.fill(look.words[lazy + 1]);
+    const begin = firstReaching(first);
+    for (const pass of look.hasMarks ? [false, true] : [true]) {
+      for (let i = begin; i < model.n && model.start[i] < end; i++) {
+        if (!isLive(i, look.step) || (look.hasMarks && look.marked(i) !== pass)) continue;
+        const from = Math.max(0, Math.floor((model.start[i] - first) * scale));
+        const until = Math.round((model.start[i] + model.span[i] - model.guard[i] - first) * scale);
+        if (until < 0 || from >= width) continue;
+        pixels.fill(look.words[pass && isLazy(i) ? lazy : model.owner[i]], from,
+          Math.min(width, Math.max(from + 1, until - (until - from > 4 ? 1 : 0))));
+      }
+    }
+    fineContext.putImageData(line, 0, 0);
+    context.imageSmoothingEnabled = false;
+    context.drawImage(fine, LEFT, y + 1, plotWidth(), ROW - 2);
+    for (const i of [look.selected, look.hovered]) {
+      if (i < 0 || model.start[i] >= end || model.start[i] + model.span[i] <= first || !isLive(i, look.step)) continue;
+      const x = LEFT + Math.max(0, model.start[i] - first) / per * plotWidth();
+      outline(x, LEFT + Math.min(per, model.start[i] + model.span[i] - first) / per * plotWidth(), y, look);
+    }
+  }
+
+  function outline(x, right, y, look) {
+    context.strokeStyle = look.ink;
+    context.lineWidth = 1.5;
+    context.strokeRect(x + 0.5, y + 1.5, Math.max(2, right - x - 1.5), ROW - 3);
+  }
+
   function drawRow(row, y, look) {
     const per = 2 ** view.shift, width = plotWidth(), scale = width / per;
+    if (scale < 1 && look.words) return drawFineRow(row, y, look);
     const first = row * per, end = first + per;
     context.fillStyle = look.row;
     context.fillRect(LEFT, y + 1, width, ROW - 2);
@@ -128,11 +168,7 @@ const map = (() => {
         context.fillRect(guardX, y + 1, Math.max(0, right - guardX - 1), ROW - 2);
         context.globalAlpha = 1;
       }
-      if (i === look.selected || i === look.hovered) {
-        context.strokeStyle = look.ink;
-        context.lineWidth = 1.5;
-        context.strokeRect(x + 0.5, y + 1.5, Math.max(2, right - x - 1.5), ROW - 3);
-      }
+      if (i === look.selected || i === look.hovered) outline(x, right, y, look);
       drawn = Math.max(drawn, Math.ceil(right * view.ratio) / view.ratio - 0.5);
     }
   }

@@ -63,7 +63,8 @@ function firstReaching(page) {
 }
 
 const isLive = (i, step) => model.born[i] <= step && model.died[i] > step;
-const isLazy = i => head.kinds[model.kind[i]] === "unpurged";
+const lazyKind = head.kinds.indexOf("unpurged");
+const isLazy = i => model.kind[i] === lazyKind;
 
 // The live area that has a page, or -1.
 function areaAt(page, step) {
@@ -92,11 +93,12 @@ function stateAt(step) {
     if (end >= 0 && first > end && first - end < 2 ** 28) s.hole = Math.max(s.hole, first - end);
     end = Math.max(end, last);
     const mapped = Math.max(first, last - model.guard[i] - 1);
-    for (let level = 0; level < levels; level++) {
-      const reach = 512 ** (level + 1);
-      const a = Math.floor(first / reach), b = Math.floor(mapped / reach);
-      s.tables[level] += Math.max(0, b - Math.max(a, table[level] + 1) + 1);
-      table[level] = Math.max(table[level], b);
+    // What is in a table that was counted is in counted ones of all levels above, too.
+    for (let level = 0, a = Math.floor(first / 512), b = Math.floor(mapped / 512); level < levels && b > table[level]; level++) {
+      s.tables[level] += b - Math.max(a, table[level] + 1) + 1;
+      table[level] = b;
+      a = Math.floor(a / 512);
+      b = Math.floor(b / 512);
     }
   }
   return s;
@@ -130,8 +132,20 @@ const course = (() => {
   return { pages, areas };
 })();
 
-// How much of each of the 512 entries of a table is mapped, 0 to 1.
+// How much of each of the 512 entries of a table is mapped, 0 to 1. Tables near the root have all areas in them, so
+// what was counted is kept as long as the step is the same.
+const entries = { step: -1, known: new Map() };
 function entriesOf(level, index, step) {
+  if (entries.step !== step) {
+    entries.step = step;
+    entries.known.clear();
+  }
+  const key = level + " " + index;
+  let used = entries.known.get(key);
+  if (!used) entries.known.set(key, used = countEntries(level, index, step));
+  return used;
+}
+function countEntries(level, index, step) {
   const reach = 512 ** level, first = index * reach * 512;
   const used = new Float64Array(512);
   for (let i = firstReaching(first); i < model.n && model.start[i] < first + reach * 512; i++) {
@@ -156,5 +170,7 @@ function bytesText(bytes) {
   return (unit && bytes < 100 ? bytes.toFixed(1) : Math.round(bytes)) + " " + units[unit];
 }
 const pagesText = pages => bytesText(pages * PAGE);
-const countText = value => Math.round(value).toLocaleString("en");
+// One formatter for all: making one takes longer than hundreds of numbers.
+const grouped = new Intl.NumberFormat("en");
+const countText = value => grouped.format(Math.round(value));
 const addressText = page => "0x" + (BigInt(page) * BigInt(PAGE)).toString(16).padStart(16, "0");

@@ -1,5 +1,5 @@
 // The page: events in, one drawing a frame out.
-let now = stateAt(state.step), isDirty = false, needsState = false;
+let now = { ...stateAt(state.step), step: state.step }, isDirty = false, needsState = false;
 function refresh(withState) {
   needsState = needsState || withState;
   if (isDirty) return;
@@ -9,7 +9,7 @@ function refresh(withState) {
 function paint() {
   isDirty = false;
   if (needsState) {
-    now = stateAt(state.step);
+    if (now.step !== state.step) now = { ...stateAt(state.step), step: state.step };
     figures(now);
     owners(now);
     needsState = false;
@@ -19,7 +19,7 @@ function paint() {
       drawChart();
     }
   }
-  map.draw({ ...theme, step: state.step, hovered: state.hovered, selected: state.selected, colour: colourOf, marked: isMarked });
+  map.draw(look());
   drawTree();
   const per = 2 ** map.view.shift, level = Math.floor(map.view.shift / 9);
   byId("scale").textContent = "a row is " + pagesText(per)
@@ -27,6 +27,9 @@ function paint() {
   byId("detail").innerHTML = state.selected >= 0 ? areaText(state.selected, 40)
     : '<p class="quiet">Point at an area; click to keep it here.</p>';
 }
+
+const look = () => ({ ...theme, words: marked === null ? colourWords : markedWords, hasMarks: marked !== null,
+  step: state.step, hovered: state.hovered, selected: state.selected, colour: colourOf, marked: isMarked });
 
 function setStep(step) {
   state.step = Math.max(0, Math.min(head.steps - 1, step));
@@ -203,5 +206,5 @@ needsState = true;
 paint();
 
 // For tests, and for the curious.
-window.explorer = { head, model, state, map, stateAt, areaAt, tree, colourOf, marked: () => marked,
+window.explorer = { head, model, state, map, stateAt, areaAt, tree, look, colourOf, marked: () => marked,
   firstPicture: performance.now() };

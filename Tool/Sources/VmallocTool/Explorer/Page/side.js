@@ -14,7 +14,24 @@ const ranks = (() => {
   order.forEach((owner, place) => { rank[owner] = place; });
   return rank;
 })();
-let colours = [], theme = {};
+let colours = [], theme = {}, colourWords = null, markedWords = null;
+// Colours as the words of an image, for what is too small to be drawn one by one: owners, and at the end that of lazy space.
+const wordsOf = list => {
+  const canvas = document.createElement("canvas");
+  canvas.width = list.length;
+  canvas.height = 1;
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  list.forEach((colour, place) => {
+    context.fillStyle = colour;
+    context.fillRect(place, 0, 1, 1);
+  });
+  return new Uint32Array(context.getImageData(0, 0, list.length, 1).data.buffer);
+};
+function readWords() {
+  if (colours.length > 30000) return;
+  colourWords = wordsOf([...colours, theme.lazy, theme.row]);
+  markedWords = marked && wordsOf([...colours.map((c, owner) => marked[owner] ? c : theme.dim), theme.lazy, theme.row]);
+}
 function readTheme() {
   const style = getComputedStyle(document.documentElement), value = name => style.getPropertyValue(name).trim();
   theme = { row: value("--row"), ink: value("--ink"), quiet: value("--quiet"), line: value("--line"),
@@ -23,9 +40,11 @@ function readTheme() {
   colours = head.owners.map((_, owner) => {
     const rank = ranks[owner], hue = (212 + rank * 137.508) % 360;
     // Yellows and greens look lighter than blues of the same lightness.
-    const even = hue > 45 && hue < 190 ? -7 : 4;
-    return `hsl(${hue.toFixed(0)} ${strong - Math.min(25, rank * 0.6)}% ${light + even + (rank % 3 - 1) * 5}%)`;
+    const even = hue > 25 && hue < 195 ? -8 : 4;
+    return `hsl(${hue.toFixed(0)} ${strong - Math.min(25, rank * 0.6)}% ${light + even + (rank % 3 - 1) * 4}%)`;
   });
+  chartPicture = null;
+  readWords();
 }
 
 // Owners that the search and the choice in the list leave in colour; null for all.
@@ -37,6 +56,7 @@ function mark() {
     marked = head.owners.map((name, owner) =>
       (state.owner < 0 || owner === state.owner) && (!text || text.startsWith("0x") || name.toLowerCase().includes(text)));
   }
+  if (colours.length) readWords();
 }
 const isMarked = i => marked !== null && marked[model.owner[i]];
 function colourOf(i) {
@@ -64,7 +84,10 @@ function sampleAt(step) {
   return found;
 }
 
-const SHOWN = 300;
+// Rows that are drawn at once, and so many in all once nothing has changed for a while: a list that is made anew with
+// every step of the slider must be short.
+const SHOWN = 300, SHOWN_AT_ONCE = 30;
+let laterRows = 0;
 function owners(now) {
   const text = state.search.toLowerCase(), isAddress = text.startsWith("0x");
   const all = [...now.ownerPages.keys()].filter(o => now.ownerAreas[o] > 0)
@@ -73,10 +96,14 @@ function owners(now) {
   const pages = all.reduce((sum, o) => sum + now.ownerPages[o], 0), areas = all.reduce((sum, o) => sum + now.ownerAreas[o], 0);
   byId("found").textContent = `${countText(all.length)} owners, ${countText(areas)} areas, ${pagesText(pages)}`
     + (all.length > SHOWN ? `; the first ${SHOWN}` : "");
-  byId("owners").innerHTML = all.slice(0, SHOWN).map(o => `<li data-owner="${o}"${o === state.owner ? ' class="on"' : ""}`
+  const row = o => `<li data-owner="${o}"${o === state.owner ? ' class="on"' : ""}`
     + ` title="${escapeText(head.owners[o])}"><i style="background:${colours[o]}"></i>`
     + `<span class="name">${escapeText(head.owners[o])}</span><span class="count">${countText(now.ownerAreas[o])}</span>`
-    + `<span class="size">${pagesText(now.ownerPages[o])}</span></li>`).join("");
+    + `<span class="size">${pagesText(now.ownerPages[o])}</span></li>`;
+  const list = byId("owners");
+  list.innerHTML = all.slice(0, SHOWN_AT_ONCE).map(row).join("");
+  clearTimeout(laterRows);
+  laterRows = setTimeout(() => list.insertAdjacentHTML("beforeend", all.slice(SHOWN_AT_ONCE, SHOWN).map(row).join("")), 150);
 }
 
 // An area in words, with where its frames lie.
@@ -159,18 +186,33 @@ function drawTree() {
   }
 }
 
+let chartPicture = null;
 function drawChart() {
   const canvas = byId("chart"), box = canvas.getBoundingClientRect(), ratio = window.devicePixelRatio || 1;
+  if (!chartPicture || chartPicture.boxWidth !== box.width || chartPicture.ratio !== ratio) {
+    chartPicture = { boxWidth: box.width, ratio, canvas: drawCourse(box, ratio) };
+  }
   canvas.width = box.width * ratio;
   canvas.height = box.height * ratio;
   const context = canvas.getContext("2d");
+  context.drawImage(chartPicture.canvas, 0, 0);
   context.scale(ratio, ratio);
-  const width = box.width - 16, height = box.height - 3, steps = head.steps;
+  context.fillStyle = theme.ink;
+  context.fillRect(courseX(state.step, box.width) - 0.75, 0, 1.5, box.height);
+}
+const courseX = (step, width) => 8 + (head.steps > 1 ? step / (head.steps - 1) : 0) * (width - 16);
+// The live pages over all of the time, which is the same for every step.
+function drawCourse(box, ratio) {
+  const canvas = document.createElement("canvas"), height = box.height - 3, steps = head.steps;
+  canvas.width = Math.max(1, box.width * ratio);
+  canvas.height = Math.max(1, box.height * ratio);
+  const context = canvas.getContext("2d");
+  context.scale(ratio, ratio);
   const most = course.pages.reduce((a, b) => Math.max(a, b), 1);
-  const x = step => 8 + (steps > 1 ? step / (steps - 1) : 0) * width, y = pages => 2 + height - pages / most * height;
+  const x = step => courseX(step, box.width), y = pages => 2 + height - pages / most * height;
   context.beginPath();
   context.moveTo(x(0), y(0));
-  const stride = Math.max(1, Math.floor(steps / width));
+  const stride = Math.max(1, Math.floor(steps / (box.width - 16)));
   for (let step = 0; step < steps; step += stride) {
     let peak = 0;
     for (let k = step; k < Math.min(steps, step + stride); k++) peak = Math.max(peak, course.pages[k]);
@@ -184,6 +226,5 @@ function drawChart() {
   context.globalAlpha = 1;
   context.strokeStyle = theme.accent;
   context.stroke();
-  context.fillStyle = theme.ink;
-  context.fillRect(x(state.step) - 0.75, 0, 1.5, height + 3);
+  return canvas;
 }
