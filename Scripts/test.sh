@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Every test: the hosted ones, random inputs of the fuzz target, the tool for Linux hosts, then those of the
-# nested kernel package, which boot it under QEMU.
+# Every test: the hosted ones, random inputs of the fuzz target, those of the nested kernel package, which boot it
+# under QEMU, then the tool for Linux hosts.
 # The last line is the sum, "N passed, M failed"; the exit status is not zero when M is not.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source Scripts/suite.sh
@@ -11,7 +11,6 @@ suite "tests under ThreadSanitizer" .build-tsan --filter 'FreeThreadTests|SlabCo
   --sanitize=thread -Xlinker --wrap=__tsan_external_write
 suite "heavy tests" .build-release --filter HeavyTests -- "${optimised[@]}"
 suite "fuzz tests" Fuzzing/.build-release -- --package-path Fuzzing "${optimised[@]}"
-suite "tool tests" Tool/.build-release -- --package-path Tool "${optimised[@]}"
 
 if ! Scripts/setup.sh; then
   complain "test: the tests that boot the kernel are skipped"
@@ -30,6 +29,8 @@ else
   failed_total=$((failed_total + 1))
 fi
 suite "kernel tests" Kernel/.build-release -- --package-path Kernel "${optimised[@]}"
+# Behind the kernel's build: one of them boots it, and reads what it says.
+suite "tool tests" Tool/.build-release -- --package-path Tool "${optimised[@]}"
 
 say "$passed_total passed, $failed_total failed"
 [ "$failed_total" -eq 0 ]

@@ -95,4 +95,5 @@ enum Boot {
     + "/Examples/traces/debian-6.12-boot"
   static let trace = folder + "/trace.txt"
   static let list = folder + "/vmallocinfo.txt"
+  static let meminfo = folder + "/meminfo.txt"
 }

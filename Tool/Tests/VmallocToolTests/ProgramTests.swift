@@ -88,4 +88,23 @@ import Testing
       #expect(result.status == 0 && !result.output.isEmpty && result.errors.isEmpty, "\(format)")
     }
   }
+
+  /// A full disk is no success, and is told; nothing is left that looks whole.
+  @Test(.enabled(if: unsafe access("/dev/full", W_OK) == 0, "there is no /dev/full"))
+  func aFullDiskIsTold() throws {
+    for arguments in [
+      ["inspect", "-"], ["inspect", "-", "--format", "html"], ["explore", "-", "-o", "/dev/full"],
+    ] {
+      let result = try Program.run(arguments, input: Self.list, output: "/dev/full")
+      #expect(result.status == 3 && result.errors.contains("No space left on device"), "\(arguments)")
+    }
+  }
+
+  /// What never ends and is no text is refused before memory runs out.
+  @Test(arguments: ["/dev/zero", "/dev/urandom"], ["inspect", "replay", "explore"])
+  func whatIsNoTextIsNotReadForEver(_ file: String, _ command: String) throws {
+    let result = try Program.run([command, file])
+    #expect(result.status == 3 && result.errors.contains("is no text"))
+    #expect(result.errors.hasPrefix("vmalloc: \(file): "), "\(result.errors)")
+  }
 }

@@ -101,11 +101,23 @@ private struct FakeTracefs {
     #expect(nowhere?.description.contains("mount -t tracefs") == true)
     let fake = try FakeTracefs(hasInstances: false)
     defer { fake.remove() }
+    // Nothing is recorded for a file that cannot be written.
+    let lost = #expect(throws: InputError.self) {
+      try Tracefs(folder: fake.folder).record(seconds: 1, to: "/no/where")
+    }
+    #expect(lost?.description.hasPrefix("/no/where: ") == true)
+    #expect(try fake.text("buffer_size_kb") == "7 (expanded: 1408)\n")
     try FileManager.default.removeItem(atPath: fake.folder + "/events/vmalloc")
     let old = #expect(throws: InputError.self) {
       try Tracefs(folder: fake.folder).record(seconds: 1, to: "x")
     }
     #expect(old?.description.contains("no events of vmalloc") == true)
+    // A folder on which nothing is mounted, as /sys/kernel/tracing is.
+    try FileManager.default.removeItem(atPath: fake.folder + "/events")
+    let empty = #expect(throws: InputError.self) {
+      try Tracefs(folder: fake.folder).record(seconds: 1, to: "x")
+    }
+    #expect(empty?.description.contains("mount -t tracefs") == true)
   }
 
   /// An interrupt ends the wait, and only that: the program lives to put things back.

@@ -31,11 +31,11 @@ import Testing
     frame.problem = String(repeating: "long ", count: 40)
     for sort in WatchSort.allCases {
       frame.sort = sort
-      for (width, height) in [(20, 5), (40, 10), (80, 24), (200, 60), (1, 1)] {
+      for (width, height) in [(20, 5), (40, 10), (80, 24), (200, 60), (1, 1), (3, 50), (9, 2)] {
         frame.offset = 3
         let lines = frame.lines(width: width, height: height, Paint(.never))
         #expect(lines.count <= height)
-        if width >= 60 { for line in lines { #expect(line.count <= width) } }
+        for line in lines { #expect(line.count <= width, "\(width)") }
       }
     }
   }
@@ -79,7 +79,9 @@ import Testing
   @Test(arguments: [
     ("q", Int32(0), Int32(0)), ("", SIGINT, 128 + SIGINT), ("", SIGTERM, 128 + SIGTERM),
     ("", SIGHUP, 128 + SIGHUP),
-    ("", SIGQUIT, 128 + SIGQUIT), ("", SIGSEGV, 128 + SIGSEGV), ("", SIGABRT, 128 + SIGABRT),
+    ("", SIGQUIT, 128 + SIGQUIT), ("", SIGPIPE, 128 + SIGPIPE), ("", SIGSEGV, 128 + SIGSEGV),
+    ("", SIGABRT, 128 + SIGABRT), ("", SIGBUS, 128 + SIGBUS), ("", SIGFPE, 128 + SIGFPE),
+    ("", SIGILL, 128 + SIGILL), ("", SIGTRAP, 128 + SIGTRAP),
   ])
   func theTerminalIsGivenBackWhateverEndsIt(_ key: String, _ number: Int32, _ status: Int32) throws {
     let path = "/tmp/vmalloc-pty-\(getpid())-\(number)"
@@ -98,6 +100,71 @@ import Testing
     #expect(terminal.reads("\u{1B}[?1049l"))
     #expect(try Program.wait(child) & 0x7F == status & 0x7F)
     #expect(try terminal.settings().c_lflag == before.c_lflag)
+  }
+}
+
+extension WatchTests {
+  /// What is on the screen of a terminal of any size is no wider than it.
+  @Test(arguments: [(1, 1), (7, 3), (20, 6), (33, 12)] as [(UInt16, UInt16)])
+  func aSmallTerminalHasNoLineThatIsTooLong(_ columns: UInt16, _ rows: UInt16) throws {
+    let path = "/tmp/vmalloc-small-\(getpid())-\(columns)"
+    try Program.write(Array(Lists.evening.utf8), to: path)
+    defer { unlink(path) }
+    let terminal = try PseudoTerminal()
+    let before = try terminal.settings()
+    terminal.resize(columns: columns, rows: rows)
+    let child = try terminal.spawn(["watch", path, "-d", "0.1", "--color", "never"])
+    let screen = try #require(terminal.text(until: "\u{1B}[J"))
+    let picture = try #require(screen.split(separator: "\u{1B}[H").last)
+    var shown = ""
+    shown.unicodeScalars.append(contentsOf: picture.unicodeScalars.filter { $0 != "\r" })
+    let lines = shown.replacing("\u{1B}[J", with: "").replacing("\u{1B}[K", with: "").split(
+      separator: "\n", omittingEmptySubsequences: false)
+    #expect(lines.count <= rows && lines.contains { $0.count > 0 })
+    for line in lines { #expect(line.count <= Int(columns)) }
+    terminal.type("q")
+    #expect(terminal.reads("\u{1B}[?1049l"))
+    #expect(try Program.wait(child) == 0)
+    #expect(try terminal.settings().c_lflag == before.c_lflag)
+  }
+
+  /// Ctrl-Z gives the terminal to the shell, and `fg` takes it again.
+  @Test func aStoppedWatchHasGivenTheTerminalBack() throws {
+    let path = "/tmp/vmalloc-stop-\(getpid())"
+    try Program.write(Array(Lists.morning.utf8), to: path)
+    defer { unlink(path) }
+    let terminal = try PseudoTerminal()
+    let before = try terminal.settings()
+    let child = try terminal.spawn(["watch", path, "-d", "0.1"])
+    try #require(terminal.reads("OWNER"))
+    kill(child, SIGTSTP)
+    #expect(terminal.reads("\u{1B}[?1049l"))
+    #expect(Program.hasStopped(child))
+    #expect(try terminal.settings().c_lflag == before.c_lflag)
+    kill(child, SIGCONT)
+    #expect(terminal.reads("OWNER"))
+    #expect(try terminal.settings().c_lflag != before.c_lflag)
+    kill(child, SIGTERM)
+    #expect(terminal.reads("\u{1B}[?1049l"))
+    #expect(try Program.wait(child) & 0x7F == SIGTERM)
+    #expect(try terminal.settings().c_lflag == before.c_lflag)
+  }
+
+  /// A reading that fails gets no line, and the next one may succeed, as when /proc/allocinfo comes and goes.
+  @Test func aFileThatVanishesInBetweenIsReadAgain() throws {
+    let path = "/tmp/vmalloc-gone-\(getpid())"
+    try Program.write(Array(AllocinfoTests.file.utf8), to: path)
+    defer { unlink(path) }
+    let terminal = try PseudoTerminal()
+    let child = try terminal.spawn(["watch", path, "-d", "0.1"])
+    try #require(terminal.reads("alloc_slab_page"))
+    unlink(path)
+    #expect(terminal.reads("there is no such file"))
+    try Program.write(Array(AllocinfoTests.file.utf8), to: path)
+    let screen = try #require(terminal.text(until: "0 min 1 s"))
+    #expect(screen.split(separator: "\u{1B}[H").last?.contains("no such file") == false)
+    terminal.type("q")
+    #expect(try Program.wait(child) == 0)
   }
 }
 
@@ -141,24 +208,39 @@ struct PseudoTerminal {
     return try Program.spawn(arguments, ["SWIFT_BACKTRACE=enable=no"], &actions)
   }
 
+  /// Runs the program with the other end as its input, which gives these bytes and then hangs up.
+  func hangUp(after text: String, reading arguments: [String]) throws -> Program.Result {
+    var settings = try settings()
+    settings.c_oflag = 0
+    _ = unsafe tcsetattr(other, TCSANOW, &settings)
+    let bytes = Array(text.utf8)
+    #expect(unsafe write(other, bytes, bytes.count) == bytes.count)
+    close(other)
+    return try Program.run(arguments, inputDescriptor: main)
+  }
+
   func type(_ text: String) {
     let bytes = Array(text.utf8)
     if !bytes.isEmpty { _ = unsafe write(main, bytes, bytes.count) }
   }
 
   /// Whether the screen shows some text within ten seconds.
-  func reads(_ text: String) -> Bool {
+  func reads(_ text: String) -> Bool { self.text(until: text) != nil }
+
+  /// What comes up to some text, which is in it; nil where it does not come within ten seconds.
+  func text(until text: String) -> String? {
     var seen: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 4096)
     for _ in 0..<100 {
       var input = pollfd(fd: main, events: Int16(POLLIN), revents: 0)
       if unsafe poll(&input, 1, 100) > 0 {
         let count = unsafe read(main, &chunk, chunk.count)
-        if count <= 0 { return false }
+        if count <= 0 { return nil }
         seen += chunk[..<count]
-        if String(decoding: seen, as: UTF8.self).contains(text) { return true }
+        let shown = String(decoding: seen, as: UTF8.self)
+        if shown.contains(text) { return shown }
       }
     }
-    return false
+    return nil
   }
 }

@@ -32,6 +32,8 @@ public enum InputError: Error, Equatable, CustomStringConvertible {
       "\(path): permission denied; the file has mode 0400: run as root."
     case .notPermitted(let path): "\(path): permission denied."
     case .directory(let path): "\(path) is a directory, not a file."
+    case .system(let path, EIO) where path.hasPrefix("/proc/"):
+      "\(path) vanished while it was read, as it does when its part of the kernel is turned off: read it again."
     case .system(let path, let number):
       "\(path): \(unsafe String(cString: strerror(number))) (error \(number))."
     case .unsuitable(let path, let reason): "\(path): \(reason)."

@@ -22,16 +22,19 @@ public struct LineReader: ~Copyable {
   /// Opens a file; `-` is standard input.
   public init(path: String) throws(InputError) {
     if path == "-" {
-      name = "standard input"
-      descriptor = 0
-      closes = false
+      self.init(descriptor: 0, name: "standard input")
     } else {
-      name = path
       let opened = unsafe open(path, O_RDONLY | O_CLOEXEC)
       if opened < 0 { throw InputError.fromErrno(path, errno) }
-      descriptor = opened
-      closes = true
+      self.init(descriptor: opened, name: path, closes: true)
     }
+  }
+
+  /// Reads a descriptor, which stays open unless `closes` is set.
+  init(descriptor: Int32, name: String, closes: Bool = false) {
+    self.name = name
+    self.descriptor = descriptor
+    self.closes = closes
     buffer = [UInt8](repeating: 0, count: Self.chunk)
     end = 0
   }
@@ -62,6 +65,7 @@ public struct LineReader: ~Copyable {
         try body(buffer.span.extracting(begin..<newline), number)
         begin = newline + 1
       }
+      try refuseBinary(from: begin, number + 1)
       let isMore = try fill(keeping: begin)
       begin = 0
       if !isMore { break }
@@ -71,6 +75,17 @@ public struct LineReader: ~Copyable {
       byteCount += end - begin
       try body(buffer.span.extracting(begin..<end), number)
     }
+  }
+
+  /// A line that has no end in a whole chunk may be one from which newlines were lost. With a byte of zero in it,
+  /// it is of no text, and may go on for ever, as /dev/zero does.
+  private func refuseBinary(from begin: Int, _ number: Int) throws(InputError) {
+    guard end - begin >= Self.chunk,
+      unsafe buffer.withUnsafeBytes({ bytes in
+        unsafe bytes.baseAddress.map { unsafe memchr($0 + begin, 0, Self.chunk) != nil } ?? false
+      })
+    else { return }
+    throw .unsuitable(name, "line \(number) is no text: it has bytes of zero, and no end")
   }
 
   /// How far the search for a newline has come, so that a line across many chunks is searched once.

@@ -9,6 +9,7 @@ struct SnapshotReader {
   private var partialLine = 0
   /// A line that goes on in the next one without a blank.
   private var carry: [UInt8] = []
+  private var replayReport = ReplayReportPart.none
   private let isStrict: Bool
 
   init(_ snapshot: Snapshot, isStrict: Bool) {
@@ -32,6 +33,7 @@ struct SnapshotReader {
     }
     let damage = snapshot.report.counts
     takePasted(line, number)
+    try refuseBinary(line, number)
     if isStrict { try refuse(since: damage, number) }
   }
 
@@ -51,6 +53,14 @@ struct SnapshotReader {
     for damage in ReadReport.Damage.allCases where snapshot.report[damage] > before[damage] ?? 0 {
       throw DamagedLine(name: snapshot.name, line: number, damage: damage)
     }
+  }
+
+  /// What has bytes of zero in a thousand lines of which none could be read is of no text, and may never end.
+  private func refuseBinary(_ line: Span<UInt8>, _ number: Int) throws {
+    guard snapshot.report[.unread] >= 1000, snapshot.isEmpty,
+      line.indices.contains(where: { line.byte($0) == 0 })
+    else { return }
+    throw InputError.unsuitable(snapshot.name, "it is no text: line \(number) has bytes of zero")
   }
 
   private mutating func begin(_ range: AddressRange, _ number: Int) {
@@ -79,6 +89,11 @@ struct SnapshotReader {
   }
 
   private mutating func takePasted(_ line: Span<UInt8>, _ number: Int) {
+    if replayReport.takes(line) {
+      finish()
+      snapshot.report.foreign += 1
+      return
+    }
     var cleaned = LineCleaner.clean(line)
     if cleaned.wasMended { snapshot.report.add(.mended) }
     if !carry.isEmpty {

@@ -32,7 +32,10 @@ struct BlockReader: ~Copyable {
   mutating func forEachBlock(_ body: (UnsafeRawBufferPointer, _ bytesRead: Int) throws -> Void) throws {
     while try fill() {
       let lines = buffer[..<count].lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
-      guard lines > 0 else { continue }
+      guard lines > 0 else {
+        try refuseBinary()
+        continue
+      }
       let bytesRead = bytesRead
       try unsafe buffer.withUnsafeBytes {
         try unsafe body(UnsafeRawBufferPointer(rebasing: $0[..<lines]), bytesRead)
@@ -45,6 +48,12 @@ struct BlockReader: ~Copyable {
     try unsafe buffer.withUnsafeBytes {
       try unsafe body(UnsafeRawBufferPointer(rebasing: $0[..<rest]), bytesRead)
     }
+  }
+
+  /// A line as long as a block that has a byte of zero is of no text, and may have no end at all.
+  private func refuseBinary() throws(InputError) {
+    if count < 1 << 16 || !buffer[..<count].contains(0) { return }
+    throw .unsuitable(name, "it is no text: it has bytes of zero, and lines that do not end")
   }
 
   /// Reads more behind what is there; false at the end of the file.

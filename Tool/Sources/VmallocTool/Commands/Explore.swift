@@ -25,7 +25,7 @@ struct Explore: ParsableCommand {
   @Option(name: .shortAndLong, help: "The file to write; - is standard output.", completion: .file())
   var output = "vmalloc.html"
 
-  @Option(help: "Replay a trace under this policy, and draw that.")
+  @Option(help: "Replay a trace under this policy, and draw that.", transform: Policy.parse)
   var policy: Policy?
 
   @Option(help: "The title of the picture; the file's name unless told otherwise.")
@@ -84,6 +84,16 @@ enum PictureInput {
 
 /// A file that is written in one go.
 enum OutputFile {
+  /// Says that a file cannot be written before the work is done that would be lost.
+  static func check(_ path: String) throws {
+    if unsafe access(path, F_OK) == 0 {
+      if unsafe access(path, W_OK) != 0 { throw InputError.system(path, errno) }
+      return
+    }
+    let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
+    if unsafe access(folder, W_OK) != 0 { throw InputError.system(path, errno) }
+  }
+
   static func write(_ text: String, to path: String) throws {
     guard let file = unsafe fopen(path, "w") else { throw InputError.system(path, errno) }
     let bytes = Array(text.utf8)

@@ -3,8 +3,15 @@ import Glibc
 import LinuxMemory
 import VmallocReplay
 
-extension Policy: ExpressibleByArgument {
-  public init?(argument: String) { try? self.init(argument) }
+extension Policy {
+  /// For an option, whose message says which word is wrong.
+  static func parse(_ text: String) throws -> Policy {
+    do {
+      return try Policy(text)
+    } catch {
+      throw ValidationError(error.description)
+    }
+  }
 }
 
 /// Replays a trace on this package's memory manager.
@@ -27,7 +34,7 @@ struct Replay: ParsableCommand {
   @Argument(help: "The trace or list to replay; - is standard input.", completion: .file())
   var file: String?
 
-  @Option(help: "How to allocate and free; may be given several times.")
+  @Option(help: "How to allocate and free; may be given several times.", transform: Policy.parse)
   var policy: [Policy] = []
 
   @Option(help: "Replay it so many times, each time from nothing.")

@@ -11,18 +11,20 @@ struct Watch: ParsableCommand {
       scroll. In a pipe or a file each reading is one line of key=value words.
 
       EXAMPLES
-        sudo vmalloc watch                 every two seconds
-        sudo vmalloc watch -d 60 -n 60 >>growth.log
-        sudo vmalloc watch /proc/allocinfo by function, with the allocations of slabs and pages, too
+        sudo vmalloc watch                           every two seconds
+        sudo vmalloc watch -d 60 -n 60 >>growth.log  a line a minute, for an hour
+        sudo vmalloc watch /proc/allocinfo           by function, with the allocations of slabs and pages, too
       """)
 
   @Argument(help: "The list to read again and again.", completion: .file())
   var file = InputOptions.live
 
-  @Option(name: [.customShort("d"), .long], help: "Seconds from one reading to the next.")
+  @Option(
+    name: [.customShort("d"), .long], parsing: .unconditional, help: "Seconds from one reading to the next.")
   var delay = 2.0
 
-  @Option(name: [.customShort("n"), .long], help: "End after so many readings; 0 goes on.")
+  @Option(
+    name: [.customShort("n"), .long], parsing: .unconditional, help: "End after so many readings; 0 goes on.")
   var count = 0
 
   @Option(
@@ -60,18 +62,22 @@ struct Watch: ParsableCommand {
   }
 
   private func printLines(from start: Usage) throws {
-    var frame = WatchFrame(start: start, now: start)
+    var now: Usage? = start
     var readings = 0
     while true {
-      Screen.print([frame.summaryLine(time: Clock.timestamp())])
+      // What could not be read is no reading, and gets no line.
+      if let now {
+        Screen.print([WatchFrame(start: start, now: now).summaryLine(time: Clock.timestamp())])
+      }
       readings += 1
       if readings == count { return }
       usleep(UInt32(delay * 1_000_000))
       do {
-        frame = WatchFrame(start: start, now: try read())
+        now = try read()
       } catch let error as InputError {
         // /proc/allocinfo can vanish while it is read: the next reading may succeed.
         Screen.complain("vmalloc: \(error.description)")
+        now = nil
       }
     }
   }

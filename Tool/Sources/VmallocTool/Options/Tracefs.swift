@@ -31,6 +31,7 @@ struct Tracefs {
   /// Records for so many seconds, or until an interrupt, and writes the trace.
   func record(seconds: UInt32, to output: String) throws {
     try checkPermission()
+    try OutputFile.check(output)
     Interrupts.watch()
     defer { Interrupts.unwatch() }
     var undo = Undo(tell: tell)
@@ -48,7 +49,8 @@ struct Tracefs {
   /// A sentence that says what to do, before anything is changed.
   private func checkPermission() throws {
     let events = folder + "/events/vmalloc/enable"
-    guard unsafe access(folder, F_OK) == 0 else {
+    // The folder is there before anything is mounted on it.
+    guard unsafe access(folder, X_OK) != 0 && errno == EACCES || access(folder + "/events", F_OK) == 0 else {
       throw InputError.unsuitable(
         folder, "tracefs is not mounted; as root: mount -t tracefs tracefs \(folder)")
     }
@@ -59,6 +61,9 @@ struct Tracefs {
       throw InputError.unsuitable(events, "this kernel has no events of vmalloc; they came with Linux 6.2")
     }
     guard unsafe access(events, W_OK) == 0 else {
+      if errno == EROFS {
+        throw InputError.unsuitable(folder, "it is mounted read-only; as root: mount -o remount,rw \(folder)")
+      }
       throw InputError.unsuitable(events, "permission denied: recording needs root")
     }
   }

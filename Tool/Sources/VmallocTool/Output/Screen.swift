@@ -28,8 +28,17 @@ enum Screen {
       let piece = Array(bytes.prefix(1 << 16))
       let written = unsafe piece.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
       if written < 0 && errno == EINTR { continue }
-      if written <= 0 { exit(errno == EPIPE ? 0 : ExitStatus.unreadable.rawValue) }
+      if written <= 0 { end(descriptor, errno) }
       bytes = bytes.dropFirst(written)
     }
+  }
+
+  /// Ends the program where it cannot write: a full disk is told, a reader that went away is not.
+  private static func end(_ descriptor: Int32, _ number: Int32) -> Never {
+    if number == EPIPE { exit(0) }
+    if descriptor != STDERR_FILENO {
+      complain("vmalloc: cannot write the output: \(unsafe String(cString: strerror(number))).")
+    }
+    exit(ExitStatus.unreadable.rawValue)
   }
 }

@@ -74,8 +74,9 @@ struct WatchFrame {
 
   private func table(_ rows: [Row], _ width: Int, _ paint: Paint) -> [String] {
     var table = Table([
-      Table.Column(title: "PAGES"), Table.Column(title: "GROWTH"), Table.Column(title: "SPACE"),
-      Table.Column(title: now.isAreas ? "AREAS" : "CALLS"), Table.Column(title: "MORE"),
+      Table.Column(title: "PAGES", drop: 1), Table.Column(title: "GROWTH"),
+      Table.Column(title: "SPACE", drop: 3),
+      Table.Column(title: now.isAreas ? "AREAS" : "CALLS", drop: 2), Table.Column(title: "MORE", drop: 4),
       Table.Column(title: "OWNER", isRight: false, isFlexible: true),
     ])
     for row in rows {
