@@ -52,6 +52,6 @@ let package = Package(
     .testTarget(name: "LinuxMemoryTests", dependencies: ["LinuxMemory", replay], swiftSettings: tests),
     .testTarget(
       name: "VmallocToolTests", dependencies: ["VmallocTool", "LinuxMemory", "VmallocReplay"],
-      exclude: ["Explorer/replay.js"], swiftSettings: tests),
+      exclude: ["Explorer/replay.js", "Golden"], swiftSettings: tests),
   ]
 )

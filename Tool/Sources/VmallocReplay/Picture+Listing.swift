@@ -3,7 +3,8 @@ public import LinuxMemory
 extension Picture {
   /// The areas of a list. Where their addresses are hidden or hashed they are laid one behind the other, in
   /// the order of the list, and a note says so.
-  public init(_ snapshot: Snapshot) {
+  /// - Parameter filter: which of the areas, which have to be kept.
+  public init(_ snapshot: Snapshot, _ filter: AreaFilter = AreaFilter()) {
     self.init(title: snapshot.name)
     kinds = AreaKind.allCases.map(\.name)
     owners = snapshot.callers.ids.map { id in
@@ -18,7 +19,7 @@ extension Picture {
     let areReal = snapshot.addresses == .real
     var next: UInt64 = 16
     var leftOut = 0
-    for area in snapshot.areas {
+    for area in snapshot.areas(filter) {
       guard let size = areReal && area.addresses != .real ? nil : area.size, size > 0 else {
         leftOut += 1
         continue

@@ -55,4 +55,70 @@ import Testing
       """
     #expect(try kinds(twice) == ["listed-twice"])
   }
+
+  /// The other side of each: what looks alike and shows nothing.
+  @Test(arguments: [
+    // A large space that is a third full; a space of 64 bits, which never is.
+    "0xf0000000-0xf5000000 83886080 f+0x1/0x2 pages=20479 vmalloc\nVmallocTotal: 245760 kB\n",
+    "0xffffc90000000000-0xffffd90000000000 17592186044416 f+0x1/0x2 phys=0x1000 ioremap\nVmallocTotal: 34359738367 kB\n",
+    // A symbol whose name begins like an address; half of the areas unpurged, not more.
+    "0xffffc90000000000-0xffffc90000002000 8192 x0fff+0x1/0x2 pages=1 vmalloc\n",
+    "0xffffc90000000000-0xffffc90000002000 8192 f+0x1/0x2 pages=1 vmalloc\n0xffffc90000002000-0xffffc90000003000 4096 unpurged vm_area\n",
+    // One chunk of per-CPU memory beside something as large.
+    "0xffffd68d70000000-0xffffd68d72000000 33554432 pcpu_get_vm_areas+0x0/0x550 vmalloc\n",
+    // Small hash tables on one of two nodes; large ones where the list shows no other node.
+    "0xffffa00000000000-0xffffa00000101000 1052672 alloc_large_system_hash+0x1/0x2 pages=256 vmalloc N0=256\n0xffffa00001001000-0xffffa00001006000 20480 f+0x1/0x9 pages=4 vmalloc N1=4\n",
+    "0xffffa00000000000-0xffffa00001001000 16781312 alloc_large_system_hash+0x1/0x2 pages=4096 vmalloc N0=4096\n",
+    // Compiled programs of 100 MiB.
+    "0xffffffffa0000000-0xffffffffa6401000 104861696 bpf_jit_alloc_exec+0x1/0x2 pages=25600 vmalloc\n",
+  ])
+  func noneIsGivenWithoutEvidence(_ list: String) throws { #expect(try kinds(list).isEmpty) }
+
+  @Test func compiledProgramsNearTheirLimitAreNamed() throws {
+    func list(_ pages: Int, _ owner: String) -> String {
+      "0xffffffffa0000000-0xffffffffb0000000 268435456 \(owner)+0xe/0x20 pages=\(pages) vmalloc N0=\(pages)\n"
+    }
+    for owner in ["bpf_jit_alloc_exec", "bpf_jit_binary_alloc", "bpf_prog_pack_alloc"] {
+      let advice = try Lists.inspect(list(52_000, owner)).advice
+      #expect(advice.map(\.kind) == ["bpf-jit-limit"])
+      #expect(
+        advice.first?.text.contains("error 524") == true && advice.first?.text.contains("203.1 MiB") == true)
+    }
+    #expect(try kinds(list(51_000, "bpf_jit_alloc_exec")).isEmpty)
+    #expect(try kinds(list(52_000, "bpf_prog_alloc")).isEmpty)
+    // The running kernel's own limit counts, where the list is the running kernel's.
+    var report = try Lists.inspect(list(2000, "bpf_jit_alloc_exec"))
+    report.bpfLimit = 8 << 20
+    #expect(report.advice.map(\.kind) == ["bpf-jit-limit"])
+    #expect(report.advice.first?.text.contains("allows 8.0 MiB") == true)
+    report = try Lists.inspect(list(52_000, "bpf_jit_alloc_exec"))
+    report.bpfLimit = 504 << 20
+    #expect(report.advice.isEmpty)
+  }
+
+  private func diff(_ old: String, _ new: String) throws -> [String] {
+    DiffReport(try Lists.read(old, "old"), try Lists.read(new, "new"), matching: nil).advice.map(\.kind)
+  }
+
+  @Test func growthOfCompiledProgramsIsNamed() throws {
+    func list(_ pages: Int) -> String {
+      Lists.morning
+        + "0xffffffffa0000000-0xffffffffa1000000 16777216 bpf_jit_alloc_exec+0xe/0x20 pages=\(pages) vmalloc N0=\(pages)\n"
+    }
+    #expect(try diff(list(100), list(1000)) == ["bpf-jit-growth"])
+    #expect(try diff(list(1000), list(100)).isEmpty)
+    #expect(try diff(list(100), list(300)).isEmpty)
+  }
+
+  /// A name that belongs to another module than before, and one that does not.
+  @Test func aCallerWithAnotherModuleIsNamed() throws {
+    func list(_ caller: String) -> String {
+      Lists.morning + "0xffffc90000300000-0xffffc90000302000    8192 \(caller) pages=1 vmalloc N0=1\n"
+    }
+    #expect(try diff(list("f+0x1/0x2 [a]"), list("g+0x1/0x2 [b]")) == ["caller-changed-module"])
+    #expect(try diff(list("f+0x1/0x2 [a]"), list("g+0x1/0x2 [a]")).isEmpty)
+    #expect(try diff(list("f+0x1/0x2 [a]"), list("f+0x1/0x2 [a]")).isEmpty)
+    // Spread that was there, and is: nothing is lost.
+    #expect(try diff(Lists.evening, Lists.evening).isEmpty)
+  }
 }

@@ -1,3 +1,4 @@
+import Glibc
 import LinuxMemory
 import Testing
 
@@ -58,7 +59,8 @@ import Testing
     #expect(join.pageBytes == 2_142_208 && join.commonBytes == 2_088_968)
     #expect(join.otherBytes == 104_857_600 && join.otherFunctions == 1)
     #expect(join.spaceWithoutPages == 2_097_152 + 8192 + 20480 + 8192)
-    let text = JoinReport(join: join, top: 0).lines(Paint(.never), width: nil).joined(separator: "\n")
+    let report = JoinReport(try Lists.read(Lists.morning), try Lists.read(Self.file).allocinfo, top: 0)
+    let text = report.lines(Paint(.never), width: nil).joined(separator: "\n")
     #expect(text.contains("Residue: -52.0 KiB") && text.contains("100.0 MiB of 1 functions"))
   }
 
@@ -73,5 +75,65 @@ import Testing
     #expect(
       report.rows.map(\.name) == ["kernel_clone"] && report.rows.map(\.bytes) == [4096]
         && report.growth == 4096)
+  }
+
+  /// The file is gone in the middle of reading: what came before is no sum of anything, and is not printed.
+  @Test func aFileThatVanishesInMidReadIsAnError() throws {
+    // A terminal whose other end hangs up behaves so: bytes, and then EIO.
+    let terminal = try PseudoTerminal()
+    let result = try terminal.hangUp(after: Self.file, reading: ["inspect", "-"])
+    #expect(result.status == 3 && result.output.isEmpty && result.errors.contains("Input/output error"))
+    let sentence = InputError.system("/proc/allocinfo", EIO).description
+    #expect(sentence.contains("vanished while it was read"))
+  }
+
+  /// Mode 0400, as the kernel's files have, for who is not root: root is made to respect it.
+  @Test(.enabled(if: Self.canBeRefused, "setpriv is not installed"))
+  func whoMayNotReadIsTold() throws {
+    let path = "/tmp/vmalloc-secret-\(getpid())"
+    try Program.write(Array(Self.file.utf8), to: path)
+    chmod(path, 0)
+    defer { unlink(path) }
+    let launcher = geteuid() == 0 ? [Self.setpriv, "--bounding-set=-dac_override,-dac_read_search"] : []
+    for arguments in [
+      ["inspect", path], ["watch", path], ["explore", path], ["replay", path], ["diff", path, "-"],
+    ] {
+      let result = try Program.run(arguments, input: Array(Lists.morning.utf8), launcher: launcher)
+      #expect(result.status == 3 && result.errors == "vmalloc: \(path): permission denied.\n", "\(arguments)")
+    }
+    #expect(
+      InputError.notPermitted("/proc/allocinfo").description
+        == "/proc/allocinfo: permission denied; the file has mode 0400: run as root.")
+  }
+
+  private static let setpriv = "/usr/bin/setpriv"
+  private static let canBeRefused = geteuid() != 0 || canRead(setpriv)
+  private static let isLive = canRead("/proc/allocinfo")
+
+  private static func canRead(_ path: String) -> Bool { unsafe access(path, R_OK) == 0 }
+
+  @Test(.enabled(if: !Self.isLive, "this kernel has /proc/allocinfo"))
+  func aKernelWithoutProfilingIsTold() throws {
+    for arguments in [["inspect", "/proc/allocinfo"], ["watch", "/proc/allocinfo"]] {
+      let result = try Program.run(arguments)
+      #expect(result.status == 3 && result.errors.contains("no memory allocation profiling, or it is off"))
+    }
+  }
+
+  @Test func theJoinIsInEveryFormatThatCanHaveIt() throws {
+    let path = "/tmp/vmalloc-join-\(getpid())"
+    try Program.write(Array(Self.file.utf8), to: path)
+    defer { unlink(path) }
+    let list = Array(Lists.morning.utf8)
+    let json = try Program.run(["inspect", "-", "--join", path, "-j"], input: list)
+    #expect(
+      json.output.contains("\"residue_bytes\": 8192,")
+        && json.output.contains("\"allocinfo_bytes_of_others\": 104857600"))
+    let metrics = try Program.run(["inspect", "-", "--join", path, "-p"], input: list)
+    #expect(metrics.output.contains("vmalloc_allocinfo_owner_bytes{owner=\"load\",module=\"zram\"} 8\n"))
+    #expect(metrics.output.contains("vmalloc_owner_pages_bytes{owner=\"load\",module=\"zram\"} 12288\n"))
+    let diff = try Program.run(
+      ["diff", path, "-", "--format", "csv"], input: Array((Self.file + "4096 1 a.c:1 func:g\n").utf8))
+    #expect(diff.status == 0 && diff.output.contains("g,"))
   }
 }

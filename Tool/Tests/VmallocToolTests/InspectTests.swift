@@ -11,6 +11,7 @@ import Testing
         address space   4.1 MiB
         pages           2.0 MiB  523 of 4.0 KiB, as 4 of 4 rows with pages show
         guards         16.0 KiB  <1 % of the space of areas with pages
+        nodes                 2  N0 1.0 MiB, N1 1.0 MiB
         devices         8.0 KiB  1 area, registers and device memory: no RAM
         per-CPU         2.0 MiB  1 area, reserved space; its pages are counted as Percpu in /proc/meminfo
         vm_map_ram      8.0 KiB  1 area, nobody is named
@@ -45,6 +46,15 @@ import Testing
     #expect(all == report.summary.all.areas)
   }
 
+  @Test func whatMatchesNothingIsTold() throws {
+    for arguments in [["--filter", "nobody"], ["--kind", "dma-coherent", "--by", "none"]] {
+      #expect(
+        try Lists.table(Lists.morning, arguments).hasSuffix(
+          "\n\nNo area is of this kind and by such a caller."))
+    }
+    #expect(try !Lists.table(Lists.morning, ["--filter", "*"]).contains("No area"))
+  }
+
   @Test func nodesAreSumsOfPages() throws {
     let report = try Lists.inspect(Lists.morning, ["--by", "node"])
     let pages = Dictionary(uniqueKeysWithValues: report.shown.map { ($0.name, $0.sums.pages) })
@@ -59,8 +69,18 @@ import Testing
     #expect(try first("count") == "kernel_clone" && first("name") == "alloc_large_system_hash")
   }
 
-  @Test func aNarrowTerminalShortensTheLastColumnAlone() throws {
-    for line in try Lists.table(Lists.morning, width: 70).split(separator: "\n") { #expect(line.count <= 70) }
+  @Test func aNarrowTerminalGetsFewerColumnsAndNoLineThatIsTooLong() throws {
+    for width in [1, 10, 20, 40, 60, 70, 100, 300] {
+      for line in try Lists.table(Lists.morning, width: width).split(separator: "\n") {
+        #expect(line.count <= width, "\(width)")
+      }
+    }
+    let rows = try Lists.table(Lists.morning, width: 34).split(separator: "\n").suffix(8).map(String.init)
+    #expect(
+      rows.prefix(3) == [
+        "   PAGES     SPACE  SYMBOL", " 2.0 MiB   2.0 MiB  alloc_large_s…",
+        "32.0 KiB  40.0 KiB  kernel_clone",
+      ])
   }
 
   @Test func theKernelsFormReadsBack() throws {

@@ -23,6 +23,8 @@ public struct Layout: Sendable {
   public var regions: [Region] = []
   /// Areas that begin before another one ends: an area listed twice, or two lists in one.
   public var overlaps = 0
+  /// The sizes of all holes between areas of one region.
+  public var holes = SizeHistogram()
 
   /// The largest hole of all regions.
   public var largestHole: Hole? {
@@ -55,8 +57,10 @@ extension Snapshot {
     } else {
       let end = layout.regions[last].end
       if range.start < end { layout.overlaps += 1 }
-      if range.start > end, range.start - end > layout.regions[last].largestHole?.size ?? 0 {
-        layout.regions[last].largestHole = Layout.Hole(start: end, end: range.start)
+      if range.start > end {
+        let hole = Layout.Hole(start: end, end: range.start)
+        layout.holes.add(hole.size)
+        if hole.size > layout.regions[last].largestHole?.size ?? 0 { layout.regions[last].largestHole = hole }
       }
       if range.end > end {
         layout.regions[last].used += range.end - max(range.start, end)
@@ -76,14 +80,5 @@ extension Snapshot {
       return Layout.Region(name: "modules", first: start, end: start, limit: 16 << 20)
     }
     return Layout.Region(name: "vmalloc", first: start, end: start)
-  }
-
-  /// How many areas have each size, in powers of two: `counts[n]` are those of up to 2^n bytes.
-  public func sizeHistogram() -> [Int] {
-    var counts = [Int](repeating: 0, count: 65)
-    for area in areas where area.space > 0 {
-      counts[64 - (area.space - 1).leadingZeroBitCount] += 1
-    }
-    return counts
   }
 }

@@ -32,7 +32,9 @@ struct Diff: ParsableCommand {
   @Option(help: "table, json or csv.")
   var format = DiffFormat.table
 
-  @Option(name: [.customShort("t"), .long], help: "Show the first so many owners; 0 shows all.")
+  @Option(
+    name: [.customShort("t"), .long], parsing: .unconditional,
+    help: "Show the first so many owners; 0 shows all.")
   var top = 20
 
   @Option(help: "Match areas by addresses, or owners alone; the lists themselves decide otherwise.")

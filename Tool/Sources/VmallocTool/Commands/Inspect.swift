@@ -1,9 +1,10 @@
 import ArgumentParser
 import LinuxMemory
+import VmallocReplay
 
 /// The forms of a report.
 enum FormatChoice: String, ExpressibleByArgument, CaseIterable {
-  case table, json, csv, openmetrics, kernel
+  case table, json, csv, openmetrics, html, kernel
 }
 
 /// Sums up a list of areas.
@@ -16,11 +17,14 @@ struct Inspect: ParsableCommand {
       asked, for which root is needed.
 
       EXAMPLES
-        vmalloc inspect                          who holds how much, now
-        vmalloc inspect --by module bug.txt      a list out of a bug report
-        vmalloc inspect --kind ioremap --by none every device mapping
-        dmesg | vmalloc inspect -                the table of an out-of-memory report
-        vmalloc inspect --fail-over 2G -j        for a script: status 1 from 2 GiB of pages on
+        vmalloc inspect                            who holds how much, now
+        vmalloc inspect --by module bug.txt        a list out of a bug report
+        vmalloc inspect --kind ioremap --by none   every device mapping
+        vmalloc inspect --at 0xffffffffc0aa5010    whose address that is
+        vmalloc inspect --format html >map.html    a map of the space, as a page
+        vmalloc inspect --join /proc/allocinfo     beside what the source's functions allocated
+        dmesg | vmalloc inspect -                  the table of an out-of-memory report
+        vmalloc inspect --fail-over 2G -j          for a script: status 1 from 2 GiB of pages on
       """)
 
   @Argument(help: "The list to read; - is standard input.", completion: .file())
@@ -29,7 +33,11 @@ struct Inspect: ParsableCommand {
   @OptionGroup var input: InputOptions
   @OptionGroup var view: ViewOptions
 
-  @Option(help: "table, json, csv, openmetrics, or kernel: one repaired line an area, as a kernel prints it.")
+  @Option(
+    help: """
+      table, json, csv, openmetrics, html (the page of vmalloc explore), or kernel: one repaired line an area, \
+      as a kernel prints it.
+      """)
   var format = FormatChoice.table
 
   @OptionGroup var output: OutputOptions
@@ -39,6 +47,9 @@ struct Inspect: ParsableCommand {
 
   @Flag(help: "Bytes in full instead of KiB and MiB.")
   var bytes = false
+
+  @Flag(help: "Count areas by size, and the holes between them, where addresses are real.")
+  var histogram = false
 
   @Option(
     help: "Put /proc/allocinfo, or a copy of it, beside the list, by function and module.",
@@ -58,18 +69,37 @@ struct Inspect: ParsableCommand {
 
   func run() throws {
     try ExitStatus.catching {
-      let snapshot = try input.read(file, keepingAreas: view.by == .none || format == .kernel)
-      var report = InspectReport(snapshot, view)
+      let snapshot = try input.read(file, keepingAreas: needsAreas)
+      try refuseWithoutAreas(snapshot)
+      var report = try InspectReport(view.at.map { try AddressSearch($0).search(snapshot) } ?? snapshot, view)
+      report.hasHistogram = histogram
       if let join {
         let other = try Snapshot.read(path: join)
         if other.allocinfo.sites.isEmpty {
           throw InputError.unsuitable(other.name, "it has no rows of /proc/allocinfo")
         }
-        report.join = JoinReport(join: OwnerJoin(snapshot, other.allocinfo), top: view.top)
+        report.join = JoinReport(snapshot, other.allocinfo, top: view.top)
       }
       print(report)
-      for note in snapshot.report.notes { Screen.complain("vmalloc: \(note)") }
+      for note in notes(report) + snapshot.report.notes { Screen.complain("vmalloc: \(note)") }
       try checkLimit(report)
+    }
+  }
+
+  private func notes(_ report: InspectReport) -> [String] {
+    let guardNote = view.at.flatMap { AddressSearch($0).note(report.snapshot) }
+    return [guardNote, HistogramReport.absence(report)].compactMap { $0 }
+  }
+
+  private var needsAreas: Bool {
+    view.by == .none || format == .kernel || format == .html || histogram
+  }
+
+  /// What is about single areas needs some.
+  private func refuseWithoutAreas(_ snapshot: Snapshot) throws {
+    guard snapshot.areaCount == 0 else { return }
+    if format == .html || format == .kernel || histogram || view.at != nil {
+      throw InputError.unsuitable(snapshot.name, "it has no areas, which this report is about")
     }
   }
 
@@ -81,6 +111,10 @@ struct Inspect: ParsableCommand {
     case .json: Screen.print([report.json.text()])
     case .csv: Screen.print(report.csv)
     case .openmetrics: Screen.print(report.openMetrics)
+    case .html:
+      let picture = Picture(report.snapshot, view.areaFilter)
+      Screen.write(ExplorerPage.html(picture))
+      for note in picture.notes { Screen.complain("vmalloc: \(note)") }
     case .kernel: Screen.print(report.listedAreas.map(report.snapshot.line(of:)))
     }
   }

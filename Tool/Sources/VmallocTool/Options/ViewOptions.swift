@@ -24,7 +24,8 @@ struct ViewOptions: ParsableArguments {
   var sort = SortChoice.pages
 
   @Option(
-    name: [.customShort("t"), .long], help: "Show the first so many rows, the others as one; 0 shows all.")
+    name: [.customShort("t"), .long], parsing: .unconditional,
+    help: "Show the first so many rows, the others as one; 0 shows all.")
   var top = 20
 
   @Option(
@@ -36,7 +37,16 @@ struct ViewOptions: ParsableArguments {
     name: [.customShort("f"), .long], help: "Only callers that contain this; * and ? stand for any letters.")
   var filter = ""
 
+  @Option(help: "Only the area that has this address, such as 0xffffc90000012345.")
+  var at: String?
+
   mutating func validate() throws {
+    if let at {
+      guard AddressSearch.address(at) != nil else {
+        throw ValidationError("--at takes an address in hexadecimal, not '\(at)'.")
+      }
+      by = .none
+    }
     if top < 0 { throw ValidationError("--top takes a number from 0 on.") }
     for name in kindNames where AreaKind(name: name) == nil {
       throw ValidationError(
@@ -59,7 +69,7 @@ struct ViewOptions: ParsableArguments {
     let owned = groups.filter { !$0.hasNoOwner || by == .kind }.sorted(by: precedes)
     let lazy = groups.filter { $0.hasNoOwner && by != .kind }.sorted(by: precedes)
     if top == 0 || owned.count <= top { return (owned + lazy, nil) }
-    var rest = AreaGroup(name: "\(owned.count - top) others")
+    var rest = AreaGroup(name: Summary.others(owned.count - top))
     for group in owned[top...] { rest.sums.add(group.sums) }
     return (Array(owned[..<top]) + lazy, rest)
   }

@@ -89,22 +89,37 @@ extension InspectReport {
     )
   }
 
-  /// The limit of compiled BPF programs is the running kernel's alone.
+  /// Compiled BPF programs beside their limit: the running kernel's, or for a list from elsewhere the smallest
+  /// that x86-64 kernels have of themselves.
   private var jitLimit: Advice? {
-    guard snapshot.name == InputOptions.live,
-      let limit = try? SmallFile.number("/proc/sys/net/core/bpf_jit_limit"), limit > 0
-    else { return nil }
-    var sums = AreaSums()
-    for cell in snapshot.cells where snapshot.callers[cell.caller].symbol.hasPrefix("bpf_jit") {
-      sums.add(cell.sums)
-    }
-    let bytes = summary.bytes(of: sums)
+    let bytes = JITMemory.bytes(of: snapshot)
+    let limit = bpfLimit ?? JITMemory.usualLimit
     guard Double(bytes) > 0.8 * Double(limit) else { return nil }
+    let allowed =
+      bpfLimit == nil
+      ? "net.core.bpf_jit_limit allows 252 MiB or, since Linux 6.3, 504 MiB on most x86-64 kernels"
+      : "net.core.bpf_jit_limit allows \(Sizes.human(limit))"
     return Advice(
       kind: "bpf-jit-limit",
       text:
-        "Compiled BPF programs take \(Sizes.human(bytes)) of the \(Sizes.human(limit)) that net.core.bpf_jit_limit allows: "
-        + "the next ones fail with error 524.")
+        "Compiled BPF programs take \(Sizes.human(bytes)), and \(allowed): at the limit no program is compiled any "
+        + "more, and loading one fails with error 524.")
+  }
+}
+
+/// Memory of compiled BPF programs: alone in areas, or since Linux 5.18 many in packs of 2 MiB.
+enum JITMemory {
+  /// A quarter of the 1,008 MiB that modules have: the limit until Linux 6.2; since then it is half.
+  static let usualLimit: UInt64 = 252 << 20
+
+  static func isOwner(_ function: String) -> Bool {
+    function.hasPrefix("bpf_jit") || function == "bpf_prog_pack_alloc"
+  }
+
+  static func bytes(of snapshot: Snapshot) -> UInt64 {
+    var sums = AreaSums()
+    for cell in snapshot.cells where isOwner(snapshot.callers[cell.caller].symbol) { sums.add(cell.sums) }
+    return Summary(snapshot, AreaFilter()).bytes(of: sums)
   }
 }
 

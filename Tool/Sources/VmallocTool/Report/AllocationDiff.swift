@@ -61,4 +61,12 @@ struct AllocationDiff {
         ])
       })
   }
+
+  /// Comma-separated values.
+  func csv(top: Int) -> [String] {
+    [CSV.line(["function", "module", "growth_bytes", "growth_calls", "bytes"])]
+      + (top == 0 ? rows[...] : rows.prefix(top)).map {
+        CSV.line([$0.name, $0.module, "\($0.bytes)", "\($0.calls)", "\($0.now)"])
+      }
+  }
 }

@@ -20,7 +20,7 @@ struct AllocationReport {
     let rows = Self.rows(info, view).sorted { Self.precedes($0, $1, view.sort) }
     let cut = view.top == 0 ? rows.count : min(view.top, rows.count)
     shown = Array(rows[..<cut])
-    var others = Row(name: "\(rows.count - cut) others", module: "")
+    var others = Row(name: Summary.others(rows.count - cut), module: "")
     for row in rows[cut...] { Self.add(row.bytes, row.calls, row.isAccurate, to: &others) }
     rest = cut < rows.count ? others : nil
   }

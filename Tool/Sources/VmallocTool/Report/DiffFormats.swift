@@ -62,9 +62,10 @@ extension DiffReport {
 
   private func table(_ rows: [OwnerChange], _ paint: Paint, _ width: Int?) -> [String] {
     var table = Table([
-      Table.Column(title: "PAGES"), Table.Column(title: "NOW"), Table.Column(title: "SPACE"),
-      Table.Column(title: "AREAS"), Table.Column(title: "CAME"), Table.Column(title: "WENT"),
-      Table.Column(title: "NODES", isRight: false),
+      Table.Column(title: "PAGES"), Table.Column(title: "NOW", drop: 2),
+      Table.Column(title: "SPACE", drop: 1),
+      Table.Column(title: "AREAS", drop: 3), Table.Column(title: "CAME", drop: 4),
+      Table.Column(title: "WENT", drop: 4), Table.Column(title: "NODES", isRight: false, drop: 5),
       Table.Column(title: "OWNER", isRight: false, isFlexible: true),
     ])
     let byAddress = difference.matching == .addresses
@@ -125,7 +126,8 @@ extension DiffReport {
 
   /// The report as comma-separated values.
   func csv(top: Int) -> [String] {
-    [
+    if let allocations { return allocations.csv(top: top) }
+    return [
       CSV.line([
         "owner", "module", "pages_growth_bytes", "space_growth_bytes", "areas_before", "areas_after",
         "appeared", "vanished", "moved",

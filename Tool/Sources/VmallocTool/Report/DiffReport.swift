@@ -107,7 +107,7 @@ struct DiffReport {
             + "0x\(String(first.start, radix: 16)): \(first.before.text) before, \(first.after.text) now. Names are looked "
             + "up when the list is read: the module that asked was unloaded, and another lies in its place."))
     }
-    let jit = changed.filter { $0.name.hasPrefix("bpf_jit") }.reduce(Int64(0)) { $0 &+ pageGrowth($1) }
+    let jit = changed.filter { JITMemory.isOwner($0.name) }.reduce(Int64(0)) { $0 &+ pageGrowth($1) }
     if jit > 1 << 20 {
       found.append(
         Advice(

@@ -9,9 +9,11 @@ extension InspectReport {
     if snapshot.areaCount > 0 {
       members += summaryMembers
       members.append(view.by == .none ? ("list", .array(listedAreas.map(json(of:)))) : ("groups", groupsJSON))
+      if let histogram = HistogramReport(self) { members.append(("histogram", histogram.json)) }
     }
     if !snapshot.meminfo.isEmpty { members.append(("kernel_sums", kernelSums)) }
     if !snapshot.allocinfo.isEmpty { members += AllocationReport(snapshot.allocinfo, view).members }
+    if let join { members.append(("join", join.json)) }
     members.append(
       ("advice", .array(advice.map { .object([("kind", .string($0.kind)), ("text", .string($0.text))]) })))
     members.append(("reading", reading))

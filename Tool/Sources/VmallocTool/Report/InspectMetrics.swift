@@ -12,7 +12,8 @@ extension InspectReport {
       addOwners(&metrics)
     }
     addKernelSums(&metrics)
-    if !snapshot.allocinfo.isEmpty { AllocationReport(snapshot.allocinfo, view).add(to: &metrics) }
+    let allocations = join?.info ?? snapshot.allocinfo
+    if !allocations.isEmpty { AllocationReport(allocations, view).add(to: &metrics) }
     metrics.gauge(
       "vmalloc_unread_lines", "Lines of the list that could not be read.", snapshot.report[.unread])
     return metrics.text
@@ -32,15 +33,10 @@ extension InspectReport {
     let nodes = summary.all.nodes.enumerated().filter { $0.element > 0 }
     metrics.gauges(
       "vmalloc_node_pages_bytes", "Memory that areas hold, by NUMA node.",
-      nodes.map { ([("node", "\($0.offset)")], "\(Self.clamped($0.element, summary.pageSize))") })
+      nodes.map { ([("node", "\($0.offset)")], "\($0.element.clampedProduct(summary.pageSize))") })
     if let hole = layout?.largestHole {
       metrics.gauge("vmalloc_largest_hole_bytes", "The largest gap between two areas.", hole.size)
     }
-  }
-
-  private static func clamped(_ pages: UInt64, _ size: UInt64) -> UInt64 {
-    let (product, over) = pages.multipliedReportingOverflow(by: size)
-    return over ? .max : product
   }
 
   private func addOwners(_ metrics: inout OpenMetrics) {

@@ -16,7 +16,9 @@ struct InspectTable {
       lines += Self.lines(
         report.summary.facts(report.snapshot) + layoutFacts + report.comparison.facts, paint, width)
       lines.append("")
-      lines += report.view.by == .none ? areaLines : groupLines
+      let rows = report.view.by == .none ? areaLines : groupLines
+      lines += report.summary.all.areas == 0 ? ["No area is of this kind and by such a caller."] : rows
+      if let histogram = HistogramReport(report) { lines += [""] + histogram.lines(paint, width: width) }
     } else {
       lines += Self.lines(report.comparison.facts, paint, width)
     }
@@ -64,8 +66,9 @@ struct InspectTable {
   private var groupLines: [String] {
     let isByNode = report.view.by == .node
     var table = Table([
-      Table.Column(title: "PAGES"), Table.Column(title: "SPACE"), Table.Column(title: "AREAS"),
-      Table.Column(title: "GUARD"), Table.Column(title: "NODES", isRight: false),
+      Table.Column(title: "PAGES"), Table.Column(title: "SPACE", drop: 1),
+      Table.Column(title: "AREAS", drop: 2),
+      Table.Column(title: "GUARD", drop: 4), Table.Column(title: "NODES", isRight: false, drop: 3),
       Table.Column(title: report.view.by.rawValue.uppercased(), isRight: false, isFlexible: true),
     ])
     let hasNodes = !isByNode && report.summary.all.nodes.filter { $0 > 0 }.count > 1
@@ -103,9 +106,10 @@ struct InspectTable {
 
   private var areaLines: [String] {
     var table = Table([
-      Table.Column(title: "ADDRESS", isRight: false), Table.Column(title: "SPACE"),
-      Table.Column(title: "PAGES"),
-      Table.Column(title: "KIND", isRight: false), Table.Column(title: "NODES", isRight: false),
+      Table.Column(title: "ADDRESS", isRight: false), Table.Column(title: "SPACE", drop: 1),
+      Table.Column(title: "PAGES", drop: 2),
+      Table.Column(title: "KIND", isRight: false, drop: 3),
+      Table.Column(title: "NODES", isRight: false, drop: 4),
       Table.Column(title: "CALLER", isRight: false, isFlexible: true),
     ])
     let snapshot = report.snapshot

@@ -4,6 +4,14 @@ import LinuxMemory
 struct JoinReport {
   let join: OwnerJoin
   let top: Int
+  /// The rows that were put beside the list.
+  let info: Allocinfo
+
+  init(_ snapshot: Snapshot, _ info: Allocinfo, top: Int) {
+    join = OwnerJoin(snapshot, info)
+    self.top = top
+    self.info = info
+  }
 
   private var shown: [JoinedOwner] { top == 0 ? join.owners : Array(join.owners.prefix(top)) }
 

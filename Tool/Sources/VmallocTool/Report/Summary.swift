@@ -24,15 +24,20 @@ struct Summary {
   var pageBytes: UInt64 { bytes(of: all) }
 
   /// Bytes of memory of some rows.
-  func bytes(of sums: AreaSums) -> UInt64 {
-    let (product, over) = sums.pages.multipliedReportingOverflow(by: pageSize)
-    return over ? .max : product
-  }
+  func bytes(of sums: AreaSums) -> UInt64 { sums.pages.clampedProduct(pageSize) }
 
   /// Address space of areas with pages that holds none: guards and rounding.
   func guardBytes(of sums: AreaSums) -> UInt64 {
     let pages = bytes(of: sums)
     return sums.pagedSpace > pages ? sums.pagedSpace - pages : 0
+  }
+}
+
+extension UInt64 {
+  /// A product that stays at the largest number.
+  func clampedProduct(_ other: UInt64) -> UInt64 {
+    let (product, over) = multipliedReportingOverflow(by: other)
+    return over ? .max : product
   }
 }
 
@@ -65,6 +70,7 @@ extension Summary {
           note: "\(Sizes.share(guards, of: all.pagedSpace)) of the space of areas with pages"
             + (snapshot.geometry.hasWideGuards ? "; most have 17 pages of guard" : "")))
     }
+    if let fact = nodesFact { facts.append(fact) }
     add("devices", devices, "registers and device memory: no RAM")
     add("vmap", vmap, "pages that are counted elsewhere")
     add("per-CPU", percpu, "reserved space; its pages are counted as Percpu in /proc/meminfo")
@@ -73,7 +79,21 @@ extension Summary {
     return facts
   }
 
+  /// Whether memory is spread over nodes, where the rows tell.
+  private var nodesFact: Fact? {
+    let used = all.nodes.enumerated().filter { $0.element > 0 }
+    if used.isEmpty { return nil }
+    let shown = used.prefix(8).map { node, pages in
+      "N\(node) \(Sizes.human(pages.clampedProduct(pageSize)))"
+    }
+    return Fact(
+      label: "nodes", value: "\(used.count)",
+      note: shown.joined(separator: ", ") + (used.count > 8 ? ", …" : ""))
+  }
+
   static func areas(_ count: Int) -> String { count == 1 ? "1 area" : "\(count) areas" }
+
+  static func others(_ count: Int) -> String { count == 1 ? "1 other" : "\(count) others" }
 
   private var sizelessNote: String {
     all.sizeless == 0 ? "" : "\(Self.areas(all.sizeless)) without a size: not counted here"
