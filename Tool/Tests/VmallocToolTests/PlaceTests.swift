@@ -96,6 +96,18 @@ import Testing
     #expect(table.contains(reason) && !table.contains("the list") && !table.contains("taken"), "\(table)")
   }
 
+  @Test func rowsWithMorePagesThanFitAreTold() throws {
+    func row(_ pages: String) -> String {
+      "0xffffc90000000000-0xffffc90000002000    8192 f+0x1/0x2 pages=\(pages) vmalloc\n"
+    }
+    for pages in ["3", "18446744073709551615"] {
+      let table = try Lists.table(row(pages))
+      #expect(table.contains("damaged") && table.contains("more pages than fit into them"), "\(table)")
+    }
+    #expect(try !Lists.table(row("2")).contains("damaged"))
+    #expect(try Lists.inspect(row("3")).json.text().contains("\"oversized\": 1"))
+  }
+
   @Test func oneIsNotMany() throws {
     #expect(try Lists.inspect(Lists.morning, ["--top", "4"]).rest?.name == "1 other")
     #expect(try Lists.inspect(Lists.morning, ["--top", "3"]).rest?.name == "2 others")

@@ -12,12 +12,16 @@ public struct Geometry: Equatable, Sendable {
   /// Rows with `pages=`.
   public private(set) var rows = 0
   private var wideGuards = 0
+  /// Rows that name more pages than fit into their space, whatever a page is: damaged ones.
+  public private(set) var oversizedRows = 0
 
   public init() {}
 
   @inline(__always)
   mutating func add(space: UInt64, pages: UInt64) {
-    if pages == 0 || pages > 1 << 40 || space == 0 { return }
+    if pages == 0 || space == 0 { return }
+    if pages > space / Self.candidates[0] { oversizedRows += 1 }
+    if pages > 1 << 40 { return }
     rows += 1
     // The usual case first: 4 KiB pages and a guard of one page decide the other sizes, too.
     for index in 0..<Self.candidates.count {

@@ -30,10 +30,13 @@ struct BlockReader: ~Copyable {
 
   /// Calls `body` with whole lines, and at the end with a last line that has no end, if there is one.
   mutating func forEachBlock(_ body: (UnsafeRawBufferPointer, _ bytesRead: Int) throws -> Void) throws {
+    var searched = 0
     while try fill() {
-      let lines = buffer[..<count].lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+      // What was searched before has no end of a line in it: a long line is searched once, however it comes.
+      let lines = buffer[searched..<count].lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
       guard lines > 0 else {
-        try refuseBinary()
+        try refuseBinary(from: searched)
+        searched = count
         continue
       }
       let bytesRead = bytesRead
@@ -42,6 +45,7 @@ struct BlockReader: ~Copyable {
       }
       buffer.replaceSubrange(0..<count - lines, with: buffer[lines..<count])
       count -= lines
+      searched = count
     }
     guard count > 0 else { return }
     let (bytesRead, rest) = (bytesRead, count)
@@ -51,8 +55,8 @@ struct BlockReader: ~Copyable {
   }
 
   /// A line as long as a block that has a byte of zero is of no text, and may have no end at all.
-  private func refuseBinary() throws(InputError) {
-    if count < 1 << 16 || !buffer[..<count].contains(0) { return }
+  private func refuseBinary(from start: Int) throws(InputError) {
+    if count < 1 << 16 || !buffer[start..<count].contains(0) { return }
     throw .unsuitable(name, "it is no text: it has bytes of zero, and lines that do not end")
   }
 

@@ -66,7 +66,7 @@ extension InspectReport {
     return Advice(
       kind: "listed-twice",
       text:
-        "\(layout.overlaps) areas begin inside another. If one address has several callers, the names are looked up "
+        "\(Summary.areas(layout.overlaps)) \(layout.overlaps == 1 ? "begins" : "begin") inside another. If one address has several callers, the names are looked up "
         + "when the list is read: after a module is unloaded its place can belong to another module.")
   }
 

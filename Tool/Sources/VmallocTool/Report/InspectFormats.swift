@@ -94,7 +94,8 @@ extension InspectReport {
   private var reading: JSON {
     .object(
       [("lines", .number(snapshot.report.lines))]
-        + ReadReport.Damage.allCases.map { ($0.rawValue, .number(snapshot.report[$0])) })
+        + ReadReport.Damage.allCases.map { ($0.rawValue, .number(snapshot.report[$0])) }
+        + [("oversized", .number(snapshot.geometry.oversizedRows))])
   }
 
   /// The report as comma-separated values: one row a group, or an area.

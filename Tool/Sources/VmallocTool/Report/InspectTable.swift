@@ -58,7 +58,8 @@ struct InspectTable {
       facts.append(
         Fact(
           label: "overlaps", value: "\(layout.overlaps)",
-          note: "areas begin inside another: one area listed twice, or two lists in one", style: .warning))
+          note: "areas that begin inside another: one area listed twice, or two lists in one", style: .warning
+        ))
     }
     return facts
   }

@@ -71,6 +71,15 @@ extension Summary {
             + (snapshot.geometry.hasWideGuards ? "; most have 17 pages of guard" : "")))
     }
     if let fact = nodesFact { facts.append(fact) }
+    let oversized = snapshot.geometry.oversizedRows
+    if oversized > 0 {
+      facts.append(
+        Fact(
+          label: "damaged", value: "\(oversized)",
+          note: "rows name more pages than fit into them: the sums have them, and are too large",
+          style: .warning)
+      )
+    }
     add("devices", devices, "registers and device memory: no RAM")
     add("vmap", vmap, "pages that are counted elsewhere")
     add("per-CPU", percpu, "reserved space; its pages are counted as Percpu in /proc/meminfo")
