@@ -4,6 +4,30 @@ import Testing
 @testable import KernelMemory
 
 @Suite struct AreasTests {
+  /// What a request that is refused looks at, and the report of it, does not grow with the holes.
+  @Test func aFullRangeIsSearchedInFewSteps() throws {
+    let fixture = try AreasFixture(pages: 18 * 5_000, offset: 1)
+    let areas = try (0..<5_000).map { _ in
+      let area = try fixture.reserve(17)
+      _ = try fixture.reserve(1)
+      return area
+    }
+    for area in areas { fixture.release(area) }
+    fixture.areas.state.value.bins.visits = 0
+    let error = MemoryError.rangeExhausted(largestHole: PageCount(17))
+    #expect(throws: error) { _ = try fixture.reserve(18) }
+    #expect(fixture.areas.state.value.bins.visits < 10)
+    // Of the holes that may lie well enough a few are tried.
+    #expect(throws: error) { _ = try fixture.reserve(17, alignment: 24) }
+    #expect(fixture.areas.state.value.bins.visits < 100)
+    // The one that fits is found, whichever it is.
+    fixture.release(try fixture.reserve(16))
+    let last = try fixture.reserve(17)
+    #expect(fixture.span(last).count == 17)
+    #expect(fixture.areas.state.value.bins.visits < 200)
+    fixture.expectValid()
+  }
+
   /// It has a cache line of its own.
   @Test func aDescriptorFitsACacheLine() {
     #expect(MemoryLayout<AreaDescriptor>.stride <= 64)

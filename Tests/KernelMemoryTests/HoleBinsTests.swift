@@ -22,25 +22,6 @@ import Testing
       Self.lowerBounds[..<20] == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 20, 22])
   }
 
-  /// The lowest bin all of whose holes fit is the one that a request may take its first hole from.
-  @Test func aFittingBinIsTheLowestWhoseEveryHoleFits() {
-    var expected = 1
-    for size in 1...UInt64(1 << 20) {
-      while Self.lowerBounds[expected] < size { expected += 1 }
-      if HoleBins.bin(fitting: size) != expected {
-        Issue.record("size \(size): bin \(HoleBins.bin(fitting: size)), not \(expected)")
-      }
-    }
-  }
-
-  /// What the header promises of rounding: less than 12.5 %.
-  @Test func roundingPassesOverLessThanAnEighth() {
-    for size in 1...UInt64(1 << 20) {
-      let bound = Self.lowerBounds[HoleBins.bin(fitting: size)]
-      if bound < size || (bound - size) * 8 >= size { Issue.record("size \(size) is rounded up to \(bound)") }
-    }
-  }
-
   @Test(arguments: 3...51)
   func bordersOfLargeSizes(exponent: Int) {
     let power = UInt64(1) << UInt64(exponent)
@@ -49,71 +30,97 @@ import Testing
       let bound = power + eighth * step
       let bin = (exponent - 2) * 8 + Int(eighth)
       #expect(HoleBins.bin(holding: bound) == bin)
-      #expect(HoleBins.bin(fitting: bound) == bin)
       #expect(HoleBins.bin(holding: bound - 1) == bin - 1)
-      // Below a power of two the steps are half as wide.
-      let stepBelow = eighth == 0 ? step / 2 : step
-      #expect(HoleBins.bin(fitting: bound - 1) == (stepBelow <= 1 ? bin - 1 : bin))
       #expect(HoleBins.bin(holding: bound + 1) == (step == 1 ? bin + 1 : bin))
-      #expect(HoleBins.bin(fitting: bound + 1) == bin + 1)
     }
     #expect(HoleBins.bin(holding: 2 * power - 1) < HoleBins.count)
   }
 
-  /// The scan for a bin crosses the words of its bit map.
-  @Test func theFirstHoleIsTheLowestNonEmptyBins() throws {
-    let fixture = try AreasFixture(pages: 1)
-    let pool = fixture.areas.pool
+  /// Holes of random sizes, beside a sorted list of them.
+  private struct Oracle: ~Copyable {
+    let pool: DescriptorPool
     var bins = HoleBins()
-    #expect(bins.firstHole(from: 0) == nil)
-    #expect(bins.highestBin == nil)
-    let sizes: [UInt64] = [1, 7, 63, 64, 1 << 10, 1 << 20, 1 << 30, 1 << 40, 1 << 51]
     var holes: [UInt32] = []
-    try fixture.test.manager.cpus.with { (cpu) throws(MemoryError) in try pool.stock(sizes.count, cpu) }
-    for size in sizes {
+    var sizes: [UInt32: UInt64] = [:]
+
+    init(_ pool: DescriptorPool) { self.pool = pool }
+
+    mutating func add(_ size: UInt64) {
       let hole = pool.take(as: .hole)
       pool[hole].value.span = size
+      bins.insert(hole, pool)
       holes.append(hole)
+      sizes[hole] = size
     }
-    for hole in holes { bins.insert(hole, pool) }
-    for kept in sizes.indices {
-      let bin = HoleBins.bin(holding: sizes[kept])
-      #expect(bins.firstHole(from: 0) == holes[kept])
-      #expect(bins.firstHole(from: bin) == holes[kept])
-      #expect(bins.firstHole(from: bin + 1) == (kept + 1 < sizes.count ? holes[kept + 1] : nil))
-      #expect(bins.highestBin == HoleBins.bin(holding: 1 << 51))
-      bins.remove(holes[kept], pool)
+
+    mutating func remove(at index: Int) {
+      holes.swapAt(index, holes.count - 1)
+      let hole = holes.removeLast()
+      bins.remove(hole, pool)
+      sizes[hole] = nil
+      pool.put(hole)
     }
-    #expect(bins.firstHole(from: 0) == nil)
-    #expect(bins.firstHole(from: HoleBins.count) == nil)
+
+    mutating func resize(_ hole: UInt32, to size: UInt64) {
+      bins.resize(hole, to: size, pool)
+      sizes[hole] = size
+    }
+
+    mutating func expectValid() {
+      let count = bins.validate(pool)
+      #expect(count == holes.count)
+    }
+
+    /// What is found from a size up and from it down, and in how many steps.
+    mutating func check(_ size: UInt64) {
+      bins.visits = 0
+      let (above, below) = (bins.smallest(from: size, pool), bins.largest(upTo: size, pool))
+      let (sizes, visits) = (sizes, bins.visits)
+      let (least, greatest) = (
+        sizes.values.filter { $0 >= size }.min(), sizes.values.filter { $0 <= size }.max()
+      )
+      if sizes[above] != least { Issue.record("from \(size) up: \(above), not \(String(describing: least))") }
+      if sizes[below] != greatest {
+        Issue.record("from \(size) down: \(below), not \(String(describing: greatest))")
+      }
+      // Two walks of each search, as deep as the sizes of a bin have bits.
+      if visits > 4 * 50 { Issue.record("\(visits) holes were looked at") }
+    }
   }
 
-  @Test func aBinGivesUpItsHolesInAnyOrder() throws {
+  /// Few sizes, many sizes, sizes of every width, and sizes that differ in high bits or in low ones.
+  static let kinds: [(name: String, size: @Sendable (inout Randomness) -> UInt64)] = [
+    ("small", { $0.below(20) + 1 }), ("in one bin", { $0.below(64) + 512 }),
+    ("near", { (1 << 40) + $0.below(1000) }), ("any", { (($0.next() >> 12) >> $0.below(52)) | 1 }),
+    ("far", { (1 << 40) + $0.below(128) << 30 }),
+  ]
+
+  @Test(arguments: 0..<5) func whatIsFoundIsTheNearest(kind: Int) throws {
     let fixture = try AreasFixture(pages: 1)
     let pool = fixture.areas.pool
-    for order in permutations(of: [0, 1, 2]) {
-      var bins = HoleBins()
-      try fixture.test.manager.cpus.with { (cpu) throws(MemoryError) in try pool.stock(3, cpu) }
-      let holes = (0..<3).map { _ in pool.take(as: .hole) }
-      for hole in holes {
-        pool[hole].value.span = 5
-        bins.insert(hole, pool)
+    var oracle = Oracle(pool)
+    let size = Self.kinds[kind].size
+    try fixture.test.manager.cpus.with { (cpu) throws(MemoryError) in try pool.stock(1_000, cpu) }
+    var random = Randomness(seed: UInt64(kind))
+    oracle.check(1)
+    for step in 0..<4_000 {
+      if oracle.holes.isEmpty { oracle.add(size(&random)) }
+      let index = Int(random.below(UInt64(oracle.holes.count)))
+      let hole = oracle.holes[index]
+      switch random.below(oracle.holes.count < 300 ? 4 : 8) {
+      case 0, 1: if oracle.holes.count < 900 { oracle.add(size(&random)) }
+      case 2: oracle.resize(hole, to: size(&random))
+      case 3: oracle.resize(hole, to: max(1, (oracle.sizes[hole] ?? 1) - 1))
+      default: oracle.remove(at: index)
       }
-      var left = Set(holes)
-      for index in order {
-        bins.remove(holes[index], pool)
-        left.remove(holes[index])
-        var listed: Set<UInt32> = []
-        var hole = bins.head(of: 5)
-        while hole != 0 {
-          listed.insert(hole)
-          hole = pool[hole].value.next
-        }
-        #expect(listed == left)
-      }
-      #expect(bins.firstHole(from: 0) == nil)
-      for hole in holes { pool.put(hole) }
+      oracle.check(size(&random))
+      if step % 100 == 0 { oracle.expectValid() }
     }
+    oracle.check(0)
+    oracle.check(.max)
+    while !oracle.holes.isEmpty { oracle.remove(at: 0) }
+    oracle.expectValid()
+    oracle.check(1)
   }
 }
 

@@ -62,7 +62,7 @@ struct AreaDescriptor: ~Copyable {
   /// Neighbours in address order; zero for none. Under the lock of the areas.
   var before: UInt32
   var after: UInt32
-  /// Links of the list that the state implies: a bin of holes, a batch, the pool.
+  /// Links of the list that the state implies: holes of one size, a batch, the pool.
   var next: UInt32
   /// Of a hole, a link as well; of an area, its own number.
   var previous: UInt32
@@ -82,6 +82,12 @@ struct AreaDescriptor: ~Copyable {
   var firstEntry: UInt {
     get { UInt(detail) }
     set { detail = UInt64(newValue) }
+  }
+
+  /// Of a hole: which holes are below it in the tree of its bin (`HoleBins`).
+  var links: UInt64 {
+    get { detail }
+    set { detail = newValue }
   }
 
   /// The number of an area.

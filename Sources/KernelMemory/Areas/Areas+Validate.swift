@@ -25,7 +25,7 @@ extension Areas {
       piece = descriptor.value.after
     }
     if expected != range.end.rawValue { return "the pieces do not cover their range" }
-    return holes == holesInBins() ? nil : "a hole is missing from the bins, or in the wrong one"
+    return holes == state.value.bins.validate(pool) ? nil : "a hole is missing from the bins, or in the wrong one"
   }
 
   /// How many areas pin the tables of a page of `pages`. O(pieces in between).
@@ -54,21 +54,6 @@ extension Areas {
       }
     }
     return nil
-  }
-
-  private func holesInBins() -> Int {
-    var count = 0
-    for bin in 0..<HoleBins.count {
-      var hole = state.value.bins.head(of: bin)
-      while hole != 0 {
-        guard pool[hole].value.state == .hole, HoleBins.bin(holding: pool[hole].value.span) == bin else {
-          return -1
-        }
-        count &+= 1
-        hole = pool[hole].value.next
-      }
-    }
-    return count
   }
 }
 

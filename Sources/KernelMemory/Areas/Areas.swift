@@ -2,9 +2,9 @@
 //
 // One instance manages one range of addresses: the vmalloc range, the module range, a test's. It cuts
 // its range into pieces, areas and holes, that cover it without a gap. Everything that a request does
-// is constant in the number of areas:
+// is constant in the number of areas and holes:
 //
-//   reserve   a hole of the right size from the bins; cut the area out of it
+//   reserve   the smallest hole that will do, from the bins; cut the area out of it
 //   release   merge with the holes on either side, which the address-order links name
 //   find      the index, from any address to its area
 //
@@ -66,8 +66,9 @@ struct Areas {
 // MARK: - Reserving
 
 extension Areas {
-  /// Reserves a range of pages with its guard: O(1), unless only the last bins can still serve the
-  /// request, or a place is named.
+  /// Reserves a range of pages with its guard: O(bits of a size), whatever the number of holes. A named place is
+  /// found in O(levels × slots of a node of the index). An aligned request finds every hole of its size and alignment
+  /// together; of smaller ones, which serve it if they lie well, it tries a few.
   /// - Returns: the number of a descriptor in state `reserved`; going live, or `release`, ends that.
   /// - Throws: `rangeExhausted`, `placeTaken`, `metadataExhausted`, with nothing reserved.
   func reserve(_ request: Request, _ cpu: borrowing CPU) throws(MemoryError) -> UInt32 {
@@ -100,29 +101,40 @@ extension Areas {
     throw .rangeExhausted(largestHole: PageCount(largestHole))
   }
 
-  /// A hole, and where in it an area of `span` pages can start.
+  /// A hole, and where in it an area of `span` pages can start: the smallest hole in which every place would do.
   private func fit(_ span: UInt64, alignment: Int) -> (hole: UInt32, start: UInt64)? {
     let mask = (UInt64(1) &<< UInt64(truncatingIfNeeded: alignment)) &- 1
     let (padded, overflow) = span.addingReportingOverflow(mask)
-    let enough = overflow ? HoleBins.count : HoleBins.bin(fitting: padded)
-    if let hole = state.value.bins.firstHole(from: enough) {
+    let first = overflow ? 0 : state.value.bins.smallest(from: padded, pool)
+    guard first == 0 else {
+      // Of those of one size the one that came last: it is in no tree.
+      let hole = pool[first].value.next != 0 ? pool[first].value.next : first
       return (hole, (pool[hole].value.first &+ mask) & ~mask)
     }
-    return search(span, mask, below: enough)
+    return mask == 0 ? nil : search(span, mask, below: overflow ? .max : padded)
   }
 
-  /// The fallback when the range is nearly full: the bins that hold some holes that fit and some that
-  /// do not, from the largest down. O(holes in them).
-  private func search(_ span: UInt64, _ mask: UInt64, below end: Int) -> (hole: UInt32, start: UInt64)? {
-    let lowest = HoleBins.bin(holding: span)
-    guard lowest < HoleBins.count else { return nil }
-    for bin in (lowest..<min(end &+ 1, HoleBins.count)).reversed() {
-      var hole = state.value.bins.head(of: bin)
+  /// How many holes a request looks at that may lie well enough.
+  private static var tries: Int { 64 }
+
+  /// The fallback of an aligned request when the range is nearly full: holes that are large enough if they lie well,
+  /// the largest of them first. O(`tries`).
+  private func search(_ span: UInt64, _ mask: UInt64, below end: UInt64) -> (hole: UInt32, start: UInt64)? {
+    var left = Self.tries
+    var first = state.value.bins.largest(upTo: end &- 1, pool)
+    while first != 0, pool[first].value.span >= span {
+      var hole = first
       while hole != 0 {
+        guard left > 0 else { return nil }
+        left &-= 1
+        #if DEBUG
+        state.value.bins.visits += 1
+        #endif
         let start = (pool[hole].value.first &+ mask) & ~mask
         if start &+ span <= pool[hole].value.end { return (hole, start) }
         hole = pool[hole].value.next
       }
+      first = state.value.bins.largest(upTo: pool[first].value.span &- 1, pool)
     }
     return nil
   }
@@ -166,7 +178,7 @@ extension Areas {
       area = pool.take(as: .reserved)
       if lead == 0 {
         link(area, start, span, before: old.value.before, after: hole)
-        shrink(hole, to: tail)
+        state.value.bins.resize(hole, to: tail, pool)
         old.value.first = start &+ span
       } else {
         split(span, at: start, area, hole, lead: lead, tail: tail)
@@ -181,24 +193,12 @@ extension Areas {
     _ span: UInt64, at start: UInt64, _ area: UInt32, _ hole: UInt32, lead: UInt64, tail: UInt64
   ) {
     let after = pool[hole].value.after
-    shrink(hole, to: lead)
+    state.value.bins.resize(hole, to: lead, pool)
     link(area, start, span, before: hole, after: after)
     guard tail > 0 else { return }
     let rest = pool.take(as: .hole)
     link(rest, start &+ span, tail, before: area, after: after)
     state.value.bins.insert(rest, pool)
-  }
-
-  /// Gives a hole fewer pages; a large one stays in its bin for long.
-  private func shrink(_ hole: UInt32, to span: UInt64) {
-    let descriptor = pool[hole]
-    if HoleBins.bin(holding: span) == HoleBins.bin(holding: descriptor.value.span) {
-      descriptor.value.span = span
-    } else {
-      state.value.bins.remove(hole, pool)
-      descriptor.value.span = span
-      state.value.bins.insert(hole, pool)
-    }
   }
 
   private func link(_ piece: UInt32, _ first: UInt64, _ span: UInt64, before: UInt32, after: UInt32) {
@@ -211,7 +211,7 @@ extension Areas {
 // MARK: - Releasing
 
 extension Areas {
-  /// Gives an area's pages, guard included, back to the range. O(1).
+  /// Gives an area's pages, guard included, back to the range. O(bits of a size).
   func release(_ area: UInt32) {
     let descriptor = pool[area]
     index.remove(descriptor.value.spanRange)
@@ -265,16 +265,10 @@ extension Areas {
     return nil
   }
 
-  /// The pages of the largest hole; zero where there is none. O(holes of the highest bin).
+  /// The pages of the largest hole; zero where there is none. O(bits of a size).
   var largestHole: UInt64 {
-    guard let bin = state.value.bins.highestBin else { return 0 }
-    var largest: UInt64 = 0
-    var hole = state.value.bins.head(of: bin)
-    while hole != 0 {
-      largest = max(largest, pool[hole].value.span)
-      hole = pool[hole].value.next
-    }
-    return largest
+    let hole = state.value.bins.largest(upTo: .max, pool)
+    return hole == 0 ? 0 : pool[hole].value.span
   }
 }
 
