@@ -86,8 +86,8 @@ extension Bootstrap {
     let places = DescriptorPool.places(below: allocatableEnd())
     let pool = DescriptorPool(frames: frames, state: try carve(1), regions: try carve(places), places: places)
     let areas = AreasTable(
-      pool: pool, frames: frames, state: try carve(1), areas: try carve(AreasTable.capacity),
-      indexes: try carve(AreasTable.capacity), hints: try carve(count), lock: try carve(1))
+      pool: pool, frames: frames, state: try carve(1), entries: try carve(AreasTable.capacity),
+      hints: try carve(count), lock: try carve(1))
     let machines: Stable<Machine> = try carve(1)
     unsafe machines.pointer.initialize(to: machine)
     let tables = PageTables(

@@ -66,15 +66,19 @@ public enum MemoryError: Error, Equatable, Sendable {
   case cacheInUse(objects: Int)
   /// The table of tags is full.
   case tagsExhausted(limit: Int)
-  /// There is no such tag: none was made here, or it was removed.
+  /// There is no such tag: none was made here, or it was removed; or it is the one that stays.
   case tagUnavailable
+  /// The tag cannot be removed: so much is charged to it, or the objects of a cache will be.
+  case tagInUse(bytes: UInt64, objects: UInt64, areas: UInt64)
   /// The allocation would take its tag over its quota, in bytes; `used` of them were live.
   case overQuota(tag: Tag, limit: UInt64, used: UInt64)
   /// The area would take its tag over its quota, in areas; `used` of them were live.
   case overAreaQuota(tag: Tag, limit: UInt64, used: UInt64)
   /// No further address range can be managed, or it overlaps one that is, or a window on all memory; or there
-  /// is no such range.
+  /// is no such range, or it is one that stays.
   case areasUnavailable
+  /// The range cannot be given back: somebody has an area in it, the first of which begins here.
+  case areasInUse(VirtualAddress)
   /// Not at least one CPU, or more than 256.
   case cpuCountUnsupported(Int)
   /// Memory is short, and what could be gathered by waiting for other CPUs must not be waited for here.

@@ -26,7 +26,7 @@ extension MemoryManager {
 
   /// Whether `address` lies in a range that this manager hands areas out of.
   public func contains(_ address: VirtualAddress) -> Bool {
-    areas.instance(containing: address.number(pageSize)) != nil
+    areas.contains(address.number(pageSize))
   }
 
   /// The live area that has `address`, interior and guard addresses included. O(1), lock-free.
@@ -56,26 +56,37 @@ extension MemoryManager {
   /// - Throws: `wrongContext` in an NMI that has interrupted this package, before `body` is called.
   public func forEachArea(_ body: (Area) -> Void) throws(MemoryError) {
     try cpus.enter { _ in }
-    areas.forEach { instance in
-      var page = instance.range.first
-      while let area = nextLive(from: page, instance) {
-        body(area)
-        page = area.spanRange.end
+    for number in 0..<areas.count {
+      let id = AreasID(index: UInt8(truncatingIfNeeded: number))
+      var page = PageNumber(0)
+      while let number = nextArea(of: id, from: &page, where: { $0.isLive }) {
+        if let area = liveArea(number) { body(area) }
       }
     }
   }
 
-  private func nextLive(from page: PageNumber, _ instance: Areas) -> Area? {
-    cpus.attempt(otherwise: nil) { cpu in
-      areas.locked(cpu) {
-        var page = page
-        while let number = instance.nextLive(from: page) {
-          if let area = liveArea(number) { return area }
-          page = areas.pool[number].value.spanRange.end
+  /// The next area of a range whose state is wanted; `page` goes on behind it. The lock is held for a few pieces
+  /// at a time.
+  func nextArea(
+    of id: AreasID, from page: inout PageNumber, where isWanted: (AreaState) -> Bool
+  ) -> UInt32? {
+    var isDone = false
+    while !isDone {
+      let found: UInt32? = cpus.attempt(otherwise: nil) { cpu in
+        areas.locked(cpu) {
+          switch areas.find(id)?.step(from: page, where: isWanted) ?? .end {
+          case .found(let number):
+            page = areas.pool[number].value.spanRange.end
+            return number
+          case .from(let next): page = next
+          case .end: isDone = true
+          }
+          return nil
         }
-        return nil
       }
+      if let found { return found }
     }
+    return nil
   }
 
   /// The runs of contiguous frames behind an area, in address order; `body` may do what its caller may. O(pages).

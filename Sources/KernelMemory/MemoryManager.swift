@@ -201,64 +201,9 @@ extension MemoryManager {
   }
 }
 
-// MARK: - Tags and ranges
+// MARK: - Tables
 
 extension MemoryManager {
-  /// A tag to charge allocations to.
-  /// - Throws: `tagsExhausted`.
-  public func makeTag(named name: StaticString) throws(MemoryError) -> Tag {
-    try makeTag(Tags.Name(name))
-  }
-
-  /// A tag whose name is copied, and cut to 47 bytes between two characters of UTF-8. Bytes that would break
-  /// a column of a report (a space, control bytes, DEL) become "_"; an empty name becomes "-".
-  /// - Throws: `tagsExhausted`.
-  public func makeTag(copying utf8: UnsafeBufferPointer<UInt8>) throws(MemoryError) -> Tag {
-    try makeTag(unsafe Tags.Name(utf8))
-  }
-
-  private func makeTag(_ name: Tags.Name) throws(MemoryError) -> Tag {
-    try cpus.enter { (cpu) throws(MemoryError) in try tags.make(name, cpu) }
-  }
-
-  /// What a tag has been charged with, now and at peak. O(CPUs).
-  public func usage(of tag: Tag) -> TagUsage { tags.contains(tag) ? tags.usage(of: tag) : TagUsage() }
-
-  /// Starts managing another range of addresses, which has no page of the linear map or another window on all
-  /// memory. The tables directly below the root are made for all of it at once, and stay.
-  /// - Throws: `areasUnavailable`, `notCanonical`, `alreadyMapped` where something is mapped in it,
-  ///   `tablesExhausted`, `metadataExhausted`, `wouldWait`, `wrongContext`, with nothing changed.
-  public func makeAreas(_ range: PageRange) throws(MemoryError) -> AreasID {
-    guard tables.isCanonical(range) else {
-      throw failed(.notCanonical(range.first.address(pageSize)))
-    }
-    return try retrying { (cpu) throws(MemoryError) in
-      var made: AreasID?
-      try reservingTables(cpu) { (source) throws(MemoryError) in
-        // That nothing is mapped there, and that nothing will be by hand, is decided under both locks: `map` takes them,
-        // too.
-        try areas.locked(cpu) { () throws(MemoryError) in
-          try tables.locked(cpu) { () throws(MemoryError) in
-            guard areas.canAdd(range) else { throw .areasUnavailable }
-            let missing = tables.tablesBelowRootMissing(for: range)
-            guard missing <= source.count else { return missing }
-            if let page = tables.firstMapped(in: range) { throw .alreadyMapped(page.address(pageSize)) }
-            guard windows.firstPage(in: range) == nil else { throw .areasUnavailable }
-            made = try areas.add(range, cpu)
-            cpu.count(.tablesMade, tables.makeTablesBelowRoot(for: range, from: &source))
-            return 0
-          }
-        }
-      }
-      synchronizeMapping(range, madeTables: true)
-      guard let made else { throw .areasUnavailable }
-      return made
-    }
-  }
-
-  /// The range that `vmalloc` uses when it is not told otherwise: the one given at start.
-  public var vmallocAreas: AreasID { AreasID(index: 0) }
-
   /// Frames for tables, all zero.
   private func reserveTables(_ count: Int, _ cpu: borrowing CPU) throws(MemoryError) -> ReservedTables {
     ReservedTables(try frames.allocateTables(count, cpu), frames.table)

@@ -106,9 +106,10 @@ import Testing
     }
   }
 
-  @Test func thereAreNoMoreThanEight() throws {
+  @Test func thereAre255() throws {
     let test = try TestMachine(ram: [.small])
-    for number in 1..<UInt64(AreasTable.capacity) {
+    #expect(AreasTable.recordBytes <= 4_096)
+    for number in 1..<UInt64(255) {
       let id = try test.manager.makeAreas(
         PageRange(unchecked: PageNumber(TestMachine.moduleStart.rawValue + number * 16), count: PageCount(16))
       )

@@ -50,8 +50,8 @@ enum NthFailure: CaseIterable {
     case .zeroedPages: Needs(metadata: 4, frames: 5, tables: 2)
     case .farAway: Needs(frames: 5, tables: 2)
     case .newDescriptors: Needs(metadata: 1, frames: 1)
-    case .areas: Needs(tablesFirst: 3, metadata: 1, permanent: 3)
-    case .areasAndDescriptors: Needs(tablesFirst: 3, metadata: 2, permanent: 3)
+    case .areas: Needs(tablesFirst: 3, metadata: 2, permanent: 3)
+    case .areasAndDescriptors: Needs(tablesFirst: 3, metadata: 3, permanent: 3)
     case .map: Needs(tables: 5, permanent: 1)
     case .unmapSplitting: Needs(tables: 4)
     }

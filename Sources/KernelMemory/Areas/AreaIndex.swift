@@ -100,8 +100,9 @@ struct AreaIndex {
   func area(at page: UInt64) -> UInt32 {
     let (table, offset) = (table, page &- base)
     var shift = state.value.rootShift
-    var value = slots(state.value.root)[Int(truncatingIfNeeded: offset &>> shift)]
-      .value.load(ordering: .acquiring)
+    let root = slots(state.value.root)
+    cmachine_step(cmachine_step_node_found)
+    var value = root[Int(truncatingIfNeeded: offset &>> shift)].value.load(ordering: .acquiring)
     while value & Self.nodeMark != 0 {
       shift &-= Self.slotBits
       cmachine_step(cmachine_step_node_found)
@@ -254,6 +255,14 @@ struct AreaIndex {
 
   /// Takes out an emptied node of which there are more than two insertions need. Readers may still be in it.
   func takeSurplus() -> UInt32? { state.value.spareCount > 2 &* nodesOfInsertion ? takeNode() : nil }
+
+  /// Frees all nodes, when the last page has none any more and every look-up has ended.
+  func end(rootOrder order: Int, _ cpu: borrowing CPU) {
+    let frames = state.value.frames
+    while state.value.spareCount > 0 { frames.freeMetadata(takeNode(), cpu) }
+    let root = state.value.root
+    for frame in root..<root &+ 1 &<< UInt32(order) { frames.freeMetadata(frame, cpu) }
+  }
 
   private func takeNode() -> UInt32 {
     let node = state.value.spare

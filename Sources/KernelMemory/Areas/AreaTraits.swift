@@ -1,6 +1,6 @@
 /// What an area is like, in one word: all but its tag, and the tag.
 ///
-///     63    48  47       46    44 43    40 39       32 31     24 23      20 19      16 15        0
+///     63    48  47       46    44 43    40 39       32 31     28 27      20 19      16 15        0
 ///    | tag    | cleared | leaves | zone   | alignment | cache   | instance | protection | guard     |
 ///
 /// The alignment is log2 of pages.
@@ -40,15 +40,15 @@ struct AreaTraits: Equatable, Sendable {
     set { self[16, 0xf] = UInt64(newValue.rawValue) }
   }
 
-  /// No manager has the last one of those that fit.
+  /// No manager has number 255.
   @usableFromInline var instance: AreasID {
-    get { AreasID(index: UInt8(self[20, 0xf])) }
-    set { self[20, 0xf] = min(UInt64(newValue.index), 0xf) }
+    get { AreasID(index: UInt8(self[20, 0xff])) }
+    set { self[20, 0xff] = UInt64(newValue.index) }
   }
 
   @usableFromInline var cache: CacheType {
-    @inline(__always) get { CacheType(rawValue: UInt8(self[24, 0xff])) ?? .uncached }
-    set { self[24, 0xff] = UInt64(newValue.rawValue) }
+    @inline(__always) get { CacheType(rawValue: UInt8(self[28, 0xf])) ?? .uncached }
+    set { self[28, 0xf] = UInt64(newValue.rawValue) }
   }
 
   var alignment: Int {
@@ -76,11 +76,11 @@ struct AreaTraits: Equatable, Sendable {
 
   /// Whether something is to be done with the contents of an area like this before it is handed out.
   @inline(__always)
-  var needsPreparing: Bool { rawValue & (1 &<< 47 | 0xff &<< 24) != 0 }
+  var needsPreparing: Bool { rawValue & (1 &<< 47 | 0xf &<< 28) != 0 }
 
   @usableFromInline var tag: Tag {
-    get { Tag(index: UInt16(truncatingIfNeeded: rawValue &>> 48)) }
-    set { self[48, 0xffff] = UInt64(newValue.index) }
+    get { Tag(rawValue: UInt16(truncatingIfNeeded: rawValue &>> 48)) }
+    set { self[48, 0xffff] = UInt64(newValue.rawValue) }
   }
 
   /// Whether all but the tag is the same: two areas of one size then serve the same requests.

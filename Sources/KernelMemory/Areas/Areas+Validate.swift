@@ -5,7 +5,7 @@ extension Areas {
     var piece = state.value.firstPiece
     var before: UInt32 = 0
     var expected = range.first.rawValue
-    var holes = 0
+    var (holes, areas) = (0, 0)
     while piece != 0 {
       let descriptor = pool[piece]
       guard descriptor.value.first == expected, descriptor.value.before == before else {
@@ -17,7 +17,8 @@ extension Areas {
       case .hole:
         if before != 0 && pool[before].value.state == .hole { return "two holes are neighbours" }
         holes &+= 1
-      case .live, .reserved, .retired, .unpinned, .parked, .kept, .borrowing, .dropped, .resizing: break
+      case .live, .reserved, .retired, .unpinned, .parked, .kept, .borrowing, .dropped, .resizing:
+        areas &+= 1
       }
       if let problem = checkIndex(piece) { return problem }
       expected = descriptor.value.end
@@ -25,7 +26,9 @@ extension Areas {
       piece = descriptor.value.after
     }
     if expected != range.end.rawValue { return "the pieces do not cover their range" }
-    return holes == state.value.bins.validate(pool) ? nil : "a hole is missing from the bins, or in the wrong one"
+    if areas != state.value.areaCount { return "the areas of a range are counted wrong" }
+    return holes == state.value.bins.validate(pool)
+      ? nil : "a hole is missing from the bins, or in the wrong one"
   }
 
   /// How many areas pin the tables of a page of `pages`. O(pieces in between).

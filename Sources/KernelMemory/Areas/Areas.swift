@@ -30,6 +30,8 @@ struct Areas {
     fileprivate(set) var range: PageRange
     fileprivate(set) var id: AreasID
     var bins: HoleBins
+    /// Areas in whatever state.
+    var areaCount: Int
     /// The piece with the lowest address.
     var firstPiece: UInt32
   }
@@ -59,6 +61,7 @@ struct Areas {
   }
 
   var range: PageRange { state.value.range }
+  var isEmpty: Bool { state.value.areaCount == 0 }
   var pool: DescriptorPool { state.value.pool }
   var index: AreaIndex { state.value.index }
 }
@@ -81,6 +84,7 @@ extension Areas {
     let (hole, start) = try find(span, request)
     let area = cut(span, at: start, outOf: hole)
     pool[area].value.traits = request.traits
+    state.value.areaCount &+= 1
     index.insert(area, pool[area].value.spanRange)
     return area
   }
@@ -114,8 +118,8 @@ extension Areas {
     return mask == 0 ? nil : search(span, mask, below: overflow ? .max : padded)
   }
 
-  /// How many holes a request looks at that may lie well enough.
-  private static var tries: Int { 64 }
+  /// How many holes a request looks at that may lie well enough, and how many pieces a step of a walk.
+  fileprivate static var tries: Int { 64 }
 
   /// The fallback of an aligned request when the range is nearly full: holes that are large enough if they lie well,
   /// the largest of them first. O(`tries`).
@@ -154,14 +158,6 @@ extension Areas {
       piece = pool[piece].value.after
     }
     return true
-  }
-
-  /// Whether an empty range would hold so many pages, aligned to 2^`alignment`.
-  func canEverHold(_ span: UInt64, alignment: Int) -> Bool {
-    let mask = (UInt64(1) &<< UInt64(truncatingIfNeeded: alignment)) &- 1
-    let (padded, overflow) = range.first.rawValue.addingReportingOverflow(mask)
-    let start = padded & ~mask
-    return !overflow && start < range.end.rawValue && span <= range.end.rawValue &- start
   }
 
   /// Cuts `span` pages from `start` out of a hole; what is left on either side stays a hole.
@@ -214,6 +210,7 @@ extension Areas {
   /// Gives an area's pages, guard included, back to the range. O(bits of a size).
   func release(_ area: UInt32) {
     let descriptor = pool[area]
+    state.value.areaCount &-= 1
     index.remove(descriptor.value.spanRange)
     descriptor.value.renew(as: .hole)
     var hole = area
@@ -253,16 +250,29 @@ extension Areas {
     return area
   }
 
-  /// The live area with the lowest address at or above `page`. O(pieces that are skipped).
-  func nextLive(from page: PageNumber) -> UInt32? {
-    guard page < range.end else { return nil }
+  /// What a step of a walk through the pieces has come to.
+  enum Step {
+    case found(UInt32)
+    /// Nothing yet: the next step begins here.
+    case from(PageNumber)
+    case end
+  }
+
+  /// The area with the lowest address at or above `page` that is wanted, if it is among the next few pieces: a walk holds
+  /// the lock for no more of them at a time.
+  func step(from page: PageNumber, where isWanted: (AreaState) -> Bool) -> Step {
+    guard page < range.end else { return .end }
     var piece = page <= range.first ? 0 : index.lastArea(notAfter: page.rawValue)
     if piece == 0 { piece = state.value.firstPiece }
-    while piece != 0 {
-      if pool[piece].value.first >= page.rawValue && pool[piece].value.state.isLive { return piece }
-      piece = pool[piece].value.after
+    for _ in 0..<Self.tries {
+      if pool[piece].value.first >= page.rawValue && isWanted(pool[piece].value.state) {
+        return .found(piece)
+      }
+      let after = pool[piece].value.after
+      guard after != 0 else { return .end }
+      piece = after
     }
-    return nil
+    return .from(PageNumber(max(pool[piece].value.first, page.rawValue)))
   }
 
   /// The pages of the largest hole; zero where there is none. O(bits of a size).

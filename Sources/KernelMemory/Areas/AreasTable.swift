@@ -1,35 +1,84 @@
+internal import Synchronization
+
+// The ranges of one manager: the vmalloc range, the module range, and what a kernel adds
+//
+// What a range needs is in memory of its own, which goes when the range does; so whoever comes to it without
+// the lock is inside the package, or undisturbed, as in the index (AreaIndex.swift). Where a range is, is
+// said here once more, for who asks no more than that, in any context.
+//
+// A range is published by the address of its state, after all else; whoever reads that first finds the rest.
+// A number whose range is on its way out is nobody's until every CPU has passed.
+
+/// Where one range is.
+struct AreasEntry: ~Copyable {
+  /// The address of its state; zero where there is no range, `leaving` where it goes.
+  private let stateWord: Atomic<UInt>
+  private let firstWord: Atomic<UInt64>
+  private let countWord: Atomic<UInt64>
+
+  private static var leaving: UInt { 1 }
+
+  /// The instance of a range that there is.
+  @inline(__always)
+  var areas: Areas? {
+    let address = stateWord.load(ordering: .acquiring)
+    return address > Self.leaving ? Areas(Stable(bitPattern: address)) : nil
+  }
+
+  var isVacant: Bool { stateWord.load(ordering: .relaxed) == 0 }
+
+  /// The pages of a range that there is. Torn where the number begins another life meanwhile.
+  @inline(__always)
+  var range: PageRange {
+    PageRange(
+      unchecked: PageNumber(firstWord.load(ordering: .relaxed)),
+      count: PageCount(countWord.load(ordering: .relaxed)))
+  }
+
+  borrowing func publish(_ areas: Areas, _ range: PageRange) {
+    firstWord.store(range.first.rawValue, ordering: .relaxed)
+    countWord.store(range.count.rawValue, ordering: .relaxed)
+    stateWord.store(areas.state.address, ordering: .releasing)
+  }
+
+  borrowing func withdraw() { stateWord.store(Self.leaving, ordering: .releasing) }
+  borrowing func vacate() { stateWord.store(0, ordering: .releasing) }
+}
+
 /// The instances of `Areas` of one manager.
 @safe
 struct AreasTable {
-  /// The vmalloc range, the module range, and what a kernel may add.
-  static let capacity = 8
+  /// The number of a range fits the byte that an area has for it, and 255 is none.
+  static let capacity = 255
 
-  struct State {
+  struct State: ~Copyable {
     let pool: DescriptorPool
     let frames: Frames
-    let areas: Stable<Areas.State>
-    let indexes: Stable<AreaIndex.State>
+    let entries: Stable<AreasEntry>
     /// Over all instances, their descriptors and their indexes.
     let lock: Stable<SpinLock>
-    var count = 0
+    /// Numbers that have ever been used.
+    let count = Atomic<Int>(0)
+    /// The number that was given last. Under the lock.
+    var newest = -1
   }
 
   private let state: Stable<State>
 
-  /// `areas` and `hints` are cleared memory, the latter for each CPU.
+  /// `entries`, for `capacity`, and `hints`, for each CPU, are cleared memory.
   init(
-    pool: DescriptorPool, frames: Frames, state: Stable<State>, areas: Stable<Areas.State>,
-    indexes: Stable<AreaIndex.State>, hints: Stable<AreaHints>, lock: Stable<SpinLock>
+    pool: DescriptorPool, frames: Frames, state: Stable<State>, entries: Stable<AreasEntry>,
+    hints: Stable<AreaHints>, lock: Stable<SpinLock>
   ) {
     self.state = state
-    unsafe state.pointer.initialize(
-      to: State(pool: pool, frames: frames, areas: areas, indexes: indexes, lock: lock))
+    unsafe state.pointer.initialize(to: State(pool: pool, frames: frames, entries: entries, lock: lock))
     for cpu in 0..<frames.cpus.count {
       frames.cpus.rooms(cpu).value.hints = hints[cpu]
     }
   }
 
   var pool: DescriptorPool { state.value.pool }
+  var count: Int { state.value.count.load(ordering: .acquiring) }
 
   /// Changes which addresses are taken, alone.
   @inline(__always)
@@ -39,52 +88,133 @@ struct AreasTable {
     try state.value.lock.value.with(.areas, cpu, body)
   }
 
+  /// The instance that has an area: as long as it has one, it stays.
   @inline(__always)
-  subscript(id: AreasID) -> Areas { self[Int(id.index)] }
+  subscript(id: AreasID) -> Areas {
+    // Of an area there is a range.
+    unsafe entry(Int(id.index)).value.areas.unsafelyUnwrapped
+  }
 
   @inline(__always)
-  private subscript(number: Int) -> Areas { Areas(state.value.areas[number]) }
+  private func entry(_ number: Int) -> Stable<AreasEntry> { state.value.entries[number] }
 
-  func contains(_ id: AreasID) -> Bool { Int(id.index) < state.value.count }
+  // MARK: Looking up
 
-  /// Whether a range can be managed: it is not empty, overlaps no other, is not one too many, and does not
-  /// have page zero, whose address is no pointer.
-  func canAdd(_ range: PageRange) -> Bool {
-    state.value.count < Self.capacity && !range.isEmpty && range.first.rawValue != 0 && !overlaps(range)
+  /// The instance of a range. On a CPU that serves no flush meanwhile; and to stay, under the lock.
+  func find(_ id: AreasID) -> Areas? {
+    Int(id.index) < count ? entry(Int(id.index)).value.areas : nil
   }
 
-  /// Starts managing a range.
-  /// - Throws: `areasUnavailable` where it cannot be added; `metadataExhausted`.
-  func add(_ range: PageRange, _ cpu: borrowing CPU) throws(MemoryError) -> AreasID {
-    guard canAdd(range) else { throw .areasUnavailable }
-    let number = state.value.count
-    try pool.stock(1, cpu)
-    let frames = state.value.frames
-    let order = AreaIndex.rootOrder(for: range, frames.table.pageSize)
-    guard let root = frames.allocateMetadata(order: order, cpu) else { throw .metadataExhausted }
-    let id = AreasID(index: UInt8(number))
-    let index = AreaIndex(frames: frames, state: state.value.indexes[number], root: root, range: range)
-    Areas(state.value.areas[number]).start(range, id: id, index: index, pool: pool)
-    state.value.count = number &+ 1
-    return id
+  /// The pages of a range, as they were a moment ago. In any context.
+  func range(of id: AreasID) -> PageRange? {
+    guard Int(id.index) < count, entry(Int(id.index)).value.areas != nil else { return nil }
+    return entry(Int(id.index)).value.range
   }
 
-  /// Whether a managed range has a page of `range`.
-  func overlaps(_ range: PageRange) -> Bool {
-    for number in 0..<state.value.count where self[number].range.overlaps(range) { return true }
-    return false
-  }
-
-  /// The instance whose range has `page`. O(instances).
+  /// The instance whose range has `page`. O(ranges), lock-free, on a CPU that serves no flush meanwhile.
   @inline(__always)
   func instance(containing page: PageNumber) -> Areas? {
-    for number in 0..<state.value.count where self[number].range.contains(page) {
-      return self[number]
+    let (count, entries) = (count, state.value.entries)
+    for number in 0..<count {
+      if let areas = entries[number].value.areas, entries[number].value.range.contains(page) { return areas }
     }
     return nil
   }
 
+  /// Whether a range had `page` a moment ago. O(ranges), in any context.
+  func contains(_ page: PageNumber) -> Bool {
+    for number in 0..<count where entry(number).value.areas != nil && entry(number).value.range.contains(page)
+    {
+      return true
+    }
+    return false
+  }
+
+  /// Whether a managed range has a page of `range`. To stay so, under the lock. O(ranges).
+  func overlaps(_ range: PageRange) -> Bool {
+    for number in 0..<count
+    where entry(number).value.areas != nil && entry(number).value.range.overlaps(range) {
+      return true
+    }
+    return false
+  }
+
+  /// While nothing runs.
   func forEach(_ body: (Areas) -> Void) {
-    for number in 0..<state.value.count { body(self[number]) }
+    for number in 0..<count {
+      if let areas = entry(number).value.areas { body(areas) }
+    }
+  }
+}
+
+// MARK: - Coming and going
+
+extension AreasTable {
+  /// What a range has besides its index: the instance's state, and behind it that of the index.
+  private static var indexOffset: UInt {
+    UInt(MemoryLayout<Areas.State>.stride &+ 15) & ~15
+  }
+  /// A frame of any page size holds it.
+  static var recordBytes: Int { Int(indexOffset) &+ MemoryLayout<AreaIndex.State>.stride }
+
+  private func indexState(_ areas: Areas) -> Stable<AreaIndex.State> {
+    Stable(bitPattern: areas.state.address &+ Self.indexOffset)
+  }
+
+  /// The number that a range would get: one that has not been used, or, when all have, the one that was given
+  /// longest ago.
+  private var vacantNumber: Int? {
+    for step in 1...Self.capacity {
+      let number = (state.value.newest &+ step) % Self.capacity
+      if entry(number).value.isVacant { return number }
+    }
+    return nil
+  }
+
+  /// Whether a range can be managed: it is not empty, overlaps no other, is not one too many, and does not
+  /// have page zero, whose address is no pointer.
+  func canAdd(_ range: PageRange) -> Bool {
+    !range.isEmpty && range.first.rawValue != 0 && !overlaps(range) && vacantNumber != nil
+  }
+
+  /// Starts managing a range. Under the lock.
+  /// - Throws: `areasUnavailable` where it cannot be added; `metadataExhausted`.
+  func add(_ range: PageRange, _ cpu: borrowing CPU) throws(MemoryError) -> AreasID {
+    guard canAdd(range), let number = vacantNumber else { throw .areasUnavailable }
+    try pool.stock(1, cpu)
+    let frames = state.value.frames
+    let order = AreaIndex.rootOrder(for: range, frames.table.pageSize)
+    guard let record = frames.allocateMetadata(cpu) else { throw .metadataExhausted }
+    guard let root = frames.allocateMetadata(order: order, cpu) else {
+      frames.freeMetadata(record, cpu)
+      throw .metadataExhausted
+    }
+    let id = AreasID(index: UInt8(number))
+    let areas = Areas(frames.table.memory(of: record, as: Areas.State.self))
+    let index = AreaIndex(frames: frames, state: indexState(areas), root: root, range: range)
+    areas.start(range, id: id, index: index, pool: pool)
+    entry(number).value.publish(areas, range)
+    state.value.newest = number
+    if number >= count { state.value.count.store(number &+ 1, ordering: .releasing) }
+    return id
+  }
+
+  /// Takes a range out that has no area: from here on nobody is led to it. Under the lock.
+  /// - Returns: what `end` wants when every CPU has passed; nil, with nothing done, where there is an area.
+  func withdraw(_ id: AreasID) throws(MemoryError) -> Areas? {
+    guard let areas = find(id) else { throw .areasUnavailable }
+    guard areas.isEmpty else { return nil }
+    entry(Int(id.index)).value.withdraw()
+    return areas
+  }
+
+  /// Frees what a range has had that was taken out, when every CPU has passed. Under the lock.
+  func end(_ areas: Areas, _ cpu: borrowing CPU) {
+    let (frames, id) = (state.value.frames, areas.state.value.id)
+    let order = AreaIndex.rootOrder(for: areas.range, frames.table.pageSize)
+    areas.index.end(rootOrder: order, cpu)
+    pool.put(areas.state.value.firstPiece)
+    frames.freeMetadata(UInt32(truncatingIfNeeded: frames.table.frame(at: areas.state.address).rawValue), cpu)
+    entry(Int(id.index)).value.vacate()
   }
 }

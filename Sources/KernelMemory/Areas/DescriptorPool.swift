@@ -1,17 +1,19 @@
 // The memory of all descriptors
 //
-// Descriptors are cut out of frames of the linear map, each on a cache line of its own, and there are as many as frames can be
-// had: no table of theirs limits them. A number leads to its descriptor by one load:
+// Descriptors are cut out of frames of the linear map, each on a cache line of its own, and there are as many
+// as frames can be had: no table of theirs limits them. A number leads to its descriptor by one load:
 //
 //     31  30       21 20               0
 //    | 0 | place      | index           |
 //
-// The index counts descriptors of 64 bytes in a region of 128 MiB of physical memory; the place says which region, by a
-// table that is made at start. A region takes a place, by hashing, when the first frame of it becomes
-// descriptors, so it does not matter where RAM lies. There are 1,024 places, since the index of areas keeps numbers
-// in 31 bits: on a machine with more memory than 128 GiB frames of regions without a place are passed over.
+// The index counts descriptors of 64 bytes in a region of 128 MiB of physical memory; the place says which
+// region, by a table that is made at start. A region takes a place, by hashing, when the first frame of it
+// becomes descriptors, so it does not matter where RAM lies. There are 1,024 places, since the index of areas
+// keeps numbers in 31 bits: on a machine with more memory than 128 GiB frames of regions without a place are
+// passed over.
 
-/// The descriptors of one manager. It grows by a frame at a time and never shrinks: descriptors are type-stable.
+/// The descriptors of one manager. It grows by a frame at a time and never shrinks: descriptors are
+/// type-stable.
 @safe
 struct DescriptorPool {
   struct State {
@@ -56,7 +58,8 @@ struct DescriptorPool {
     return Stable(bitPattern: region &+ UInt(number & Self.indexMask) &<< UInt(Self.shift))
   }
 
-  /// The descriptor of a number that may be none. What is no descriptor, but the package's own, may seem to be one.
+  /// The descriptor of a number that may be none. What is no descriptor, but the package's own, may seem to
+  /// be one.
   func find(_ number: UInt32) -> Stable<AreaDescriptor>? {
     let place = number &>> Self.indexShift
     guard number != 0, place < state.value.placeCount, regions[Int(place)].value != Self.noRegion else {

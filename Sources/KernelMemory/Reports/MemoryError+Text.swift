@@ -59,9 +59,13 @@ extension TextSink {
       write(decimal: UInt64(clamping: objects))
     case .tagsExhausted: write("the table of tags is full")
     case .tagUnavailable: write("there is no such tag")
+    case .tagInUse(let bytes, _, _):
+      write("memory or a cache is charged to the tag; bytes: ")
+      write(decimal: bytes)
     case .overQuota(_, let limit, let used): writeQuota(limit, " bytes", used)
     case .overAreaQuota(_, let limit, let used): writeQuota(limit, " areas", used)
     case .areasUnavailable: write("no further range can be managed, or this one overlaps another")
+    case .areasInUse(let address): write("an area is live in the range: ", address)
     case .cpuCountUnsupported(let count):
       write(decimal: UInt64(clamping: count))
       write(" CPUs are more than are supported")

@@ -25,9 +25,9 @@ extension MemoryManager {
     sink.newline()
   }
 
-  /// Writes a tag's name.
+  /// Writes a tag's name, or "-" for a tag that does not exist.
   public func writeName(of tag: Tag, to sink: inout some TextSink) {
-    if tags.contains(tag) { tags.writeName(of: tag, to: &sink) }
+    if tags.contains(tag) { tags.writeName(of: tag, to: &sink) } else { sink.write("-") }
   }
 
   /// Every counter, summed over the CPUs. O(CPUs).

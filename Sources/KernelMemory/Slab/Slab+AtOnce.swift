@@ -77,7 +77,7 @@ extension Slab {
     // One behind the tag's.
     let charges = cpu.rooms.charges[owner &- 1]
     guard owner != 0, charges.value.isUnlimited else { return .unknown }
-    if let tag, owner != Int(tag.index) &+ 1 { return .unknown }
+    if let tag, charges.value.pass.load(ordering: .relaxed) != tag.rawValue { return .unknown }
     guard end(UInt8(truncatingIfNeeded: owner), word) else { return .alreadyFree }
     charges.discharge(.objects, UInt64(magazine.value.grid.stride))
     Stable<UInt>(bitPattern: object &+ magazine.value.link).value = magazine.value.head
@@ -104,7 +104,7 @@ extension Slab {
     let owner = Int(UInt8(truncatingIfNeeded: metadata.value.next))
     let charges = cpu.rooms.charges[owner]
     guard charges.value.isUnlimited else { return .unknown }
-    if let tag, owner != Int(tag.index) { return .unknown }
+    if let tag, charges.value.pass.load(ordering: .relaxed) != tag.rawValue { return .unknown }
     guard frames.giveAtOnce(frame, metadata, from: state, to: idle, list) else { return .alreadyFree }
     charges.discharge(.objects, 1 &<< UInt64(truncatingIfNeeded: Int(table.pageSize.shift) &+ order))
     return .freed

@@ -143,6 +143,8 @@ extension Slab {
     _ kind: SlabReport.Kind, _ cache: Int?, _ tag: Tag, _ address: UInt, _ cpu: borrowing CPU
   ) {
     cpu.count(.slabViolations)
+    // Memory has the number of its tag, which may have been removed since.
+    let tag = tags.tag(numbered: Int(tag.index)) ?? .untagged
     let report = SlabReport(
       kind: kind, cache: cache, tag: tag, address: VirtualAddress(UInt64(address)))
     withReports(cpu) { $0.add(report) }

@@ -259,7 +259,7 @@ extension Slab {
     let owner = word.value.load(ordering: .relaxed)
     guard owner != 0 else { return .alreadyFree }
     let tag = Tag(index: UInt16(owner) &- 1)
-    guard tag == wanted ?? tag else { return .foreign }
+    guard isCharged(tag, as: wanted) else { return .foreign }
     guard end(owner, word) else { return .alreadyFree }
     tags.discharge(.objects, tag, UInt64(cache.value.layout.stride), cpu)
     if cache.value.padding != 0 && !mayTakeBack(object, number, tag, cpu) { return nil }
@@ -269,6 +269,12 @@ extension Slab {
     magazine.value.count &+= 1
     if magazine.value.count > cache.value.limit { drain(number, downTo: cache.value.batch, cpu) }
     return nil
+  }
+
+  /// Whether the tag with a number, as memory has it, is the one that a caller says.
+  private func isCharged(_ owner: Tag, as wanted: Tag?) -> Bool {
+    guard let wanted else { return true }
+    return tags.tag(numbered: Int(owner.index)) == wanted
   }
 
   /// Ends the life of an object. Of several that try, one succeeds.
@@ -301,7 +307,7 @@ extension Slab {
     }
     guard head == frame, (address &- base) & UInt(table.pageSize.offsetMask) == 0 else { return .interior }
     let tag = Tag(index: UInt16(truncatingIfNeeded: table[head].value.next))
-    guard tag == wanted ?? tag else { return .foreign }
+    guard isCharged(tag, as: wanted) else { return .foreign }
     let idle = state.becoming(.idle, order: state.order)
     guard table[head].value.move(from: state, to: idle) else { return .alreadyFree }
     tags.discharge(.objects, tag, 1 &<< UInt64(UInt(state.order) &+ pageShift), cpu)

@@ -68,6 +68,15 @@ extension Slab {
     return nil
   }
 
+  /// Whether the objects of a cache are charged to a tag. O(caches).
+  func hasCache(chargedTo tag: Tag) -> Bool {
+    for number in Self.firstNamed..<Self.capacity
+    where generations[number].value.load(ordering: .acquiring) & 1 == 1 && caches[number].value.tag == tag {
+      return true
+    }
+    return false
+  }
+
   /// Ends a cache none of whose objects is out but those that were abandoned.
   /// - Returns: false where objects are out, or the cache has ended before.
   func endCache(_ cache: SlabCache, _ cpu: borrowing CPU) -> Bool {

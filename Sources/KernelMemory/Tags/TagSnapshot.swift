@@ -17,15 +17,27 @@ public struct TagSnapshot: Sendable {
   }
 
   var tags = InlineArray<255, Live>(repeating: Live())
+  /// Whose these are: the upper byte of each number's handle.
+  private var lives = InlineArray<255, UInt8>(repeating: 0)
 
   init() {}
 
-  /// Calls `body` for each tag that has more bytes, objects or areas here than in `earlier`, in the order in which
-  /// the tags were made. O(tags).
+  /// Calls `body` for each tag that has more bytes, objects or areas here than in `earlier`, in the order of
+  /// their numbers. O(tags).
   public func forEachGrowth(since earlier: TagSnapshot, _ body: (TagGrowth) -> Void) {
     for index in 0..<Tags.capacity {
-      let growth = TagGrowth(Tag(index: UInt16(index)), from: earlier.tags[index], to: tags[index])
+      let tag = Tag(rawValue: UInt16(lives[index]) &<< 8 | UInt16(index))
+      let growth = TagGrowth(tag, from: earlier[tag], to: tags[index])
       if growth.hasGrown { body(growth) }
+    }
+  }
+
+  /// What a tag had: nothing, where another had its number.
+  subscript(tag: Tag) -> Live {
+    get { UInt16(lives[Int(tag.index)]) == tag.rawValue &>> 8 ? tags[Int(tag.index)] : Live() }
+    set {
+      tags[Int(tag.index)] = newValue
+      lives[Int(tag.index)] = UInt8(truncatingIfNeeded: tag.rawValue &>> 8)
     }
   }
 }
@@ -51,29 +63,25 @@ extension MemoryManager {
   /// What every tag has now. O(tags × CPUs).
   public var tagSnapshot: TagSnapshot {
     var snapshot = TagSnapshot()
-    for index in 0..<tags.count {
-      snapshot.tags[index] = TagSnapshot.Live(tags.usage(of: Tag(index: UInt16(index))))
-    }
+    tags.forEach { tag in snapshot[tag] = TagSnapshot.Live(tags.usage(of: tag)) }
     return snapshot
   }
 
-  /// Calls `body` for each tag that has more bytes, objects or areas now than in `earlier`, in the order in which
-  /// the tags were made. O(tags × CPUs).
+  /// Calls `body` for each tag that has more bytes, objects or areas now than in `earlier`, in the order of
+  /// their numbers. O(tags × CPUs).
   public func forEachGrowth(since earlier: TagSnapshot, _ body: (TagGrowth) -> Void) {
-    for index in 0..<tags.count {
-      let tag = Tag(index: UInt16(index))
-      let growth = TagGrowth(tag, from: earlier.tags[index], to: TagSnapshot.Live(tags.usage(of: tag)))
+    tags.forEach { tag in
+      let growth = TagGrowth(tag, from: earlier[tag], to: TagSnapshot.Live(tags.usage(of: tag)))
       if growth.hasGrown { body(growth) }
     }
   }
 
-  /// Writes one line for each tag that has grown, in the order in which the tags were made:
+  /// Writes one line for each tag that has grown, in the order of their numbers:
   /// `+81920 driver objects=-3 areas=+2`. O(tags × CPUs).
   public func writeGrowth(since earlier: TagSnapshot, to sink: inout some TextSink) {
-    for index in 0..<tags.count {
-      let tag = Tag(index: UInt16(index))
-      let growth = TagGrowth(tag, from: earlier.tags[index], to: TagSnapshot.Live(tags.usage(of: tag)))
-      guard growth.hasGrown else { continue }
+    tags.forEach { tag in
+      let growth = TagGrowth(tag, from: earlier[tag], to: TagSnapshot.Live(tags.usage(of: tag)))
+      guard growth.hasGrown else { return }
       sink.write(signed: growth.bytes)
       sink.write(" ")
       writeName(of: tag, to: &sink)

@@ -17,10 +17,9 @@ internal import Synchronization
 // freed, then credit, then what is allocated. An allocation counts itself before it spends its credit, and a
 // free adds to the credit before it counts itself: each is seen twice or once, never not at all.
 //
-// A credit word is zero where there is no such quota, and the gate, the one word that everybody looks at, is zero
-// where there is neither. A tag that does not exist has its credit closed, so that nobody who finds the gate open
-// need look at the tag. While more is live than a limit, which was lowered, frees give no credit ("closed"), until
-// the sum is below it again. An allocation counts itself before it looks at the gate, too: so a quota that is set
+// A credit word is zero where there is no such quota, and the pass, the one word that everybody looks at, is the tag's
+// handle where there is neither. A tag that does not exist has its credit closed, and nobody has its pass. While more is live than a limit, which was lowered, frees give no credit ("closed"), until
+// the sum is below it again. An allocation counts itself before it looks at the pass, too: so a quota that is set
 // meanwhile finds it in the sum, but for what a CPU holds in its store buffer at that moment.
 
 /// The bits of a credit word above the amount.
@@ -42,6 +41,10 @@ extension Tags {
   /// - Returns: which quota refuses it; it is not counted then.
   @inline(never)
   func spend(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) -> Settlement? {
+    guard mayBeCharged(tag, cpu) else {
+      uncharge(kind, tag, bytes, cpu)
+      return .overBytes
+    }
     guard pay(.bytes, bytes, kind, tag, bytes, cpu) else { return .overBytes }
     return kind != .areas || pay(.areas, 1, kind, tag, bytes, cpu) ? nil : .overAreas
   }
@@ -50,7 +53,7 @@ extension Tags {
     _ resource: Resource, _ amount: UInt64, _ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU
   ) -> Bool {
     if spendCredit(resource, tag, amount, cpu) { return true }
-    return state.value.lock.value.with(.tags, cpu) {
+    return locked(cpu) {
       if payFromQuota(resource, tag, cpu) { return true }
       // Still under the lock, so that who waits for it does not find this counted.
       uncharge(kind, tag, bytes, cpu)
@@ -151,20 +154,21 @@ extension Tags {
   func close(_ tag: Tag) {
     setCredit(.bytes, tag, limited | closed)
     setCredit(.areas, tag, limited | closed)
-    setGate(tag)
+    setPass(tag)
   }
 
   /// Lets everything be allocated for a tag that comes to exist.
   func open(_ tag: Tag) {
     setCredit(.bytes, tag, 0)
     setCredit(.areas, tag, 0)
-    setGate(tag)
+    setPass(tag)
   }
 
-  private func setGate(_ tag: Tag) {
-    let isOpen = quota(of: tag, .bytes) == nil && quota(of: tag, .areas) == nil
+  /// Lets a tag be charged without asking where it has no quota, or not.
+  func setPass(_ tag: Tag, isOpen: Bool = true) {
+    let isOpen = isOpen && quota(of: tag, .bytes) == nil && quota(of: tag, .areas) == nil
     for cpu in 0..<state.value.cpus.count {
-      charges(of: tag, cpu).value.gate.store(isOpen ? 0 : UInt64(Int64.max), ordering: .releasing)
+      charges(of: tag, cpu).value.pass.store(isOpen ? tag.rawValue : Self.noTag, ordering: .releasing)
     }
   }
 
@@ -173,12 +177,12 @@ extension Tags {
   func setQuota(
     _ amount: UInt64?, _ resource: Resource, for tag: Tag, _ cpu: borrowing CPU
   ) throws(MemoryError) {
-    try state.value.lock.value.with(.tags, cpu) { () throws(MemoryError) in
+    try locked(cpu) { () throws(MemoryError) in
       guard contains(tag) else { throw .tagUnavailable }
       if let amount { shared(of: tag).limit(resource).value.store(amount, ordering: .relaxed) }
       // Closed until an allocation finds that there is room.
       setCredit(resource, tag, amount == nil ? 0 : limited | closed)
-      setGate(tag)
+      setPass(tag, isOpen: !holder(of: Int(tag.index)).isLeaving)
     }
   }
 

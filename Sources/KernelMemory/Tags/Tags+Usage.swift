@@ -52,8 +52,23 @@ extension Tags {
     _ = usage(of: tag)
   }
 
-  /// The sum over all CPUs, which may be a new peak. O(CPUs).
+  /// The sum over all CPUs since the tag was made, which may be a new peak. O(CPUs).
   func usage(of tag: Tag) -> TagUsage {
+    var sum = total(of: tag)
+    let shared = shared(of: tag)
+    let areaBytes = shared.value.areaBytesBefore.load(ordering: .relaxed)
+    let objects = shared.value.objectsBefore.load(ordering: .relaxed)
+    sum.forget(
+      areas: shared.value.areasBefore.load(ordering: .relaxed), pages: areaBytes &>> state.value.pageShift,
+      objects: objects, bytes: areaBytes &+ shared.value.objectBytesBefore.load(ordering: .relaxed))
+    sum.peakBytes = shared.value.peakBytes.raise(to: sum.liveBytes)
+    sum.peakObjects = shared.value.peakObjects.raise(to: sum.liveObjects)
+    sum.peakAreas = shared.value.peakAreas.raise(to: sum.liveAreas)
+    return sum
+  }
+
+  /// The sum over all CPUs of what was charged to a number. O(CPUs).
+  private func total(of tag: Tag) -> TagUsage {
     var sum = TagUsage()
     let shift = state.value.pageShift
     for cpu in 0..<state.value.cpus.count {
@@ -73,12 +88,42 @@ extension Tags {
       sum.pagesFreed &+= bytes &>> shift
       sum.bytesFreed &+= bytes &+ charges.value.objects.bytesFreed.load(ordering: .relaxed)
     }
-    let shared = shared(of: tag)
-    sum.peakBytes = shared.value.peakBytes.raise(to: sum.liveBytes)
-    sum.peakObjects = shared.value.peakObjects.raise(to: sum.liveObjects)
-    sum.peakAreas = shared.value.peakAreas.raise(to: sum.liveAreas)
     return sum
   }
+
+  /// Begins the usage of a tag that is made, and to whose number nothing is charged. Under the lock. O(CPUs).
+  func beginUsage(of tag: Tag) {
+    var (objects, objectBytes, areas, areaBytes): (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+    // What was freed, since of what is allocated some may be counted for a moment that is refused then.
+    for cpu in 0..<state.value.cpus.count {
+      let charges = charges(of: tag, cpu)
+      objects &+= charges.value.objects.freed.load(ordering: .relaxed)
+      objectBytes &+= charges.value.objects.bytesFreed.load(ordering: .relaxed)
+      areas &+= charges.value.areas.freed.load(ordering: .relaxed)
+      areaBytes &+= charges.value.areas.bytesFreed.load(ordering: .relaxed)
+    }
+    let shared = shared(of: tag)
+    shared.value.objectsBefore.store(objects, ordering: .relaxed)
+    shared.value.objectBytesBefore.store(objectBytes, ordering: .relaxed)
+    shared.value.areasBefore.store(areas, ordering: .relaxed)
+    shared.value.areaBytesBefore.store(areaBytes, ordering: .relaxed)
+    shared.value.peakBytes.store(0, ordering: .relaxed)
+    shared.value.peakObjects.store(0, ordering: .relaxed)
+    shared.value.peakAreas.store(0, ordering: .relaxed)
+  }
+}
+
+extension TagUsage {
+  /// Leaves out what was allocated and freed before.
+  fileprivate mutating func forget(areas: UInt64, pages: UInt64, objects: UInt64, bytes: UInt64) {
+    (areasAllocated, areasFreed) = (areasAllocated.less(areas), areasFreed.less(areas))
+    (pagesAllocated, pagesFreed) = (pagesAllocated.less(pages), pagesFreed.less(pages))
+    (objectsAllocated, objectsFreed) = (objectsAllocated.less(objects), objectsFreed.less(objects))
+    (bytesAllocated, bytesFreed) = (bytesAllocated.less(bytes), bytesFreed.less(bytes))
+  }
+
+  /// Whether nothing is charged.
+  var isNothing: Bool { liveAreas == 0 && liveObjects == 0 && liveBytes == 0 }
 }
 
 extension Atomic where Value == UInt64 {

@@ -1,7 +1,7 @@
 // Tags: who asked
 //
-// Every allocation is charged to a tag: a driver, a subsystem, a caller. A tag is a small number; its
-// name is kept here, cut to 47 bytes. What it holds is counted by each CPU for itself, as totals that
+// Every allocation is charged to a tag: a driver, a subsystem, a caller. A tag is a small number, and which of the
+// number's lives it is; its name is kept here, cut to 47 bytes. What it holds is counted by each CPU for itself, as totals that
 // only grow: what is live is allocated less freed, over all CPUs, so that a free on another CPU than
 // the allocation's needs no shared write.
 //
@@ -9,15 +9,23 @@
 // down; as long as it lasts, to charge is to count and to compare. When it has run out a peak is to be looked for
 // (`Tags+Usage`), once the allocation has come to be; and a tag with a quota (`Tags+Quotas`) has a gate that no
 // allowance passes, so that it is asked each time. An allocation that fails takes its charge back.
+//
+// The gate says more: each CPU's record has the handle of the tag that may be charged there without asking, so that a
+// handle that was kept when its tag was removed (`Tags+Removal`) is charged to nobody.
 
 internal import Synchronization
 
-/// Who an allocation is charged to.
+/// Who an allocation is charged to. When a tag is removed its number may be another's later: that one is not equal to it.
 @frozen
 public struct Tag: Equatable, Hashable, Sendable {
-  public let index: UInt16
+  /// The number in the low byte, and above it which of the number's lives this is.
+  @usableFromInline let rawValue: UInt16
 
-  init(index: UInt16) { self.index = index }
+  init(rawValue: UInt16) { self.rawValue = rawValue }
+  init(index: UInt16) { rawValue = index }
+
+  /// A number below 255: no two tags have it at a time.
+  public var index: UInt16 { rawValue & 0xff }
 
   /// Whoever does not say: there from the start, named "-".
   public static var untagged: Tag { Tag(index: 0) }
@@ -87,8 +95,9 @@ struct Tags {
     let areas: Sums
     /// Bytes that this CPU may allocate before it looks whether there is a new peak.
     let allowance: Atomic<UInt64>
-    /// What the allowance must leave: zero, or, where the tag has a quota, more than it ever is.
-    let gate: Atomic<UInt64>
+    /// The handle of the tag that is charged here as long as the allowance lasts; `noTag` where it has a quota, or there
+    /// is none, or it is being removed.
+    let pass: Atomic<UInt16>
     /// What this CPU may allocate before it asks again; zero where there is no such quota.
     let byteCredit: Atomic<UInt64>
     let areaCredit: Atomic<UInt64>
@@ -114,7 +123,31 @@ struct Tags {
     let peakBytes: Atomic<UInt64>
     let peakObjects: Atomic<UInt64>
     let peakAreas: Atomic<UInt64>
+    /// What was allocated and freed when the number was given last: counters go on, and usage begins anew.
+    let objectsBefore: Atomic<UInt64>
+    let objectBytesBefore: Atomic<UInt64>
+    let areasBefore: Atomic<UInt64>
+    let areaBytesBefore: Atomic<UInt64>
+    /// Whose the number is.
+    let holder: Atomic<UInt32>
   }
+
+  /// Whose a number is: a handle, and what becomes of it.
+  struct Holder {
+    var rawValue: UInt32
+
+    /// Nobody's: the handle is the next one.
+    static var vacant: UInt32 { 1 &<< 17 }
+    /// It goes, unless somebody is charged meanwhile.
+    static var leaving: UInt32 { 1 &<< 16 }
+
+    var tag: Tag { Tag(rawValue: UInt16(truncatingIfNeeded: rawValue)) }
+    var isVacant: Bool { rawValue & Self.vacant != 0 }
+    var isLeaving: Bool { rawValue & Self.leaving != 0 }
+  }
+
+  /// What no handle is: its number would be 255.
+  static var noTag: UInt16 { 0xff }
 
   struct State: ~Copyable {
     let cpus: CPUs
@@ -122,7 +155,10 @@ struct Tags {
     let shared: Stable<Shared>
     let lock: Stable<SpinLock>
     let pageShift: UInt64
+    /// Numbers that have ever been used.
     let count = Atomic<Int>(1)
+    /// The number that was given last. Under the lock.
+    var newest = 0
   }
 
   let state: Stable<State>
@@ -137,27 +173,67 @@ struct Tags {
       to: State(
         cpus: cpus, names: names, shared: shared, lock: lock, pageShift: UInt64(pageSize.shift)))
     unsafe names.pointer.initialize(repeating: Name(), count: Self.capacity)
-    for index in 1..<Self.capacity { close(Tag(index: UInt16(index))) }
     names.value = Name(UInt8(ascii: "-"))
+    for index in 1..<UInt16(Self.capacity) {
+      shared[Int(index)].value.holder.store(UInt32(index) | Holder.vacant, ordering: .relaxed)
+      close(Tag(index: index))
+    }
   }
 
+  /// Numbers that have ever been used.
   var count: Int { state.value.count.load(ordering: .acquiring) }
+
+  /// Works on whose the numbers are, and on quotas, alone.
+  func locked<Result, Failure: Error>(
+    _ cpu: borrowing CPU, _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try state.value.lock.value.with(.tags, cpu, body)
+  }
 
   /// Adds a tag. Names need not differ.
   func make(_ name: Name, _ cpu: borrowing CPU) throws(MemoryError) -> Tag {
-    try state.value.lock.value.with(.tags, cpu) { () throws(MemoryError) in try add(name) }
+    try locked(cpu) { () throws(MemoryError) in try add(name) }
   }
 
   private func add(_ name: Name) throws(MemoryError) -> Tag {
-    guard count < Self.capacity else { throw .tagsExhausted(limit: Self.capacity) }
-    let index = count
+    guard let tag = vacantTag else { throw .tagsExhausted(limit: Self.capacity) }
+    let index = Int(tag.index)
     state.value.names[index].value = name
-    open(Tag(index: UInt16(index)))
-    state.value.count.store(index &+ 1, ordering: .releasing)
-    return Tag(index: UInt16(index))
+    beginUsage(of: tag)
+    open(tag)
+    shared(of: tag).value.holder.store(UInt32(tag.rawValue), ordering: .releasing)
+    state.value.newest = index
+    if index >= count { state.value.count.store(index &+ 1, ordering: .releasing) }
+    return tag
   }
 
-  func contains(_ tag: Tag) -> Bool { Int(tag.index) < count }
+  /// The next handle of a number: one that has not been used, or, when all have, the one that was given longest ago.
+  private var vacantTag: Tag? {
+    for step in 1...Self.capacity {
+      let holder = holder(of: (state.value.newest &+ step) % Self.capacity)
+      if holder.isVacant { return holder.tag }
+    }
+    return nil
+  }
+
+  func holder(of index: Int) -> Holder {
+    Holder(rawValue: state.value.shared[index].value.holder.load(ordering: .acquiring))
+  }
+
+  /// The tag that has a number.
+  func tag(numbered index: Int) -> Tag? {
+    guard index < Self.capacity, !holder(of: index).isVacant else { return nil }
+    return holder(of: index).tag
+  }
+
+  func contains(_ tag: Tag) -> Bool { self.tag(numbered: Int(tag.index)) == tag }
+
+  /// Every tag, in the order of their numbers. O(numbers).
+  func forEach(_ body: (Tag) -> Void) {
+    for index in 0..<count {
+      if let tag = tag(numbered: index) { body(tag) }
+    }
+  }
 
   func writeName(of tag: Tag, to sink: inout some TextSink) {
     state.value.names[Int(tag.index)].value.write(to: &sink)
@@ -186,7 +262,7 @@ extension Tags {
     let mine = mine(tag, cpu)
     mine.count(kind, bytes)
     let left = Int64(bitPattern: mine.value.allowance.load(ordering: .relaxed) &- bytes)
-    if left < Int64(bitPattern: mine.value.gate.load(ordering: .relaxed)) {
+    if left < 0 || mine.value.pass.load(ordering: .relaxed) != tag.rawValue {
       mine.uncount(kind, bytes)
       return false
     }
@@ -204,7 +280,7 @@ extension Tags {
   private func settle(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) -> Settlement {
     let mine = mine(tag, cpu)
     mine.count(kind, bytes)
-    if mine.value.gate.load(ordering: .relaxed) != 0 {
+    if mine.value.pass.load(ordering: .relaxed) != tag.rawValue {
       if let refusal = spend(kind, tag, bytes, cpu) { return refusal }
     }
     let allowance = mine.value.allowance.load(ordering: .relaxed)
@@ -234,7 +310,7 @@ extension Tags {
     mine(tag, cpu).discharge(kind, bytes)
   }
 
-  /// Whether a tag has no quota.
+  /// Whether a tag that there is has no quota.
   @inline(__always)
   func isUnlimited(_ tag: Tag, _ cpu: borrowing CPU) -> Bool {
     mine(tag, cpu).value.isUnlimited
@@ -262,7 +338,7 @@ extension Tags {
 
 extension Tags.Charges {
   @inline(__always)
-  var isUnlimited: Bool { gate.load(ordering: .relaxed) == 0 }
+  var isUnlimited: Bool { pass.load(ordering: .relaxed) != Tags.noTag }
 
   /// Lets as many bytes be allocated without a look as were freed, up to a bound.
   @inline(__always)

@@ -5,10 +5,7 @@ internal import CMachine
 extension MemoryManager {
   /// A new area, all but published.
   func reserve(_ request: Areas.Request, _ cpu: borrowing CPU) throws(MemoryError) -> UInt32 {
-    let instance = areas[request.traits.instance]
-    let area = try areas.locked(cpu) { () throws(MemoryError) in
-      try reserveAddresses(request, instance, cpu)
-    }
+    let area = try areas.locked(cpu) { () throws(MemoryError) in try reserveAddresses(request, cpu) }
     do throws(MemoryError) {
       try fill(area, request, cpu)
     } catch {
@@ -20,8 +17,10 @@ extension MemoryManager {
 
   /// Step 3: at a multiple of a large leaf, where that may serve and there is room.
   private func reserveAddresses(
-    _ request: Areas.Request, _ instance: Areas, _ cpu: borrowing CPU
+    _ request: Areas.Request, _ cpu: borrowing CPU
   ) throws(MemoryError) -> UInt32 {
+    // Another CPU may have given the range back meanwhile.
+    guard let instance = areas.find(request.traits.instance) else { throw .areasUnavailable }
     let order = tables.areaLeafOrder
     guard request.traits.leaves == .largeWherePossible, request.traits.alignment < order,
       request.place == nil, request.pages.rawValue >= 1 &<< UInt64(truncatingIfNeeded: order)

@@ -189,7 +189,6 @@ extension MemoryManager {
     if options.alignment != 1 || options.address != nil { try place(&request, options) }
     let limit = frames.managed(in: request.traits.zone)
     guard request.pages <= limit else { throw failed(.sizeTooLarge(pages: request.pages, limit: limit)) }
-    guard areas.contains(request.traits.instance) else { throw failed(.areasUnavailable) }
     if request.place == nil, let first = reuseMapped(request, byteCount) { return first }
     try checkRoom(for: request)
     return try makeUnmapped(request, byteCount, mayWait: options.mayWait)
@@ -197,11 +196,13 @@ extension MemoryManager {
 
   /// Refuses what the range could not hold if it were empty, before anybody is asked to give anything back.
   func checkRoom(for request: Areas.Request) throws(MemoryError) {
-    let range = areas[request.traits.instance]
+    let id = request.traits.instance
+    guard let range = areas.range(of: id) else { throw failed(.areasUnavailable) }
     let (span, overflow) = request.pages.rawValue.addingReportingOverflow(UInt64(request.traits.guardPages))
     guard overflow || !range.canEverHold(span, alignment: request.traits.alignment) else { return }
     try entering { (cpu) throws(MemoryError) in
-      throw .rangeExhausted(largestHole: areas.locked(cpu) { PageCount(range.largestHole) })
+      throw .rangeExhausted(
+        largestHole: areas.locked(cpu) { PageCount(areas.find(id)?.largestHole ?? 0) })
     }
   }
 

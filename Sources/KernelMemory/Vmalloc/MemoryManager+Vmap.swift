@@ -152,6 +152,7 @@ extension MemoryManager {
   private func reserveBorrowing(
     _ request: Areas.Request, _ cpu: borrowing CPU
   ) throws(MemoryError) -> UInt32 {
+    // This range is never given back.
     let instance = areas[request.traits.instance]
     let area = try areas.locked(cpu) { () throws(MemoryError) in try instance.reserve(request, cpu) }
     do throws(MemoryError) {

@@ -49,6 +49,9 @@ import Testing
     Case(
       name: "freed node", make: Scenarios.lookUpInFreedNode, points: StepSet(.nodeFound, .rangeFreed),
       schedules: [2, 4, 2]),
+    Case(
+      name: "look-up, removal", make: Scenarios.lookUpBesideRemoval,
+      points: StepSet(.nodeFound, .flushRequested), schedules: [2, 2, 2]),
     Case(name: "unmap", make: Scenarios.unmapAgainstMap, points: .order, schedules: [60, 60, 60]),
     Case(name: "map, unmap", make: Scenarios.mapBesideUnmap, points: .order, schedules: [10, 10, 10]),
     Case(
@@ -100,6 +103,12 @@ import Testing
     Case(
       name: "unmap", make: Scenarios.unmapAgainstMap, points: .all, preemptions: 2,
       schedules: [250, 250, 250]),
+    Case(
+      name: "removal, vmalloc", make: Scenarios.removalBesideAllocation, points: .all, preemptions: 1,
+      schedules: [20, 20, 20]),
+    Case(
+      name: "removal, kmalloc", make: Scenarios.removalOfTagBesideAllocation, points: .all, preemptions: 2,
+      schedules: [20, 20, 20]),
     Case(name: "shortage", make: Scenarios.shortage, points: few, preemptions: 1, schedules: [15, 15, 15]),
     Case(
       name: "purge", make: Scenarios.purgeAgainstFree, points: .order, preemptions: 1,

@@ -1,0 +1,101 @@
+// The ranges of addresses that areas are handed out of.
+
+extension MemoryManager {
+  /// The range that `vmalloc` uses when it is not told otherwise: the one given at start.
+  public var vmallocAreas: AreasID { AreasID(index: 0) }
+
+  /// Starts managing another range of addresses, which has no page of the linear map or another window on all
+  /// memory. The tables directly below the root are made for all of it at once, and stay. There may be 255
+  /// ranges at a time, that of `vmalloc` included; a look-up of an address goes through them in the order of
+  /// their numbers.
+  /// - Throws: `areasUnavailable`, `notCanonical`, `alreadyMapped` where something is mapped in it,
+  ///   `tablesExhausted`, `metadataExhausted`, `wouldWait`, `wrongContext`, with nothing changed.
+  public func makeAreas(_ range: PageRange) throws(MemoryError) -> AreasID {
+    guard tables.isCanonical(range) else {
+      throw failed(.notCanonical(range.first.address(pageSize)))
+    }
+    return try retrying { (cpu) throws(MemoryError) in
+      var made: AreasID?
+      try reservingTables(cpu) { (source) throws(MemoryError) in
+        // That nothing is mapped there, and that nothing will be by hand, is decided under both locks: `map`
+        // takes them, too.
+        try areas.locked(cpu) { () throws(MemoryError) in
+          try tables.locked(cpu) { () throws(MemoryError) in
+            guard areas.canAdd(range) else { throw .areasUnavailable }
+            let missing = tables.tablesBelowRootMissing(for: range)
+            guard missing <= source.count else { return missing }
+            if let page = tables.firstMapped(in: range) { throw .alreadyMapped(page.address(pageSize)) }
+            guard windows.firstPage(in: range) == nil else { throw .areasUnavailable }
+            made = try areas.add(range, cpu)
+            cpu.count(.tablesMade, tables.makeTablesBelowRoot(for: range, from: &source))
+            return 0
+          }
+        }
+      }
+      synchronizeMapping(range, madeTables: true)
+      guard let made else { throw .areasUnavailable }
+      return made
+    }
+  }
+
+  /// Gives a range back in which nobody has an area: what the index and the range's records took is free
+  /// again, and the addresses may be managed anew, or mapped by hand. Areas that were freed and wait for a
+  /// flush, or for the next request of their kind, are completed first, on all CPUs; so are frees that an NMI
+  /// has left. The tables directly below the root stay.
+  ///
+  /// Waits for the other CPUs, with interrupts on, and only where no area is live. Legal beside allocations:
+  /// one that names the range succeeds, and this is refused, or the other way round. From then on the number
+  /// names no range; it is given to another one when all 255 have been, and then a handle that was kept names
+  /// that one.
+  /// - Throws: `areasInUse` with the first area that somebody has; `areasUnavailable` where there is no such range, and for
+  ///   `vmallocAreas`, which stays; `wrongContext` with interrupts off on a machine with several CPUs, and in an NMI; with
+  ///   nothing changed. O(areas).
+  public func removeAreas(_ id: AreasID) throws(MemoryError) {
+    guard cpus.count == 1 || cpus.mayWait else { throw .wrongContext }
+    try cpus.enter { (cpu) throws(MemoryError) in
+      freeDropped(cpu)
+      guard id != vmallocAreas, areas.find(id) != nil else { throw .areasUnavailable }
+    }
+    // What is hopeless asks no other CPU for anything.
+    if let area = firstHeld(in: id) { throw .areasInUse(area) }
+    var leaving = try withdraw(id)
+    if leaving == nil, drainAllCPUs(mayWait: true) { leaving = try withdraw(id) }
+    guard let leaving else { throw .areasInUse(firstHeld(in: id) ?? VirtualAddress(0)) }
+    waitForWalkers(leaving.request)
+    try cpus.enter { cpu in areas.locked(cpu) { areas.end(leaving.areas, cpu) } }
+  }
+
+  private func waitForWalkers(_ request: UInt64) {
+    #if Ablations
+    if Ablation.endRangeAtOnce.isOn { return }
+    #endif
+    wait(for: request)
+  }
+
+  private func firstHeld(in id: AreasID) -> VirtualAddress? {
+    var page = PageNumber(0)
+    return nextArea(of: id, from: &page, where: { $0.isHeld }).map {
+      PageNumber(areas.pool[$0].value.first).address(pageSize)
+    }
+  }
+
+  /// Takes a range out, and asks for a flush of nothing, which says that every CPU has passed.
+  /// - Returns: nil where an area is on its way back.
+  private func withdraw(_ id: AreasID) throws(MemoryError) -> (areas: Areas, request: UInt64)? {
+    try cpus.enter { (cpu) throws(MemoryError) in
+      let areas = try self.areas.locked(cpu) { () throws(MemoryError) in try self.areas.withdraw(id) }
+      guard let areas else { return nil }
+      return (areas, reclaim.shootdown.request(FlushRanges(), cpu))
+    }
+  }
+}
+
+extension PageRange {
+  /// Whether these pages, none of which is taken, would hold so many, aligned to 2^`alignment`.
+  func canEverHold(_ span: UInt64, alignment: Int) -> Bool {
+    let mask = (UInt64(1) &<< UInt64(truncatingIfNeeded: alignment)) &- 1
+    let (padded, overflow) = first.rawValue.addingReportingOverflow(mask)
+    let start = padded & ~mask
+    return !overflow && start < end.rawValue && span <= end.rawValue &- start
+  }
+}
