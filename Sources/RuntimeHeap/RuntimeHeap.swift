@@ -185,7 +185,8 @@ public struct RuntimeHeapUsage: Equatable, Sendable {
   /// Of the live objects, as kmalloc rounds them.
   public var liveBytes: UInt64 = 0
 
-  public var liveObjects: UInt64 { allocations &- frees }
+  /// Zero where frees on other CPUs were seen, and not the allocations before them.
+  public var liveObjects: UInt64 { allocations > frees ? allocations &- frees : 0 }
 }
 
 extension RuntimeHeap {

@@ -1,5 +1,5 @@
 import KernelMemory
-import RuntimeHeap
+@testable import RuntimeHeap
 import Testing
 
 @Suite struct AllocationTests {
@@ -134,6 +134,17 @@ import Testing
       try machine.manager.kfree(linear)
     }
     #expect(machine.manager.validate() == nil)
+  }
+
+  /// A difference of sums that others move meanwhile is never below zero: frees may be seen, and not the allocations
+  /// before them.
+  @Test func usageIsNeverBelowZero() {
+    var usage = RuntimeHeapUsage()
+    usage.frees = 3
+    usage.allocations = 2
+    #expect(usage.liveObjects == 0)
+    usage.allocations = 5
+    #expect(usage.liveObjects == 2)
   }
 
   /// A Swift allocation may be under a lock for which another CPU spins: unless it is said that it is not, none is

@@ -46,7 +46,7 @@ enum cmachine_step {
   cmachine_step_entry_found,
   /// An allocation has been charged to its tag, and may yet fail.
   cmachine_step_charged,
-  /// A sum over CPUs has what was allocated, and has yet to read what was freed.
+  /// A sum over CPUs has one part, as what was allocated, and has yet to read the other, as what was freed.
   cmachine_step_sum_begun,
   /// An address has led to a live object of kmalloc, and its life is not ended yet.
   cmachine_step_object_found,

@@ -1,3 +1,4 @@
+internal import CMachine
 internal import Synchronization
 
 // Frames: who owns which page frame
@@ -327,6 +328,7 @@ extension Frames {
       cached &+= cache(cpu, index).value.count &+ cleared(cpu, index).value.count
       cached &+= cachedInBlocks(cpu, index)
     }
+    cmachine_step(cmachine_step_sum_begun)
     let lists = buddyLists(index)
     return ZoneUsage(
       managed: PageCount(lists.value.managed), free: PageCount(lists.value.free),

@@ -69,6 +69,41 @@ import Testing
     #expect(report.schedules >= 10)
   }
 
+  /// The usage of a zone is read while its frames move from a CPU's list to the zone's, and are seen on both.
+  @Test func aZonesUsageIsNeverBelowZero() throws {
+    let points = StepSet(.sumBegun, .lockReleased)
+    let report = try Scheduler(points: points).exhaustive(preemptions: nil, atMost: 1_000) {
+      // Nothing but these frames is in the zone, and none of them is in use.
+      let test = try TestMachine(
+        ram: [
+          RAMRegion(PhysicalAddress(0), byteCount: 256 << 10),
+          RAMRegion(PhysicalAddress(5 << 30), byteCount: 8 << 20),
+        ], cpuCount: 2)
+      let manager = test.manager
+      try test.simulated.onCPU(1) {
+        try manager.freeFrames(try manager.allocateFrames(zone: .dma))
+      }
+      let managed = manager.usage(of: .dma).managed
+      return Program(
+        machine: test.simulated,
+        cpus: [
+          {
+            let usage = manager.usage(of: .dma)
+            if usage.used != .zero { throw Mistake("\(usage.used) of \(managed) frames are in use") }
+            if manager.usedFrames > manager.frames.managed {
+              throw Mistake("more than all frames are in use")
+            }
+          },
+          {
+            let frames = manager.frames
+            manager.cpus.attempt(otherwise: ()) { frames.drainCaches($0) }
+          },
+        ])
+    }
+    #expect(report.isComplete)
+    #expect(report.schedules >= 10)
+  }
+
   /// A size that no machine has is refused before it is charged: nobody else is refused because of it, and no
   /// peak tells of it.
   @Test(arguments: FreeMode.all) func anAbsurdSizeIsNeverCharged(mode: FreeMode) throws {
