@@ -9,6 +9,8 @@ _Thread_local unsigned int cmachine_current_cpu = 0;
 _Thread_local unsigned int cmachine_interrupts_enabled = 1;
 _Thread_local void (*cmachine_step_hook)(void *context, enum cmachine_step step) = 0;
 _Thread_local void *cmachine_step_context = 0;
+_Thread_local const struct cmachine_memory_model *cmachine_model = 0;
+void (*cmachine_entry_hook)(unsigned long entry) = 0;
 
 void cmachine_dropped_memory(void) {
   fputs("swift-vmalloc: retired memory was dropped without a completed flush\n", stderr);

@@ -35,6 +35,36 @@ enum Ablation: UInt8 {
   case mapLooksEarly
   /// `map` takes a leaf in quarantine for none.
   case mapOverQuarantined
+  /// A leaf is written in two stores, the second of which says where its page is.
+  case leafInTwoStores
+  /// A table is linked before what its frame held is cleared.
+  case linkBeforeZero
+  /// A large leaf becomes a table before that holds the smaller leaves.
+  case splitLinksFirst
+  /// The number of the CPU is read while the caller can still be moved to another.
+  case earlyCPUNumber
+  /// `Machine.afterMap` is never called.
+  case forgetAfterMap
+  /// The flush of a batch does not cover the tables in it.
+  case tablesWithoutFlush
+  /// A large leaf is put where a table is on its way back.
+  case largeLeafOverTable
+  /// The linear map does not permit writes.
+  case readOnlyLinearMap
+  /// Locks neither acquire nor release.
+  case relaxedLocks
+  /// An area goes live before what it is can be seen.
+  case relaxedAreas
+  /// A CPU says that it has flushed, and then flushes.
+  case confirmBeforeFlush
+  /// Of as many requests as are remembered, and one more, the oldest is lost.
+  case forgetOldestRequest
+  /// A CPU that joins is waited for from after its flush on.
+  case joinAfterFlush
+  /// What was requested is read while others request more.
+  case unlockedRequests
+  /// An NMI that has interrupted the package serves flushes.
+  case serveInNMI
 
   /// The mistake that is made; changed only while no CPU runs.
   nonisolated(unsafe) static var selected: Ablation?

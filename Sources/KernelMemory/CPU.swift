@@ -147,12 +147,21 @@ struct CPUs {
     Stable(bitPattern: blocks[number &* CPUBlock.byteCount].address)
   }
 
-  /// This CPU's number, and its block.
+  /// Switches interrupts off, and then reads this CPU's number: before, the caller may be moved to another CPU.
   @inline(__always)
-  private var this: (number: Int, block: Stable<CPUBlock>) {
-    let number = Int(truncatingIfNeeded: cmachine_cpu_number() & 0xff)
-    assert(cmachine_cpu_number() < UInt(Self.limit), "a CPU has a number above every one that there is")
-    return (number, shared.value.directory[number])
+  private func claim() -> (interrupts: UInt, number: Int, block: Stable<CPUBlock>) {
+    #if Ablations
+    let early = cmachine_cpu_number()
+    #endif
+    let interrupts = cmachine_interrupts_disable()
+    #if Ablations
+    let read = Ablation.earlyCPUNumber.isOn ? early : cmachine_cpu_number()
+    #else
+    let read = cmachine_cpu_number()
+    #endif
+    assert(read < UInt(Self.limit), "a CPU has a number above every one that there is")
+    let number = Int(truncatingIfNeeded: read & 0xff)
+    return (interrupts, number, shared.value.directory[number])
   }
 
   /// Runs `body` on this CPU with interrupts off.
@@ -161,9 +170,8 @@ struct CPUs {
   func enter<Result: ~Copyable>(
     _ body: (borrowing CPU) throws(MemoryError) -> Result
   ) throws(MemoryError) -> Result {
-    let interrupts = cmachine_interrupts_disable()
+    let (interrupts, number, block) = claim()
     defer { cmachine_interrupts_restore(interrupts) }
-    let (number, block) = this
     guard !block.value.progress.isClosed else { throw .wrongContext }
     block.value.progress.enter(shared.value.requested.load(ordering: .relaxed))
     defer { block.value.progress.exit() }
@@ -174,9 +182,8 @@ struct CPUs {
   /// `otherwise`, as where `body` finds that another way must be taken.
   @inline(__always)
   func attempt<Result>(otherwise: Result, _ body: (borrowing CPU) -> Result) -> Result {
-    let interrupts = cmachine_interrupts_disable()
+    let (interrupts, number, block) = claim()
     defer { cmachine_interrupts_restore(interrupts) }
-    let (number, block) = this
     guard !block.value.progress.isClosed else { return otherwise }
     assert(block.value.progress.isOnline, "a CPU came in that has not joined")
     #if DEBUG
@@ -191,9 +198,8 @@ struct CPUs {
   /// can take no lock. No flush of this CPU is confirmed meanwhile, so no table that it walks through is freed.
   @inline(__always)
   func undisturbed<Result>(_ body: () -> Result) -> Result {
-    let interrupts = cmachine_interrupts_disable()
+    let (interrupts, _, block) = claim()
     defer { cmachine_interrupts_restore(interrupts) }
-    let (_, block) = this
     let isNested = block.value.progress.isClosed
     if !isNested { block.value.progress.enter(shared.value.requested.load(ordering: .relaxed)) }
     defer { if !isNested { block.value.progress.exit() } }
@@ -202,9 +208,9 @@ struct CPUs {
 
   /// Adds to one of this CPU's counters, in any context.
   func count(_ counter: Counter) {
-    let interrupts = cmachine_interrupts_disable()
+    let (interrupts, _, block) = claim()
     defer { cmachine_interrupts_restore(interrupts) }
-    this.block.value.counters.add(1, to: counter)
+    block.value.counters.add(1, to: counter)
   }
 
   /// Runs `body`, which opens or closes this CPU's block, with interrupts off.

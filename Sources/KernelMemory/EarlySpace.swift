@@ -84,7 +84,11 @@ struct EarlySpace {
       guard let pages = PageRange(start.number(map.pageSize), count: run.count) else {
         throw .notCanonical(start)
       }
-      try self.map(pages, to: run.first, MappingAttributes(.readWrite))
+      var attributes = MappingAttributes(.readWrite)
+      #if Ablations
+      if Ablation.readOnlyLinearMap.isOn { attributes.protection = .readOnly }
+      #endif
+      try self.map(pages, to: run.first, attributes)
       next = run.end
     }
     windows = more

@@ -65,6 +65,9 @@ extension MemoryManager {
   /// that has interrupted this package, and on a CPU that has not joined, it does nothing. A flush, and at most
   /// one step of a drain: for the next one this CPU notifies itself.
   public func serveFlushes() {
+    #if Ablations
+    if Ablation.serveInNMI.isOn { _ = cpus.atTheDoor { cpu in reclaim.shootdown.serve(cpu) } }
+    #endif
     cpus.attempt(otherwise: ()) { cpu in
       if !serve(cpu) { reclaim.shootdown.notify(cpu.number, cpu) }
     }
@@ -122,8 +125,7 @@ extension MemoryManager {
   func waitATurn() {
     assert(cpus.count == 1 || cpus.mayWait, "a CPU waits that can serve nobody")
     cpus.attempt(otherwise: ()) { cpu in _ = serve(cpu) }
-    cmachine_relax()
-    cmachine_step(cmachine_step_flush_waiting)
+    cmachine_wait(cmachine_step_flush_waiting)
   }
 
   private func anyCPU(_ isBehind: (Int) -> Bool) -> Bool {

@@ -135,6 +135,9 @@ extension MemoryManager {
   /// Makes new entries visible to every CPU's walker, before anybody is told of them.
   @inline(__always)
   func synchronizeMapping(_ pages: PageRange, madeTables: Bool = false) {
+    #if Ablations
+    if Ablation.forgetAfterMap.isOn { return }
+    #endif
     let machine = control.value.machine
     guard let afterMap = unsafe machine.value.afterMap else { return }
     let range = cmachine_range(

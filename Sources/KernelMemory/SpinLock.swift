@@ -35,7 +35,16 @@ struct SpinLock: ~Copyable {
     cpu.hold(rank)
     defer {
       cpu.release(rank)
+      #if Ablations
+      // A store of one order or the other: the order is a constant.
+      if Ablation.relaxedLocks.isOn {
+        word.store(0, ordering: .relaxed)
+      } else {
+        word.store(0, ordering: .releasing)
+      }
+      #else
       word.store(0, ordering: .releasing)
+      #endif
       cmachine_step(cmachine_step_lock_released)
     }
     return try body()
@@ -53,8 +62,7 @@ struct SpinLock: ~Copyable {
     cpu.countLockWait()
     repeat {
       while word.load(ordering: .relaxed) != 0 {
-        cmachine_relax()
-        cmachine_step(cmachine_step_lock_waiting)
+        cmachine_wait(cmachine_step_lock_waiting)
       }
     } while isTaken()
   }

@@ -12,6 +12,11 @@ struct AddressTable<Value> {
     set { values[address >> shift] = newValue }
   }
 
+  /// Calls `body` with the lowest address that each value is for.
+  func forEach(_ body: (UInt64, Value) -> Void) {
+    for (key, value) in values { body(key << shift, value) }
+  }
+
   mutating func removeAll() {
     if !values.isEmpty { values.removeAll(keepingCapacity: true) }
   }

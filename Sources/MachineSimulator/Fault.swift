@@ -23,12 +23,14 @@ public struct Fault: Error, Equatable, Sendable {
     case busError
     /// The memory or a table lies in a page frame that is free (`SimulatedMachine.isFrameFree`).
     case freedFrame
+    /// The registers of a device were reached through a write-back page (`SimulatedMachine.addDevice`).
+    case cachedDevice
 
     /// Whether this is the exception #PF, which drops what the CPU has cached for the address (SDM 4.10.4.1).
     var isPageFault: Bool {
       switch self {
       case .notPresent, .writeToReadOnly, .executeOfNoExecute, .reservedBits: true
-      case .notCanonical, .noRoot, .busError, .freedFrame: false
+      case .notCanonical, .noRoot, .busError, .freedFrame, .cachedDevice: false
       }
     }
   }

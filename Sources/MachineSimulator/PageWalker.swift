@@ -5,6 +5,7 @@
 struct PageWalker {
   let memory: PhysicalMemory
   let setsAccessed: Bool
+  let hasGigabytePages: Bool
 
   /// Where a walk stands.
   struct Position {
@@ -26,7 +27,9 @@ struct PageWalker {
     let address = position.table &+ (request.address >> pageShift(level: level)) % 512 &* 8
     let entry = try memory.entry(at: address, for: request, level: level)
     guard entry.isPresent else { throw request.fault(.notPresent, level: level, at: address) }
-    guard entry.reservedBits(level: level, physicalAddressBits: memory.physicalAddressBits) == 0
+    guard
+      entry.reservedBits(level: level, physicalAddressBits: memory.physicalAddressBits) == 0,
+      level != 3 || hasGigabytePages || !entry.isLeaf(level: level)
     else {
       throw request.fault(.reservedBits, level: level, at: address)
     }

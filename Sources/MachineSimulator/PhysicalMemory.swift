@@ -21,6 +21,9 @@ final class PhysicalMemory {
   var isFrameFree: ((FrameNumber) -> Bool)?
   /// Nil where an access finds what was written last, whatever its memory type.
   var dataCache: DataCache?
+  /// Whether frames that are free may be read at their addresses in the linear map.
+  var freeFramesAreReadable = false
+  var devices: [Device] = []
 
   private let reservation: Reservation
 
@@ -65,7 +68,10 @@ extension PhysicalMemory {
     guard isRAM(address, byteCount: UInt64(byteCount)) else {
       throw request.fault(.busError, level: level, at: address)
     }
-    if let isFrameFree, isFrameFree(PhysicalAddress(address).number(.size4K)) {
+    let isLinear = request.access == .read && level == 0 && request.address == base.rawValue &+ address
+    if let isFrameFree, !(isLinear && freeFramesAreReadable),
+      isFrameFree(PhysicalAddress(address).number(.size4K))
+    {
       throw request.fault(.freedFrame, level: level, at: address)
     }
     return unsafe reservation.start + Int(address)
@@ -85,6 +91,12 @@ extension PhysicalMemory {
   var contents: [[UInt8]] {
     regions.map { region in
       unsafe [UInt8](UnsafeRawBufferPointer(start: start(of: region), count: Int(region.byteCount)))
+    }
+  }
+
+  func fill(with byte: UInt8) {
+    for region in regions {
+      _ = unsafe memset(start(of: region), Int32(byte), Int(region.byteCount))
     }
   }
 
@@ -110,6 +122,13 @@ extension PhysicalMemory {
 }
 
 extension PhysicalMemory {
+  /// What an entry at an address of RAM holds, whoever has its frame; nil elsewhere.
+  func peek(_ address: UInt64) -> UInt64? {
+    guard isRAM(address, byteCount: 8) else { return nil }
+    let entry = unsafe (reservation.start + Int(address)).assumingMemoryBound(to: Atomic<UInt64>.self)
+    return unsafe entry.pointee.load(ordering: .acquiring)
+  }
+
   /// Reads a table entry, in one access. Acquiring, since a walker sees a table that an entry references
   /// as it was when the entry was written (SDM 4.10.2.3, and the ordering of stores, vol. 3A, 8.2).
   func entry(at address: UInt64, for request: Request, level: Int) throws(Fault) -> PagingEntry {

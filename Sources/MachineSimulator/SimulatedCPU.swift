@@ -21,11 +21,11 @@ final class SimulatedCPU {
   private(set) var counters = MachineCounters()
   private var caches = TranslationCaches()
   private let walker: PageWalker
-  private let setsDirty: Bool
+  private let hardware: Hardware
 
-  init(walker: PageWalker, setsDirty: Bool) {
+  init(walker: PageWalker, hardware: Hardware) {
     self.walker = walker
-    self.setsDirty = setsDirty
+    self.hardware = hardware
   }
 
   /// Where the process has `byteCount` bytes that lie within one 4 KiB page, for one access.
@@ -45,9 +45,21 @@ final class SimulatedCPU {
     }
   }
 
+  /// Where one access goes, within one 4 KiB page.
+  func physicalAddress(for request: Request) throws(Fault) -> UInt64 {
+    do {
+      var request = request
+      return try translate(&request).physicalAddress(of: request.address)
+    } catch {
+      take(error)
+      throw error
+    }
+  }
+
   /// What the tables in RAM say at this moment. Changes neither caches, nor tables, nor counters.
   func walkWithoutCaches(_ request: Request) throws(Fault) -> Leaf {
-    let walker = PageWalker(memory: walker.memory, setsAccessed: false)
+    let walker = PageWalker(
+      memory: walker.memory, setsAccessed: false, hasGigabytePages: walker.hasGigabytePages)
     var position = try start(request)
     while true {
       switch try walker.step(from: position, request) {
@@ -61,13 +73,18 @@ final class SimulatedCPU {
 extension SimulatedCPU {
   private func translate(_ request: inout Request) throws(Fault) -> Leaf {
     let position = try start(request)
-    if let leaf = caches.leaf(for: request.address) {
+    if let leaf = caches.leaf(for: request.address, hardware.sizeChoice) {
       counters.tlbHits += 1
       request.usedCache = true
       return try use(leaf, for: request, isCached: true)
     }
     counters.tlbMisses += 1
-    let leaf = try walk(from: position, &request)
+    if caches.isAbsent(request.address) {
+      request.usedCache = true
+      throw request.fault(.notPresent, level: 0, at: nil)
+    }
+    counters.walks += 1
+    let leaf = try walkNotingAbsence(from: position, &request)
     return try use(leaf, for: request, isCached: false)
   }
 
@@ -81,8 +98,16 @@ extension SimulatedCPU {
     return PageWalker.Position(table: root, level: 4, rights: .all)
   }
 
+  private func walkNotingAbsence(
+    from position: PageWalker.Position, _ request: inout Request
+  ) throws(Fault) -> Leaf {
+    do { return try walk(from: position, &request) } catch {
+      if hardware.cachesAbsentEntries && error.cause == .notPresent { caches.insertAbsent(request.address) }
+      throw error
+    }
+  }
+
   private func walk(from root: PageWalker.Position, _ request: inout Request) throws(Fault) -> Leaf {
-    counters.walks += 1
     var position = root
     if let cached = caches.position(for: request.address) {
       position = cached
@@ -113,7 +138,7 @@ extension SimulatedCPU {
     if isCached && !becomesDirty { return leaf }
     var leaf = leaf
     if becomesDirty {
-      if setsDirty {
+      if hardware.setsAccessedAndDirty {
         try walker.memory.set(
           PagingEntry.dirtyFlag, inEntryAt: leaf.entryAddress, expecting: leaf.entry, for: request,
           level: level)
@@ -126,7 +151,56 @@ extension SimulatedCPU {
 
   private func take(_ fault: Fault) {
     counters.count(fault.cause)
-    if fault.cause.isPageFault { caches.dropAfterFault(at: fault.address.rawValue) }
+    if fault.cause.isPageFault && hardware.faultsDropTranslations {
+      caches.dropAfterFault(at: fault.address.rawValue)
+    }
+  }
+}
+
+// MARK: what no access asks for
+
+extension SimulatedCPU {
+  /// Translates an address and keeps what it finds, unless the CPU has it.
+  /// - Returns: why that could not be right, whatever the address is for; nil also where nothing is mapped.
+  func speculate(at address: UInt64) -> Fault? {
+    guard caches.leaf(for: address, hardware.sizeChoice) == nil, !caches.isAbsent(address) else { return nil }
+    var request = Request(address: address, access: .read)
+    do {
+      caches.insert(try walkNotingAbsence(from: start(request), &request), for: address)
+      return nil
+    } catch {
+      switch error.cause {
+      case .reservedBits, .busError, .freedFrame: return error
+      default: return nil
+      }
+    }
+  }
+
+  func forget() { caches.removeAll() }
+
+  /// Forgets that pages have no translation.
+  func rememberPresent(from start: UInt64, through last: UInt64) {
+    caches.removeAbsent(from: start, through: last)
+  }
+
+  /// An address for each translation, and each table, that is cached.
+  var knownAddresses: [UInt64] { caches.addresses }
+
+  /// A translation or table in a frame that is free, though nothing but the linear map leads to such a frame.
+  func cachedFreeFrame(_ isFree: (FrameNumber) -> Bool, linearBase: UInt64) -> Fault? {
+    var found: Fault?
+    func look(_ frame: UInt64, _ address: UInt64, level: Int) {
+      guard found == nil, isFree(PhysicalAddress(frame).number(.size4K)) else { return }
+      var request = Request(address: address, access: .read)
+      request.usedCache = true
+      found = request.fault(.freedFrame, level: level, at: frame)
+    }
+    caches.forEachLeaf { address, leaf in
+      guard leaf.physicalAddress(of: address) &+ linearBase != address else { return }
+      look(leaf.physicalAddress(of: address), address, level: 0)
+    }
+    caches.forEachTable { address, position in look(position.table, address, level: position.level) }
+    return found
   }
 }
 
@@ -140,7 +214,7 @@ extension SimulatedCPU {
   func invalidate(from start: UInt64, through last: UInt64) {
     let shift = pageShift(level: 1)
     counters.pageInvalidations += (last >> shift) - (start >> shift) + 1
-    caches.invalidate(from: start, through: last)
+    caches.invalidate(from: start, through: last, hardware.tableDrop)
   }
 
   func flush(_ ranges: UnsafeBufferPointer<cmachine_range>) {

@@ -39,7 +39,7 @@ extension SimulatedMachine {
   {
     Step.access.take()
     let request = Request(address: address.rawValue, access: .execute)
-    return try unsafe cpus[cpu].pointer(for: request, byteCount: 1).load(as: UInt8.self)
+    return try unsafe pointer(for: request, byteCount: 1, cpu).load(as: UInt8.self)
   }
 
   /// Reads bytes into all of `bytes`. O(bytes). What lies below the address of a fault was read.
@@ -104,6 +104,10 @@ extension SimulatedMachine {
   func loadBits(at address: VirtualAddress, byteCount: Int, cpu: Int) throws(Fault) -> UInt64 {
     Step.access.take()
     let first = Piece(of: byteCount, after: 0, at: address)
+    let request = Request(address: first.address, access: .read)
+    if let (device, offset) = try device(for: request, byteCount: byteCount, cpu) {
+      return device.read(offset, byteCount)
+    }
     let low = try unsafe pointer(to: first, .read, cpu)
     guard first.byteCount < byteCount else { return unsafe bits(at: low, byteCount: byteCount) }
     let second = Piece(of: byteCount, after: first.byteCount, at: address)
@@ -118,6 +122,10 @@ extension SimulatedMachine {
   ) throws(Fault) {
     Step.access.take()
     let first = Piece(of: byteCount, after: 0, at: address)
+    let request = Request(address: first.address, access: .write)
+    if let (device, offset) = try device(for: request, byteCount: byteCount, cpu) {
+      return device.write(offset, byteCount, value)
+    }
     let low = try unsafe pointer(to: first, .write, cpu)
     guard first.byteCount < byteCount else {
       return unsafe setBits(value, at: low, byteCount: byteCount)
@@ -131,8 +139,22 @@ extension SimulatedMachine {
   private func pointer(
     to piece: Piece, _ access: Fault.Access, _ cpu: Int
   ) throws(Fault) -> UnsafeMutableRawPointer {
-    try unsafe cpus[cpu].pointer(
-      for: Request(address: piece.address, access: access), byteCount: piece.byteCount)
+    try unsafe pointer(
+      for: Request(address: piece.address, access: access), byteCount: piece.byteCount, cpu)
+  }
+
+  private func pointer(
+    for request: Request, byteCount: Int, _ cpu: Int
+  ) throws(Fault) -> UnsafeMutableRawPointer {
+    releaseStores()
+    do {
+      let pointer = try unsafe cpus[cpu].pointer(for: request, byteCount: byteCount)
+      speculateAfterAccess(cpu, at: request.address, nil)
+      return unsafe pointer
+    } catch {
+      speculateAfterAccess(cpu, at: request.address, error)
+      throw error
+    }
   }
 }
 

@@ -34,6 +34,8 @@ extension SimulatedMachine {
   /// `Machine.notify`.
   func notify(_ cpu: Int) {
     guard cpus.indices.contains(cpu) else { stop("notify: there is no CPU \(cpu)") }
+    // A request is to be seen before its interrupt.
+    releaseStores()
     callingCPU.countNotification()
     cpus[cpu].isNotified.store(true, ordering: .releasing)
     guard StepHandler.current == nil, cpu != Self.currentCPU, !cpus[cpu].isLeftWithInterruptsOff else {

@@ -40,6 +40,33 @@ extension SimulatedMachine {
     return Translation(try cpus[cpu].walkWithoutCaches(request), of: address.rawValue)
   }
 
+  /// What is wrong with the linear map of `cpu`, by which the manager itself reaches RAM: in this process it goes
+  /// round the MMU. Each frame for which `isManaged` says so must be mapped at its distance, writable and
+  /// write-back. O(frames).
+  /// - Returns: the first problem; nil where there is none.
+  public func linearMapProblem(
+    cpu: Int = SimulatedMachine.currentCPU, _ isManaged: (FrameNumber) -> Bool
+  ) -> String? {
+    for region in memory.regions {
+      var at = region.start.rawValue & ~PageSize.size4K.offsetMask
+      while at < region.start.rawValue + region.byteCount {
+        guard isManaged(PhysicalAddress(at).number(.size4K)) else {
+          at += PageSize.size4K.bytes
+          continue
+        }
+        let address = linearMap.virtualAddress(of: PhysicalAddress(at))
+        let found: Translation
+        do { found = try translation(of: address, cpu: cpu) } catch { return "the linear map: \(error)" }
+        guard found.physicalAddress.rawValue == at, found.isWritable, found.patIndex == 0 else {
+          return "the linear map leads from 0x" + String(address.rawValue, radix: 16) + " to \(found)"
+        }
+        // The rest of the leaf is mapped alike.
+        at = (at & ~(found.leafSize - 1)) + found.leafSize
+      }
+    }
+    return nil
+  }
+
   /// MOV to CR3: makes `root` the PML4 table of `cpu`. Drops what the CPU has cached, but not global
   /// leaves.
   /// - Throws: `badRoot`, where hardware would raise a general-protection fault or ignore bits.
@@ -49,18 +76,25 @@ extension SimulatedMachine {
     guard root.isAligned(to: .size4K), root.rawValue >> UInt64(memory.physicalAddressBits) == 0 else {
       throw .badRoot(root)
     }
-    cpus[cpu].loadRoot(root.rawValue)
+    changing(cpu) { cpus[cpu].loadRoot(root.rawValue) }
   }
 
   /// INVLPG: drops the leaf that translates `address`, of any size and global or not, and every cached
   /// table.
   public func invalidatePage(at address: VirtualAddress, cpu: Int = SimulatedMachine.currentCPU) {
-    cpus[cpu].invalidate(from: address.rawValue, through: address.rawValue)
+    changing(cpu) { cpus[cpu].invalidate(from: address.rawValue, through: address.rawValue) }
   }
 
   /// Drops all that `cpu` has cached, global leaves included.
   public func flushAll(cpu: Int = SimulatedMachine.currentCPU) {
-    cpus[cpu].flushAll()
+    changing(cpu) { cpus[cpu].flushAll() }
+  }
+
+  /// `Machine.afterMap`: no CPU takes a page of the range for absent any more. Not where CPUs run freely.
+  func afterMap(_ range: cmachine_range) {
+    releaseStores()
+    guard range.start != range.end else { return }
+    for cpu in cpus { cpu.rememberPresent(from: UInt64(range.start), through: UInt64(range.end &- 1)) }
   }
 
   /// `Machine.flush`: the CPU that the calling thread plays invalidates the ranges page by page, or
@@ -72,6 +106,9 @@ extension SimulatedMachine {
       let isEmpty = range.start == range.end
       guard isEmpty || range.end &- 1 >= range.start else { stop("flush: a range ends below its start") }
     }
-    if ranges.isEmpty { callingCPU.flushAll() } else { unsafe callingCPU.flush(ranges) }
+    // Entries are to be seen before the flush.
+    releaseStores()
+    let cpu = callingCPU
+    changing(Self.currentCPU) { if ranges.isEmpty { cpu.flushAll() } else { unsafe cpu.flush(ranges) } }
   }
 }

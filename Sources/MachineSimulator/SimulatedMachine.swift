@@ -10,6 +10,7 @@
 //     PageWalker            one step from a table to the next, or to a page
 //     TranslationCaches     what one CPU has kept: leaves, and the tables on the way to them
 //     SimulatedCPU          puts these together: permissions, dirty flags, faults
+//     Speculation           what MMUs do unasked, between any two stores to entries
 //     Scheduling            who runs when: one CPU at a time in a chosen order, or all of them at once
 //
 // The point of it is adversity. Real hardware evicts, prefetches and races, so that a missing flush
@@ -34,16 +35,34 @@ public final class SimulatedMachine {
   let memory: PhysicalMemory
   let cpus: [SimulatedCPU]
   let mapStorage: MapStorage
-  private let fullFlushThreshold: PageCount
   /// Pages of `cleanMemory`.
   let cleanedPages = SharedCount()
+  public let hardware: Hardware
+  /// By the address of a table, where it stands, or stood last.
+  var places: [UInt64: TablePlace] = [:]
+  var violation: Violation?
+  /// The stores of each CPU that others have yet to see, oldest first.
+  var storeBuffers: [[PendingStore]]
+
+  /// When CPUs see each other's stores; changed while no CPU runs.
+  public var memoryOrder = MemoryOrder.strong
+
+  /// What the MMUs do unasked; changed while no CPU runs, when the tables that there are have a root. Where
+  /// CPUs run freely it is nothing.
+  public var speculation = Speculation.none {
+    didSet {
+      if oldValue != .none { EntryWatch.remove(self) }
+      guard speculation != .none else { return }
+      EntryWatch.add(self)
+      learnTables()
+    }
+  }
 
   /// Where the process sees the RAM. The base is aligned to 1 GiB, so that leaves of any size can map
   /// the linear map onto physical memory. A hole is not accessible: touching it kills the process.
   public let linearMap: LinearMap
 
-  /// Makes a machine whose RAM reads as zero. Memory is committed as it is touched, so that its size costs
-  /// nothing.
+  /// As `init(ram:cpuCount:hardware:)`, of hardware that differs from the usual one in little.
   /// - Parameters:
   ///   - ram: where the RAM is, in any order; every other physical address is a hole.
   ///   - cpuCount: how many CPUs, each with its own caches.
@@ -52,28 +71,52 @@ public final class SimulatedMachine {
   ///     hardware does; without it tables keep exactly what was written to them.
   ///   - fullFlushThreshold: above how many pages `machine` asks to be flushed whole.
   /// - Throws: `SimulatedMachineError`.
-  public init(
+  public convenience init(
     ram: [RAMRegion], cpuCount: Int = 1, physicalAddressBits: Int = 46,
     setsAccessedAndDirty: Bool = true, fullFlushThreshold: PageCount = PageCount(64)
   ) throws(SimulatedMachineError) {
-    guard (36...52).contains(physicalAddressBits) else {
-      throw .physicalAddressBits(physicalAddressBits)
+    var hardware = Hardware()
+    hardware.physicalAddressBits = physicalAddressBits
+    hardware.setsAccessedAndDirty = setsAccessedAndDirty
+    hardware.fullFlushThreshold = fullFlushThreshold
+    try self.init(ram: ram, cpuCount: cpuCount, hardware: hardware)
+  }
+
+  /// Makes a machine whose RAM reads as zero. Memory is committed as it is touched, so that its size costs
+  /// nothing.
+  /// - Parameters:
+  ///   - ram: where the RAM is, in any order; every other physical address is a hole.
+  ///   - cpuCount: how many CPUs, each with its own caches.
+  ///   - hardware: what the CPUs have and do.
+  /// - Throws: `SimulatedMachineError`.
+  public init(
+    ram: [RAMRegion], cpuCount: Int = 1, hardware: Hardware
+  ) throws(SimulatedMachineError) {
+    guard (36...52).contains(hardware.physicalAddressBits) else {
+      throw .physicalAddressBits(hardware.physicalAddressBits)
     }
     guard cpuCount > 0 else { throw .cpuCount(cpuCount) }
-    let memory = try PhysicalMemory(ram, physicalAddressBits: physicalAddressBits)
-    let walker = PageWalker(memory: memory, setsAccessed: setsAccessedAndDirty)
+    let memory = try PhysicalMemory(ram, physicalAddressBits: hardware.physicalAddressBits)
+    let walker = PageWalker(
+      memory: memory, setsAccessed: hardware.setsAccessedAndDirty,
+      hasGigabytePages: hardware.hasGigabytePages)
     self.memory = memory
     mapStorage = MapStorage(regions: ram.count)
-    self.fullFlushThreshold = fullFlushThreshold
-    cpus = (0..<cpuCount).map { _ in SimulatedCPU(walker: walker, setsDirty: setsAccessedAndDirty) }
+    self.hardware = hardware
+    storeBuffers = Array(repeating: [], count: cpuCount)
+    cpus = (0..<cpuCount).map { _ in SimulatedCPU(walker: walker, hardware: hardware) }
     linearMap = LinearMap(base: memory.base, limit: memory.limit, pageSize: .size4K)
+  }
+
+  deinit {
+    if speculation != .none { EntryWatch.remove(self) }
   }
 
   /// The machine as the memory manager sees it. The value does not keep the simulated machine alive.
   public var machine: Machine {
     unsafe Machine(
       context: Unmanaged.passUnretained(self).toOpaque(), cpuCount: cpus.count,
-      fullFlushThreshold: fullFlushThreshold,
+      fullFlushThreshold: hardware.fullFlushThreshold,
       flush: { context, ranges, count in
         guard let context = unsafe context else { stop("flush: no context") }
         unsafe Unmanaged<SimulatedMachine>.fromOpaque(context).takeUnretainedValue()
@@ -85,7 +128,11 @@ public final class SimulatedMachine {
           guard let context = unsafe context else { stop("notify: no context") }
           unsafe Unmanaged<SimulatedMachine>.fromOpaque(context).takeUnretainedValue().notify(Int(cpu))
         },
-      afterMap: nil,
+      afterMap: hardware.cachesAbsentEntries
+        ? { context, range, _ in
+          guard let context = unsafe context else { stop("afterMap: no context") }
+          unsafe Unmanaged<SimulatedMachine>.fromOpaque(context).takeUnretainedValue().afterMap(range)
+        } : nil,
       fatal: { _, message in stop(unsafe String(cString: message)) },
       cleanMemory: memory.dataCache == nil
         ? nil
@@ -104,6 +151,17 @@ public final class SimulatedMachine {
     get { memory.isFrameFree }
     set { memory.isFrameFree = newValue }
   }
+
+  /// Whether a CPU may read a free frame at its address in the linear map, as code does that searches all of
+  /// memory; a write there is a fault all the same, and so is either at any other address.
+  public var freeFramesAreReadable: Bool {
+    get { memory.freeFramesAreReadable }
+    set { memory.freeFramesAreReadable = newValue }
+  }
+
+  /// Whether a CPU takes part in the memory management at all, so that it may hold no translation to a frame that
+  /// is free; nil for every CPU. Asked on any thread.
+  public var takesPart: ((Int) -> Bool)?
 
   /// What a notified CPU runs, with interrupts off, on its own thread. Its argument is the CPU.
   public var onNotify: ((Int) -> Void)?

@@ -6,8 +6,7 @@
 // its address (4.10.4.1).
 //
 // Pages of several sizes may be cached for one address, after a table was replaced by a large page without
-// a flush. The smallest is used: it is the oldest, because a cached large page would have kept every
-// walk below it from happening.
+// a flush, or the other way round. Which of them is used is up to the hardware.
 
 struct TranslationCaches {
   private var pages4K = AddressTable<Leaf>(shift: pageShift(level: 1))
@@ -18,9 +17,23 @@ struct TranslationCaches {
   private var pageDirectories = AddressTable<PageWalker.Position>(shift: pageShift(level: 3))
   private var directoryPointerTables = AddressTable<PageWalker.Position>(shift: pageShift(level: 4))
 
+  /// The pages that are known to have no translation, where the hardware remembers that.
+  private var absent = AddressTable<Void>(shift: pageShift(level: 1))
+
   /// The translation of an address. O(1).
-  func leaf(for address: UInt64) -> Leaf? {
-    pages4K[address] ?? pages2M[address] ?? pages1G[address]
+  func leaf(for address: UInt64, _ choice: Hardware.SizeChoice) -> Leaf? {
+    switch choice {
+    case .smallest: pages4K[address] ?? pages2M[address] ?? pages1G[address]
+    case .largest: pages1G[address] ?? pages2M[address] ?? pages4K[address]
+    }
+  }
+
+  func isAbsent(_ address: UInt64) -> Bool { absent[address] != nil }
+
+  mutating func insertAbsent(_ address: UInt64) { absent[address] = () }
+
+  mutating func removeAbsent(from start: UInt64, through last: UInt64) {
+    absent.removeAll(from: start, through: last)
   }
 
   /// The cached table that leaves the fewest steps to walk for an address. O(1).
@@ -46,13 +59,42 @@ struct TranslationCaches {
 }
 
 extension TranslationCaches {
+  func forEachLeaf(_ body: (UInt64, Leaf) -> Void) {
+    pages4K.forEach(body)
+    pages2M.forEach(body)
+    pages1G.forEach(body)
+  }
+
+  func forEachTable(_ body: (UInt64, PageWalker.Position) -> Void) {
+    pageTables.forEach(body)
+    pageDirectories.forEach(body)
+    directoryPointerTables.forEach(body)
+  }
+
+  /// The lowest address of everything that is cached, in order.
+  var addresses: [UInt64] {
+    var addresses: [UInt64] = []
+    forEachLeaf { address, _ in addresses.append(address) }
+    forEachTable { address, _ in addresses.append(address) }
+    return addresses.sorted()
+  }
+}
+
+extension TranslationCaches {
   /// INVLPG for every page that holds a byte from `start` to `last`, both included: their leaves of any
-  /// size, global ones too, and all tables, whatever their addresses (SDM 4.10.4.1).
-  mutating func invalidate(from start: UInt64, through last: UInt64) {
+  /// size, global ones too, and tables.
+  mutating func invalidate(from start: UInt64, through last: UInt64, _ drop: Hardware.TableDrop) {
     pages4K.removeAll(from: start, through: last)
     pages2M.removeAll(from: start, through: last)
     pages1G.removeAll(from: start, through: last)
-    removeTables()
+    absent.removeAll(from: start, through: last)
+    switch drop {
+    case .all: removeTables()
+    case .ofAddress:
+      pageTables.removeAll(from: start, through: last)
+      pageDirectories.removeAll(from: start, through: last)
+      directoryPointerTables.removeAll(from: start, through: last)
+    }
   }
 
   /// What a page fault drops: the leaves for the address, and the tables that a walk for it would use
@@ -71,6 +113,7 @@ extension TranslationCaches {
     pages4K.removeAll { !$0.entry.isGlobal }
     pages2M.removeAll { !$0.entry.isGlobal }
     pages1G.removeAll { !$0.entry.isGlobal }
+    absent.removeAll()
     removeTables()
   }
 
@@ -79,6 +122,7 @@ extension TranslationCaches {
     pages4K.removeAll()
     pages2M.removeAll()
     pages1G.removeAll()
+    absent.removeAll()
     removeTables()
   }
 

@@ -355,11 +355,11 @@ import Testing
   }
 
   private final class Figures: Sendable {
-    let refused = Atomic(0)
-    let worst = Atomic<UInt64>(0)
+    let refused = Synchronization.Atomic(0)
+    let worst = Synchronization.Atomic<UInt64>(0)
     /// Bytes whose allocation has succeeded and whose free has not begun: never more than are live.
-    let held = Atomic<UInt64>(0)
-    let mostHeld = Atomic<UInt64>(0)
+    let held = Synchronization.Atomic<UInt64>(0)
+    let mostHeld = Synchronization.Atomic<UInt64>(0)
 
     func hold(_ bytes: UInt64) {
       mostHeld.max(held.add(bytes, ordering: .acquiringAndReleasing).newValue, ordering: .relaxed)
@@ -367,6 +367,6 @@ import Testing
   }
 
   private final class Box: Sendable {
-    let address = Atomic<UInt>(0)
+    let address = Synchronization.Atomic<UInt>(0)
   }
 }

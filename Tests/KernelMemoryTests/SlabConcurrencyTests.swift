@@ -7,7 +7,7 @@ import Testing
 @Suite struct SlabConcurrencyTests {
   /// Objects that one CPU makes and the next one frees.
   private final class Mailbox: Sendable {
-    let address = Atomic<UInt>(0)
+    let address = Synchronization.Atomic<UInt>(0)
   }
 
   @Test(arguments: [2, 4]) func cpusHandObjectsOver(cpuCount: Int) throws {
@@ -68,6 +68,6 @@ import Testing
   }
 
   private final class Counts: Sendable {
-    let count = Atomic(0)
+    let count = Synchronization.Atomic(0)
   }
 }

@@ -25,6 +25,14 @@ extension TestMachine {
     fault(access, at: page.address(.size4K))
   }
 
+  /// What is wrong with the way from the linear map's addresses to frames of the manager.
+  var linearMapProblem: String? {
+    let table = manager.frames.table
+    return simulated.linearMapProblem { frame in
+      (table.metadata(of: frame)?.value.state.kind ?? .unmanaged) != .unmanaged
+    }
+  }
+
   /// Frames that anybody but the package itself holds: areas, tables, and what was allocated by number.
   var framesInUse: UInt64 { manager.usedFrames.rawValue - manager.frames.ownMetadata.rawValue }
 

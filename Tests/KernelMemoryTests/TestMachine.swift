@@ -10,15 +10,21 @@ final class TestMachine {
 
   let simulated: SimulatedMachine
   let manager: MemoryManager
+  private let joining = Joining()
+
+  /// The CPUs that are in the middle of joining: they may still hold anything.
+  private final class Joining { var cpus: Set<Int> = [] }
 
   init(
     ram: [RAMRegion] = [RAMRegion(PhysicalAddress(0), byteCount: 64 << 20)],
     map: MemoryMap? = nil, vmallocPages: UInt64 = 1 << 33, largeLeaves: Bool = true,
     limit: PhysicalAddress? = nil, mode: FreeMode = .strict,
     cpuCount: Int = 1, joined: Int? = nil, hardening: SlabHardening = .none,
-    hasIncoherentCache: Bool = false
+    hasIncoherentCache: Bool = false, hardware: Hardware = Hardware()
   ) throws {
-    simulated = try SimulatedMachine(ram: ram, cpuCount: cpuCount)
+    simulated = try SimulatedMachine(ram: ram, cpuCount: cpuCount, hardware: hardware)
+    // Firmware leaves RAM as it likes; in large machines it stays as it costs nothing.
+    if ram.reduce(0, { $0 + $1.byteCount }) <= 8 << 20 { simulated.fillRAM(with: 0xa5) }
     simulated.hasIncoherentCache = hasIncoherentCache
     let window = simulated.linearMap
     let bootstrap = try Bootstrap(
@@ -40,6 +46,18 @@ final class TestMachine {
     }
     simulated.onNotify = { [manager] _ in manager.serveFlushes() }
     simulated.isFrameFree = { frame in Self.isFree(frame, table) }
+    simulated.takesPart = { [manager, joining] cpu in
+      manager.reclaim.shootdown.isOnline(cpu) && !joining.cpus.contains(cpu)
+    }
+  }
+
+  /// Has the CPU that the calling thread plays join: it then holds no translation to what was freed before.
+  func joinCPU() {
+    let cpu = SimulatedMachine.currentCPU
+    joining.cpus.insert(cpu)
+    manager.joinCPU()
+    joining.cpus.remove(cpu)
+    simulated.checkCaches()
   }
 
   /// Whether nobody has a frame: a block's first frame says it for all of them.
@@ -57,6 +75,8 @@ final class TestMachine {
 
   func expectValid(_ location: SourceLocation = #_sourceLocation) {
     let problem = manager.validate()
+    #expect(simulated.takeViolation() == nil, sourceLocation: location)
+    #expect(linearMapProblem == nil, sourceLocation: location)
     #expect(problem == nil, "\(problem.map(String.init(describing:)) ?? "")", sourceLocation: location)
   }
 }

@@ -80,12 +80,12 @@ import Testing
       #expect(report.interrupts == report.schedules)
     } catch {
       #expect(mode != .right)
-      guard case .failed(cpu: 1, let fault as Fault) = error.cause else {
+      guard case .failed(cpu: 1, let found) = error.cause else {
         Issue.record("\(error)")
         return
       }
-      #expect(fault.cause == .freedFrame)
-      #expect(fault.usedCache)
+      // By an access, or, where there is none behind it, by a look at what is cached.
+      #expect(found is Violation || (found as? Fault)?.cause == .freedFrame)
     }
   }
 
@@ -126,12 +126,13 @@ import Testing
       #expect(try Scheduler().exhaustive(preemptions: 1, make).isComplete)
       #expect(interruptsOn)
     } catch {
-      guard case .deadlock(let steps) = error.cause else {
+      // That it waits is said at once, before it is seen that nobody goes on.
+      guard case .failed(_, let found) = error.cause else {
         Issue.record("\(error)")
         return
       }
       #expect(!interruptsOn)
-      #expect(steps.contains(.flushWaiting))
+      #expect(found is Violation)
     }
   }
 

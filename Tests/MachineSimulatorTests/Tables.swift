@@ -39,6 +39,14 @@ final class Tables {
     for cpu in 0..<cpuCount { try machine.loadRoot(PhysicalAddress(root), cpu: cpu) }
   }
 
+  init(hardware: Hardware, cpuCount: Int = 1) throws {
+    machine = try SimulatedMachine(
+      ram: RAMRegion.pc(byteCount: 8 * GiB), cpuCount: cpuCount, hardware: hardware)
+    root = nextTable
+    nextTable += 4 * KiB
+    for cpu in 0..<cpuCount { try machine.loadRoot(PhysicalAddress(root), cpu: cpu) }
+  }
+
   /// 64 bits of physical memory, reached as the memory manager reaches them.
   subscript(physical address: UInt64) -> UInt64 {
     get { pointer(address).load(as: UInt64.self) }

@@ -54,6 +54,14 @@ enum cmachine_step {
   cmachine_step_node_found,
   /// The frames of a new slab are marked as a slab's, and it has no objects yet.
   cmachine_step_slab_marked,
+  /// A turn of a loop that waits for something of which nothing is known.
+  cmachine_step_relaxed,
+  /// Interrupts are on, and are about to be switched off.
+  cmachine_step_interrupts_disabling,
+  /// One of the requests that a CPU is about to serve is read, with a lock held.
+  cmachine_step_request_read,
+  /// An area has gone live.
+  cmachine_step_area_published,
 };
 
 /// What a read-modify-write of a word that other CPUs may write is for.
@@ -75,9 +83,82 @@ extern _Thread_local unsigned int cmachine_interrupts_enabled;
 extern _Thread_local void (*cmachine_step_hook)(void *context, enum cmachine_step step);
 extern _Thread_local void *cmachine_step_context;
 
-CMACHINE_INLINE void cmachine_relax(void) {}
 CMACHINE_INLINE void cmachine_step(enum cmachine_step step) {
   if (cmachine_step_hook) cmachine_step_hook(cmachine_step_context, step);
+}
+/// One turn of a loop that waits for another CPU.
+CMACHINE_INLINE void cmachine_relax(void) { cmachine_step(cmachine_step_relaxed); }
+/// The same, of a loop that is known by its step.
+CMACHINE_INLINE void cmachine_wait(enum cmachine_step step) { cmachine_step(step); }
+
+/// What happens after each store to a page-table entry; null for nothing. One for the process, set by the
+/// simulated machine, whose MMUs may run between any two stores.
+extern void (*cmachine_entry_hook)(unsigned long entry);
+CMACHINE_INLINE void cmachine_set_entry_hook(void (*hook)(unsigned long entry)) {
+  __atomic_store_n(&cmachine_entry_hook, hook, __ATOMIC_RELEASE);
+}
+/// An entry was stored at this address.
+CMACHINE_INLINE void cmachine_entry_stored(unsigned long entry) {
+  void (*hook)(unsigned long) = __atomic_load_n(&cmachine_entry_hook, __ATOMIC_ACQUIRE);
+  if (hook) hook(entry);
+}
+
+/// What a simulated machine does with the atomic accesses of the core, where that is built for it
+/// (WeakAtomic.swift); null for nothing.
+struct cmachine_memory_model {
+  /// Keeps a store for later; or makes those that it has kept, and leaves this one to its caller.
+  _Bool (*keep_store)(unsigned long address, unsigned long value, unsigned long size, _Bool releases);
+  /// What was stored there last, if that is kept.
+  _Bool (*load_kept)(unsigned long address, unsigned long *value);
+  /// Makes the stores that an update of a word at `address` comes after.
+  void (*before_update)(unsigned long address, _Bool releases);
+};
+extern _Thread_local const struct cmachine_memory_model *cmachine_model;
+
+CMACHINE_INLINE unsigned long cmachine_atomic_load(unsigned long address, unsigned long size) {
+  switch (size) {
+  case 1: return __atomic_load_n((unsigned char *)address, __ATOMIC_SEQ_CST);
+  case 2: return __atomic_load_n((unsigned short *)address, __ATOMIC_SEQ_CST);
+  case 4: return __atomic_load_n((unsigned int *)address, __ATOMIC_SEQ_CST);
+  default: return __atomic_load_n((unsigned long *)address, __ATOMIC_SEQ_CST);
+  }
+}
+CMACHINE_INLINE void cmachine_atomic_store(unsigned long address, unsigned long size, unsigned long value) {
+  switch (size) {
+  case 1: __atomic_store_n((unsigned char *)address, (unsigned char)value, __ATOMIC_SEQ_CST); break;
+  case 2: __atomic_store_n((unsigned short *)address, (unsigned short)value, __ATOMIC_SEQ_CST); break;
+  case 4: __atomic_store_n((unsigned int *)address, (unsigned int)value, __ATOMIC_SEQ_CST); break;
+  default: __atomic_store_n((unsigned long *)address, value, __ATOMIC_SEQ_CST);
+  }
+}
+#define CMACHINE_EXCHANGE_IF(type)                                                                             \
+  {                                                                                                            \
+    type old = (type)*expected;                                                                                \
+    _Bool done = __atomic_compare_exchange_n((type *)address, &old, (type)desired, 0, __ATOMIC_SEQ_CST,        \
+                                             __ATOMIC_SEQ_CST);                                                \
+    *expected = old;                                                                                           \
+    return done;                                                                                               \
+  }
+/// `expected` becomes what was there.
+CMACHINE_INLINE _Bool cmachine_atomic_exchange_if(unsigned long address, unsigned long size,
+                                                  unsigned long *expected, unsigned long desired) {
+  switch (size) {
+  case 1: CMACHINE_EXCHANGE_IF(unsigned char)
+  case 2: CMACHINE_EXCHANGE_IF(unsigned short)
+  case 4: CMACHINE_EXCHANGE_IF(unsigned int)
+  default: CMACHINE_EXCHANGE_IF(unsigned long)
+  }
+}
+
+CMACHINE_INLINE _Bool cmachine_keep_store(unsigned long address, unsigned long value, unsigned long size,
+                                          _Bool releases) {
+  return cmachine_model && cmachine_model->keep_store(address, value, size, releases);
+}
+CMACHINE_INLINE _Bool cmachine_load_kept(unsigned long address, unsigned long *value) {
+  return cmachine_model && cmachine_model->load_kept(address, value);
+}
+CMACHINE_INLINE void cmachine_before_update(unsigned long address, _Bool releases) {
+  if (cmachine_model) cmachine_model->before_update(address, releases);
 }
 
 /// No register of the process leads to the number, so there is none to check.
@@ -88,6 +169,7 @@ CMACHINE_INLINE unsigned long cmachine_cpu_number(void) { return cmachine_curren
 CMACHINE_INLINE void cmachine_set_cpu_number(unsigned int number) { cmachine_current_cpu = number; }
 CMACHINE_INLINE unsigned long cmachine_interrupts_disable(void) {
   unsigned long enabled = cmachine_interrupts_enabled;
+  if (enabled) cmachine_step(cmachine_step_interrupts_disabling);
   cmachine_interrupts_enabled = 0;
   return enabled;
 }
@@ -104,6 +186,8 @@ CMACHINE_INLINE _Bool cmachine_interrupts_are_enabled(void) {
 CMACHINE_INLINE void cmachine_step(enum cmachine_step step) { (void)step; }
 /// One turn of a loop that waits for another CPU.
 CMACHINE_INLINE void cmachine_relax(void) { __asm__ volatile("pause"); }
+CMACHINE_INLINE void cmachine_wait(enum cmachine_step step) { (void)step, cmachine_relax(); }
+CMACHINE_INLINE void cmachine_entry_stored(unsigned long entry) { (void)entry; }
 
 CMACHINE_INLINE _Bool cmachine_has_thread_pointer(void) { return 1; }
 /// The GS base: IA32_GS_BASE, a model-specific register (Intel SDM vol. 4, table 2-2).
@@ -138,6 +222,8 @@ CMACHINE_INLINE _Bool cmachine_interrupts_are_enabled(void) {
 CMACHINE_INLINE void cmachine_step(enum cmachine_step step) { (void)step; }
 /// One turn of a loop that waits for another CPU.
 CMACHINE_INLINE void cmachine_relax(void) { __asm__ volatile("yield"); }
+CMACHINE_INLINE void cmachine_wait(enum cmachine_step step) { (void)step, cmachine_relax(); }
+CMACHINE_INLINE void cmachine_entry_stored(unsigned long entry) { (void)entry; }
 
 CMACHINE_INLINE _Bool cmachine_has_thread_pointer(void) { return 1; }
 CMACHINE_INLINE unsigned long cmachine_thread_pointer(void) {
@@ -171,6 +257,8 @@ CMACHINE_INLINE _Bool cmachine_interrupts_are_enabled(void) {
 CMACHINE_INLINE void cmachine_step(enum cmachine_step step) { (void)step; }
 /// One turn of a loop that waits for another CPU.
 CMACHINE_INLINE void cmachine_relax(void) { __asm__ volatile(".insn i 0x0f, 0, x0, x0, 0x010"); }
+CMACHINE_INLINE void cmachine_wait(enum cmachine_step step) { (void)step, cmachine_relax(); }
+CMACHINE_INLINE void cmachine_entry_stored(unsigned long entry) { (void)entry; }
 
 CMACHINE_INLINE _Bool cmachine_has_thread_pointer(void) { return 1; }
 CMACHINE_INLINE unsigned long cmachine_thread_pointer(void) {

@@ -172,6 +172,11 @@ struct AreaDescriptor: ~Copyable {
   @inline(__always)
   borrowing func resume(as state: AreaState = .live) {
     let word = stateWord.load(ordering: .relaxed) | 0xff
+    #if Ablations
+    if Ablation.relaxedAreas.isOn {
+      return stateWord.store(word &+ 1 &+ UInt64(state.rawValue), ordering: .relaxed)
+    }
+    #endif
     stateWord.store(word &+ 1 &+ UInt64(state.rawValue), ordering: .releasing)
   }
 

@@ -1,3 +1,7 @@
+#if Ablations
+internal import Synchronization
+#endif
+
 /// The metadata of all frames, in sections of 32,768 frames (128 MiB of 4 KiB frames): banks, holes and
 /// memory that is added later cost nothing where there is no RAM. A directory leads from a section's number
 /// to its metadata.
@@ -104,6 +108,10 @@ struct FrameTable {
 
   /// Clears a frame.
   func zero(_ frame: FrameNumber) {
+    #if Ablations
+    // Behind what was stored there by atomics.
+    atomicMemoryFence(ordering: .releasing)
+    #endif
     let words = Int(pageSize.bytes) / MemoryLayout<UInt64>.size
     unsafe memory(of: frame, as: UInt64.self).pointer.initialize(repeating: 0, count: words)
   }

@@ -12,7 +12,11 @@ extension Frames {
     do throws(MemoryError) {
       var others = try allocate(count: count &- list.count, zone: .normal, cpu)
       while let frame = others.pop(table) {
+        #if Ablations
+        if !Ablation.linkBeforeZero.isOn { table.zero(FrameNumber(UInt64(frame))) }
+        #else
         table.zero(FrameNumber(UInt64(frame)))
+        #endif
         list.push(frame, table)
       }
       others.end()

@@ -89,7 +89,7 @@ extension Walker {
       page = PageNumber(page.rawValue &+ left)
       if entries.level > 0 {
         let large = Format.bits(attributes, level: Format.areaLeafLevel)
-        entries.first.value.store(Format.leaf(FrameNumber(frame), bits: large), ordering: .relaxed)
+        entries.first.write(Format.leaf(FrameNumber(frame), bits: large))
         entries.count = 0
         written &+= 1
       } else {
@@ -97,7 +97,7 @@ extension Walker {
         while true {
           let count = min(left, entries.count)
           for index in 0..<Int(truncatingIfNeeded: count) {
-            entries.first[index].value.store(Format.leaf(FrameNumber(frame), bits: bits), ordering: .relaxed)
+            entries.first[index].write(Format.leaf(FrameNumber(frame), bits: bits))
             frame &+= 1
           }
           left &-= count
@@ -135,7 +135,7 @@ extension Walker {
       page = PageNumber(page.rawValue &+ left)
       detached.work &+= 1 &+ Int(truncatingIfNeeded: left &>> 5)
       if entries.level > 0 {
-        entries.first.value.store(0, ordering: .relaxed)
+        entries.first.write(0)
         entries.count = 0
         detached.entries &+= 1
         continue
@@ -144,7 +144,7 @@ extension Walker {
       while true {
         let count = min(left, entries.count)
         for index in 0..<Int(truncatingIfNeeded: count) {
-          entries.first[index].value.store(0, ordering: .relaxed)
+          entries.first[index].write(0)
         }
         left &-= count
         entries.advance(count)

@@ -12,7 +12,7 @@ extension Walker {
     let bits = Format.bits(attributes, level: 0)
     for index in 0..<frames.count {
       let leaf = Format.leaf(unsafe frames[index], bits: bits)
-      first[index].value.store(leaf, ordering: .relaxed)
+      first[index].write(leaf)
     }
   }
 
@@ -33,7 +33,7 @@ extension Walker {
   @inline(__always)
   func takeBack(_ count: UInt64, at firstEntry: UInt) {
     let first = Entry(bitPattern: firstEntry)
-    for index in 0..<Int(truncatingIfNeeded: count) { first[index].value.store(0, ordering: .relaxed) }
+    for index in 0..<Int(truncatingIfNeeded: count) { first[index].write(0) }
   }
 
   /// As above, in all tables of `pages`.

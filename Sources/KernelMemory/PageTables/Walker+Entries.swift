@@ -33,7 +33,7 @@ extension Walker {
     let first = Entry(bitPattern: firstEntry)
     for index in 0..<(1 &<< order) {
       let frame = FrameNumber(UInt64(block) &+ UInt64(truncatingIfNeeded: index))
-      first[index].value.store(Format.leaf(frame, bits: bits), ordering: .relaxed)
+      first[index].write(Format.leaf(frame, bits: bits))
     }
   }
 
@@ -58,7 +58,7 @@ extension Walker {
       metadata.value.setState(state.becoming(.retired, order: state.order))
       retired.push(block, order: state.order, table)
       for _ in 0..<(1 &<< state.order) {
-        first[index].value.store(0, ordering: .relaxed)
+        first[index].write(0)
         index &+= 1
       }
     }

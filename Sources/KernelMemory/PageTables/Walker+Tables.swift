@@ -21,7 +21,7 @@ extension Walker {
       guard !Format.isPresent(entry.value.load(ordering: .relaxed)) else { return }
       let new = source.takeTable()
       adopt(new, below: root, at: slot)
-      entry.value.store(Format.table(new), ordering: .releasing)
+      entry.publish(Format.table(new))
       adjust(root, pins: 1)
       made &+= 1
     }

@@ -11,7 +11,7 @@ extension Walker {
       for step in 0..<stop.entries {
         let value = first[step].value.load(ordering: .relaxed)
         guard Format.isPresent(value) else { continue }
-        first[step].value.store(Format.quarantined(value), ordering: .relaxed)
+        first[step].write(Format.quarantined(value))
         sum &+= 1
       }
     }
@@ -26,7 +26,7 @@ extension Walker {
       for step in 0..<stop.entries {
         let value = first[step].value.load(ordering: .relaxed)
         guard Format.isQuarantined(value), Format.isLeaf(value, level: stop.level) else { continue }
-        first[step].value.store(0, ordering: .relaxed)
+        first[step].write(0)
         cleared &+= 1
       }
       if cleared > 0 { unpin(stop.table, level: stop.level, cleared, emptied: &emptied) }
@@ -49,12 +49,16 @@ extension Walker {
         continue
       }
       let (page, level) = place(of: frame)
+      #if Ablations
+      if !Ablation.tablesWithoutFlush.isOn { body(page) }
+      #else
       body(page)
+      #endif
       let parent = FrameNumber(UInt64(metadata.value.previous))
       let entry = entry(parent, metadata.value.state.slot)
       let value = entry.value.load(ordering: .relaxed)
       if Format.isPresent(value) {
-        entry.value.store(Format.quarantined(value), ordering: .relaxed)
+        entry.write(Format.quarantined(value))
         adjust(parent, pins: 0, resting: 1)
         unpin(parent, level: level &+ 1, 1, emptied: &emptied)
       }
@@ -82,7 +86,7 @@ extension Walker {
       } else if isPresent {
         emptied.push(frame, table)
       } else {
-        entry.value.store(0, ordering: .relaxed)
+        entry.write(0)
         metadata.value.setState(state.becoming(.idle))
         taken.push(frame, table)
         noteTaken(below: UInt32(truncatingIfNeeded: parent.rawValue), emptied: &emptied)
@@ -195,12 +199,15 @@ extension Walker {
       let frame = Format.frame(ofLeaf: value, level: leaf.level)
       let bits = Format.bits(Format.attributes(of: value, level: leaf.level), level: leaf.level &- 1)
       let span = Format.span(leaf.level &- 1)
+      #if Ablations
+      if Ablation.splitLinksFirst.isOn { leaf.entry.publish(Format.table(new)) }
+      #endif
       for index in 0..<Format.span(1) {
         let part = Format.leaf(FrameNumber(frame.rawValue &+ index &* span), bits: bits)
-        entry(new, Int(index)).value.store(part, ordering: .relaxed)
+        entry(new, Int(index)).write(part)
       }
       adjust(new, pins: Int(Format.span(1)))
-      leaf.entry.value.store(Format.table(new), ordering: .releasing)
+      leaf.entry.publish(Format.table(new))
       count &+= 1
     }
     return count

@@ -159,6 +159,11 @@ struct Walker<Format: PageTableFormat> {
   /// where large leaves are wanted, and is all that a table would lead to that does not exist.
   @inline(__always)
   private func levelToPin(_ page: PageNumber, level: Int, largeBefore end: PageNumber) -> Int {
+    #if Ablations
+    if Ablation.largeLeafOverTable.isOn, page < end, descend(to: level, for: page).level > level {
+      return Format.areaLeafLevel
+    }
+    #endif
     guard page < end, reach(to: level, for: page).level > level else { return level }
     return Format.areaLeafLevel
   }
@@ -237,7 +242,10 @@ struct Walker<Format: PageTableFormat> {
           adopt(next, below: lowest, at: slot)
           made &+= 1
         }
-        entry(lowest, slot).value.store(Format.table(next), ordering: .releasing)
+        entry(lowest, slot).publish(Format.table(next))
+        #if Ablations
+        if Ablation.linkBeforeZero.isOn, resting == nil { table.zero(next) }
+        #endif
         adjust(lowest, pins: 1, resting: resting == nil ? 0 : -1)
         lowest = next
         level &-= 1
@@ -271,7 +279,7 @@ struct Walker<Format: PageTableFormat> {
       let leaves = Int(truncatingIfNeeded: chunk.leaves)
       for step in 0..<leaves {
         let leaf = Format.leaf(source.nextLeaf(span: span), bits: bits)
-        first[step].value.store(leaf, ordering: .relaxed)
+        first[step].write(leaf)
       }
       written &+= leaves
     }

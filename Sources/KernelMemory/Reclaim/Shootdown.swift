@@ -95,27 +95,61 @@ struct Shootdown {
     let done = cpu.block.value.progress.done
     guard done != newest else { return }
     var ranges = FlushRanges()
-    let upTo = locked(cpu) {
-      let upTo = requested.value.load(ordering: .relaxed)
-      if upTo &- done > 2 &* Self.memory {
-        ranges.addEverything()
-      } else {
-        for number in stride(from: done &+ 2, through: upTo, by: 2) {
-          ranges.add(self.ranges(of: number).value, threshold: threshold)
-        }
-      }
-      return upTo
-    }
+    #if Ablations
+    let upTo =
+      Ablation.unlockedRequests.isOn
+      ? collect(&ranges, after: done) : locked(cpu) { collect(&ranges, after: done) }
+    #else
+    let upTo = locked(cpu) { collect(&ranges, after: done) }
+    #endif
     cmachine_step(cmachine_step_flush_begun)
+    #if Ablations
+    if Ablation.confirmBeforeFlush.isOn {
+      cpu.block.value.progress.flushed(upTo)
+      cmachine_step(cmachine_step_flush_confirmed)
+    }
+    #endif
     ranges.flush(state.value.machine.value)
     cpu.count(.flushesServed)
     cpu.block.value.progress.flushed(upTo)
     cmachine_step(cmachine_step_flush_confirmed)
   }
 
+  /// Adds what was requested after `done`. Under the lock.
+  /// - Returns: the newest request.
+  private func collect(_ ranges: inout FlushRanges, after done: UInt64) -> UInt64 {
+    let upTo = requested.value.load(ordering: .relaxed)
+    #if Ablations
+    let memory = Self.memory &+ (Ablation.forgetOldestRequest.isOn ? 1 : 0)
+    #else
+    let memory = Self.memory
+    #endif
+    guard upTo &- done <= 2 &* memory else {
+      ranges.addEverything()
+      return upTo
+    }
+    for number in stride(from: done &+ 2, through: upTo, by: 2) {
+      cmachine_step(cmachine_step_request_read)
+      ranges.add(self.ranges(of: number).value, threshold: threshold)
+    }
+    return upTo
+  }
+
   /// Joins, with interrupts off: claims what there is, in one critical section, and flushes all that the CPU knows.
   /// - Parameter round: the newest drain, read under the lock.
   func join(round: () -> UInt64, _ cpu: borrowing CPU) {
+    #if Ablations
+    if Ablation.joinAfterFlush.isOn {
+      var everything = FlushRanges()
+      everything.addEverything()
+      everything.flush(state.value.machine.value)
+      cmachine_step(cmachine_step_flush_confirmed)
+      locked(cpu) {
+        cpu.block.value.progress.join(requested: requested.value.load(ordering: .relaxed), round: round())
+      }
+      return cpu.block.value.progress.open()
+    }
+    #endif
     locked(cpu) {
       cpu.block.value.progress.join(requested: requested.value.load(ordering: .relaxed), round: round())
     }

@@ -314,6 +314,7 @@ extension MemoryManager {
     tags.finish(settlement, request.traits.tag, cpu)
     let first = note(area, request.traits, byteCount, cpu)
     area.value.resume()
+    cmachine_step(cmachine_step_area_published)
     return PageNumber(first)
   }
 }

@@ -1,8 +1,18 @@
 /// One way to go on.
 struct Option {
-  var cpu: Int
-  /// Whether the CPU takes its pending interrupt first.
-  var takesInterrupt: Bool
+  /// What a thread does before it goes on.
+  enum Event: Equatable {
+    case nothing
+    /// It takes the pending interrupt of its CPU.
+    case notification
+    /// A device interrupts its CPU.
+    case deviceInterrupt
+    case nmi
+    /// It and another thread change CPUs.
+    case migration(with: Int)
+  }
+  var thread: Int
+  var event: Event
   /// How many preemptions that is.
   var preemptions: Int
 }
@@ -12,7 +22,7 @@ protocol Chooser: AnyObject {
   func begin()
   func choose(_ options: [Option]) -> Int
   /// The choices since `begin`.
-  var choices: [UInt8] { get }
+  var choices: [Int] { get }
   /// Whether a choice that has to be repeated was not there.
   var hasDiverged: Bool { get }
 }
@@ -20,7 +30,7 @@ protocol Chooser: AnyObject {
 /// A choice at random. How likely a CPU is to go on differs by run, since some mistakes need many
 /// changes in a row and others one change after a long stretch.
 final class RandomChooser: Chooser {
-  private(set) var choices: [UInt8] = []
+  private(set) var choices: [Int] = []
   let hasDiverged = false
   private var random: SplitMix64
   private let stay: UInt64
@@ -35,7 +45,7 @@ final class RandomChooser: Chooser {
   func choose(_ options: [Option]) -> Int {
     let stays = options[0].preemptions < options[1].preemptions && random.next() % 256 < stay
     let choice = stays ? 0 : Int(random.next() % UInt64(options.count))
-    choices.append(UInt8(choice))
+    choices.append(choice)
     return choice
   }
 }
@@ -44,9 +54,10 @@ final class RandomChooser: Chooser {
 /// turns to the next option of the last choice that has one left.
 final class DepthFirstChooser: Chooser {
   private struct Decision {
-    var choice: UInt8
-    /// A bit for each option that does not take too many preemptions.
-    var options: UInt64
+    var choice: Int
+    /// The options that do not take too many preemptions; nil for a choice that is to be repeated, whatever
+    /// else there is.
+    var options: [Int]?
   }
 
   private let preemptions: Int
@@ -55,12 +66,12 @@ final class DepthFirstChooser: Chooser {
   private var spent = 0
   private var hadOtherOptions = false
 
-  init(preemptions: Int?, choices: [UInt8] = []) {
+  init(preemptions: Int?, choices: [Int] = []) {
     self.preemptions = preemptions ?? .max
-    decisions = choices.map { Decision(choice: $0, options: .max) }
+    decisions = choices.map { Decision(choice: $0, options: nil) }
   }
 
-  var choices: [UInt8] { decisions.prefix(depth).map(\.choice) }
+  var choices: [Int] { decisions.prefix(depth).map(\.choice) }
 
   /// Either a choice was not there, or the run ended before all were made.
   var hasDiverged: Bool { hadOtherOptions || depth < decisions.count }
@@ -71,13 +82,11 @@ final class DepthFirstChooser: Chooser {
   }
 
   func choose(_ options: [Option]) -> Int {
-    let affordable = affordable(options)
-    if depth == decisions.count {
-      decisions.append(Decision(choice: UInt8(affordable.trailingZeroBitCount), options: affordable))
-    }
-    var choice = Int(decisions[depth].choice)
-    let expected = decisions[depth].options
-    if choice >= options.count || (expected != .max && expected != affordable) {
+    // Never empty: the first option takes none.
+    let affordable = options.indices.filter { options[$0].preemptions <= preemptions - spent }
+    if depth == decisions.count { decisions.append(Decision(choice: affordable[0], options: affordable)) }
+    var choice = decisions[depth].choice
+    if choice >= options.count || decisions[depth].options.map({ $0 != affordable }) ?? false {
       hadOtherOptions = true
       choice = 0
     }
@@ -86,21 +95,11 @@ final class DepthFirstChooser: Chooser {
     return choice
   }
 
-  /// Never empty: the first option takes none.
-  private func affordable(_ options: [Option]) -> UInt64 {
-    var bits: UInt64 = 0
-    for (index, option) in options.enumerated() where option.preemptions <= preemptions - spent {
-      bits |= 1 << UInt64(index)
-    }
-    return bits
-  }
-
   /// - Returns: false when all runs were made.
   func advance() -> Bool {
     while let last = decisions.popLast() {
-      let left = last.options & ~((2 << UInt64(last.choice)) - 1)
-      if left != 0 {
-        decisions.append(Decision(choice: UInt8(left.trailingZeroBitCount), options: last.options))
+      if let next = last.options?.first(where: { $0 > last.choice }) {
+        decisions.append(Decision(choice: next, options: last.options))
         return true
       }
     }

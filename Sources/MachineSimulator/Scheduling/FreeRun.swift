@@ -71,6 +71,8 @@ private final class FreePlayer: StepHandler {
     run.machine.takeInterrupt()
   }
 
+  override var runsFreely: Bool { true }
+
   override func take(_ step: Step) {
     if cmachine_interrupts_are_enabled() { run.machine.takeInterrupt() }
     if step.isWaiting || random.next() % Self.stepsPerYield == 0 { sched_yield() }

@@ -47,12 +47,17 @@ final class Semaphore {
 /// Says what becomes of the steps of the threads that play CPUs.
 class StepHandler {
   func take(_ step: Step) {}
+  /// The machine whose CPUs see each other's stores late.
+  var weakMachine: SimulatedMachine? { nil }
+  /// Whether other CPUs run at the same time.
+  var runsFreely: Bool { false }
   /// Who ran so far, for the message that ends the process.
   var history: String { "" }
 
   /// Makes the calling thread play `cpu`, with interrupts on, and ask this handler at each step. The
   /// handler must outlive the thread's steps.
   func play(_ cpu: Int) {
+    StoreModel.use(weakMachine != nil)
     cmachine_set_cpu_number(UInt32(cpu))
     cmachine_interrupts_enabled = 1
     unsafe cmachine_step_context = Unmanaged.passUnretained(self).toOpaque()

@@ -7,6 +7,8 @@ public struct ScheduleReport: Equatable, Sendable {
   public internal(set) var mostChoices = 0
   /// Interrupts taken, in all runs together.
   public internal(set) var interrupts = 0
+  /// How often two threads have changed CPUs, in all runs together.
+  public internal(set) var migrations = 0
   /// Whether there are no other runs; random runs never say so.
   public internal(set) var isComplete = true
 
@@ -15,6 +17,7 @@ public struct ScheduleReport: Equatable, Sendable {
     mostSteps = max(mostSteps, run.trace.entries.count)
     mostChoices = max(mostChoices, run.choiceCount)
     interrupts += run.interrupts
+    migrations += run.migrations
   }
 }
 
@@ -28,7 +31,7 @@ extension ScheduleReport: CustomStringConvertible {
 /// The steps of one run, in the order in which they were taken.
 public struct ScheduleTrace: Equatable, Sendable {
   public struct Entry: Equatable, Sendable {
-    public let cpu: UInt8
+    public let cpu: Int
     public let step: Step
   }
 
@@ -39,7 +42,7 @@ extension ScheduleTrace: CustomStringConvertible {
   /// A line for each stretch of one CPU; of a long run the last lines.
   public var description: String {
     var lines: [String] = []
-    var last: UInt8?
+    var last: Int?
     for entry in entries.suffix(400) {
       if entry.cpu == last {
         lines[lines.count - 1] += ", \(entry.step)"
@@ -71,7 +74,7 @@ public struct ScheduleFailure: Error {
   /// Of a random run.
   public let seed: UInt64?
   /// For `Scheduler.replay`.
-  public let choices: [UInt8]
+  public let choices: [Int]
   public let trace: ScheduleTrace
 }
 
@@ -81,6 +84,6 @@ extension ScheduleFailure: CustomStringConvertible {
   }
 }
 
-func scheduleDescription(seed: UInt64?, choices: [UInt8], _ trace: ScheduleTrace) -> String {
+func scheduleDescription(seed: UInt64?, choices: [Int], _ trace: ScheduleTrace) -> String {
   (seed.map { "; seed \($0)" } ?? "") + "; choices \(choices)\n\(trace)\n"
 }

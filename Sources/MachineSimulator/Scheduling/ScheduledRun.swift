@@ -2,24 +2,28 @@
 
 /// One run of a program. Whoever's turn it is uses this alone.
 final class ScheduledRun: StepHandler {
-  /// Where a CPU is while others run.
-  private struct Player {
+  /// A thread, and where it is while others run.
+  struct Player {
     enum State {
       case ready, waiting, idle
     }
+    /// The CPU that it plays.
+    var cpu: Int
     var state = State.ready
     var step = Step.start
     var hasStarted = false
     var interruptsAreOn = true
     /// What had happened when it was found that it must wait.
     var seen: UInt64 = 0
-    /// Whether its pending interrupt is on its way for longer.
+    /// Whether the pending interrupt of its CPU is on its way for longer.
     var interruptIsLate = false
     /// The choice for its next turn.
-    var takesInterrupt = false
+    var event = Option.Event.nothing
+    /// Whether it runs the handler of an NMI, which no choice interrupts.
+    var isInNMI = false
   }
 
-  private enum Next {
+  enum Next {
     case turn(Int)
     case end
     case stuck(ScheduleFailure.Cause)
@@ -30,41 +34,46 @@ final class ScheduledRun: StepHandler {
   private(set) var isStuck = false
   private(set) var trace = ScheduleTrace()
   private(set) var interrupts = 0
-  private(set) var choiceCount = 0
+  private(set) var migrations = 0
+  var choiceCount = 0
 
-  private let machine: SimulatedMachine
-  private let bodies: [() throws -> Void]
-  private let chooser: any Chooser
-  private let points: StepSet
-  private let stepLimit: Int
+  let machine: SimulatedMachine
+  let chooser: any Chooser
+  let rules: Scheduler
+  private let program: Program
   private let crew: Crew
   private let seed: UInt64?
-  private var players: [Player]
-  private var options: [Option] = []
-  /// How often a lock was released, and a flush confirmed or an interrupt served; both count every end of
-  /// a program.
+  /// By thread.
+  var players: [Player]
+  /// By CPU.
+  private var threads: [Int]
+  var options: [Option] = []
+  var deviceInterruptsLeft: Int
+  var nmisLeft: Int
+  var migrationsLeft: Int
+  /// How often a lock was released; a flush confirmed, or an interrupt served; anything done but to wait. All
+  /// count every end of a program.
   private var locksReleased: UInt64 = 0
   private var flushesConfirmed: UInt64 = 0
-  /// Turns of waiting CPUs without a reason, since the last step that was not a wait.
-  private var idleTurns = 0
+  private var stepsDone: UInt64 = 0
+  /// Turns of waiting threads without a reason, since the last step that was not a wait.
+  var idleTurns = 0
 
-  /// How many turns each CPU gets without a reason before it is a deadlock.
-  private static let idleTurnsPerCPU = 16
-
-  init(
-    _ program: Program, _ chooser: any Chooser, points: StepSet, stepLimit: Int, crew: Crew, seed: UInt64?
-  ) {
-    machine = program.machine
-    bodies = program.cpus
+  init(_ program: Program, _ chooser: any Chooser, _ rules: Scheduler, crew: Crew, seed: UInt64?) {
+    self.program = program
     self.chooser = chooser
-    self.points = points
-    self.stepLimit = stepLimit
+    self.rules = rules
     self.crew = crew
     self.seed = seed
-    players = Array(repeating: Player(), count: machine.cpus.count)
-    for cpu in bodies.count..<machine.cpus.count {
-      players[cpu].state = .idle
-      players[cpu].step = .idle
+    machine = program.machine
+    deviceInterruptsLeft = rules.deviceInterrupts
+    nmisLeft = rules.nmis
+    migrationsLeft = rules.migrations
+    players = machine.cpus.indices.map { Player(cpu: $0) }
+    threads = Array(machine.cpus.indices)
+    for thread in program.cpus.count..<players.count {
+      players[thread].state = .idle
+      players[thread].step = .idle
     }
   }
 
@@ -74,28 +83,30 @@ final class ScheduledRun: StepHandler {
 
   override func take(_ step: Step) { reach(step) }
 
+  override var weakMachine: SimulatedMachine? { machine.memoryOrder == .strong ? nil : machine }
+
   /// Runs the program on the threads of the crew until all CPUs are idle, or nobody can go on.
   func runToEnd() {
-    guard case .turn(let cpu) = next(after: nil) else { return }
-    crew.begin(self, with: cpu)
+    guard case .turn(let thread) = next(after: nil) else { return }
+    crew.begin(self, with: thread)
   }
 }
 
 // MARK: on the threads of the CPUs
 
 extension ScheduledRun {
-  /// A turn of a CPU that has not started, or is idle.
-  func resume(_ cpu: Int) {
-    play(cpu)
-    if !players[cpu].hasStarted { start(cpu) } else { takeInterruptIfChosen(cpu) }
+  /// A turn of a thread that has not started, or is idle.
+  func resume(_ thread: Int) {
+    play(players[thread].cpu)
+    if !players[thread].hasStarted { start(thread) } else { meetEvent(thread) }
     // Idle: others have their turns, until all is done or there is an interrupt for this CPU.
     while true {
       // Again each time, since the handler of an interrupt has steps of its own.
-      players[cpu].state = .idle
-      players[cpu].step = .idle
-      players[cpu].interruptsAreOn = true
-      switch next(after: cpu) {
-      case .turn(cpu): takeInterruptIfChosen(cpu)
+      players[thread].state = .idle
+      players[thread].step = .idle
+      players[thread].interruptsAreOn = true
+      switch next(after: thread) {
+      case .turn(thread): meetEvent(thread)
       case .turn(let other):
         crew.turns[other].signal()
         return
@@ -109,60 +120,116 @@ extension ScheduledRun {
     }
   }
 
-  private func start(_ cpu: Int) {
-    players[cpu].hasStarted = true
-    note(cpu, .start)
-    takeInterruptIfChosen(cpu)
-    guard cpu < bodies.count else { return }
-    do { try bodies[cpu]() } catch { fail(.failed(cpu: cpu, error)) }
+  private func start(_ thread: Int) {
+    players[thread].hasStarted = true
+    note(thread, .start)
+    meetEvent(thread)
+    guard thread < program.cpus.count else { return }
+    do { try program.cpus[thread]() } catch { fail(.failed(cpu: players[thread].cpu, error)) }
     if !cmachine_interrupts_are_enabled() {
-      fail(.interruptsOff(cpu: cpu))
+      fail(.interruptsOff(cpu: players[thread].cpu))
       cmachine_interrupts_enabled = 1
     }
-    note(cpu, .idle)
+    note(thread, .idle)
     locksReleased += 1
     flushesConfirmed += 1
   }
 
   private func reach(_ step: Step) {
-    let cpu = SimulatedMachine.currentCPU
-    note(cpu, step)
+    let thread = threads[SimulatedMachine.currentCPU]
+    note(thread, step)
     let interruptsAreOn = cmachine_interrupts_are_enabled()
-    guard step.isWaiting || points.contains(step) || (interruptsAreOn && machine.isNotified(cpu)) else {
-      return
+    if step == .flushWaiting && !interruptsAreOn && players.count > 1 {
+      machine.report("a CPU waits for others with interrupts off", cpu: players[thread].cpu)
     }
-    players[cpu].state = step.isWaiting ? .waiting : .ready
-    players[cpu].step = step
-    players[cpu].interruptsAreOn = interruptsAreOn
-    players[cpu].seen = happened(step)
-    switch next(after: cpu) {
-    case .turn(cpu): break
+    guard mayChange(thread, at: step, interruptsAreOn) else { return }
+    players[thread].state = step.isWaiting ? .waiting : .ready
+    players[thread].step = step
+    players[thread].interruptsAreOn = interruptsAreOn
+    players[thread].seen = happened(step)
+    switch next(after: thread) {
+    case .turn(thread): break
     case .turn(let other):
       crew.turns[other].signal()
-      crew.turns[cpu].wait()
+      crew.turns[thread].wait()
+      cmachine_set_cpu_number(UInt32(players[thread].cpu))
     case .end: stop("a run ended in the middle of a program")
     case .stuck(let cause):
       giveUp(cause)
-      while true { crew.turns[cpu].wait() }
+      while true { crew.turns[thread].wait() }
     }
-    takeInterruptIfChosen(cpu)
+    meetEvent(thread)
   }
 
-  private func takeInterruptIfChosen(_ cpu: Int) {
-    guard players[cpu].takesInterrupt else { return }
-    players[cpu].takesInterrupt = false
-    players[cpu].interruptIsLate = false
-    interrupts += 1
-    note(cpu, .interrupt)
-    machine.takeInterrupt()
-    flushesConfirmed += 1
+  /// Whether anything but that a thread goes on may happen at a step.
+  private func mayChange(_ thread: Int, at step: Step, _ interruptsAreOn: Bool) -> Bool {
+    if step.isWaiting { return true }
+    if players[thread].isInNMI { return false }
+    // Before interrupts go off nothing has happened since they came on: there an interrupt is no other choice.
+    let takesInterrupts = interruptsAreOn && step != .interruptsDisabling
+    return rules.points.contains(step) || (takesInterrupts && machine.isNotified(players[thread].cpu))
+      || (nmisLeft > 0 && rules.nmiPoints.contains(step))
+      || (migrationsLeft > 0 && interruptsAreOn && rules.migrationPoints.contains(step))
   }
 
-  private func note(_ cpu: Int, _ step: Step) {
-    trace.entries.append(ScheduleTrace.Entry(cpu: UInt8(cpu), step: step))
+  /// What was chosen for this thread to happen before it goes on.
+  private func meetEvent(_ thread: Int) {
+    let event = players[thread].event
+    players[thread].event = .nothing
+    switch event {
+    case .nothing: break
+    case .notification:
+      players[thread].interruptIsLate = false
+      interrupts += 1
+      note(thread, .interrupt)
+      machine.takeInterrupt()
+      flushesConfirmed += 1
+    case .deviceInterrupt:
+      note(thread, .interrupt)
+      handle(thread, program.onDeviceInterrupt)
+    case .nmi:
+      note(thread, .nmi)
+      players[thread].isInNMI = true
+      handle(thread, program.onNMI)
+      players[thread].isInNMI = false
+    case .migration(let other): migrate(thread, with: other)
+    }
+  }
+
+  private func handle(_ thread: Int, _ handler: () throws -> Void) {
+    let interrupts = cmachine_interrupts_enabled
+    cmachine_interrupts_enabled = 0
+    do { try handler() } catch { fail(.failed(cpu: players[thread].cpu, error)) }
+    cmachine_interrupts_enabled = interrupts
+  }
+
+  private func migrate(_ thread: Int, with other: Int) {
+    migrations += 1
+    let (mine, its) = (players[thread].cpu, players[other].cpu)
+    // A switch of threads is a barrier on both sides.
+    for cpu in [mine, its] { machine.releaseStores(of: cpu) }
+    let isLate = players[thread].interruptIsLate
+    players[thread].cpu = its
+    players[other].cpu = mine
+    players[thread].interruptIsLate = players[other].interruptIsLate
+    players[other].interruptIsLate = isLate
+    threads[its] = thread
+    threads[mine] = other
+    cmachine_set_cpu_number(UInt32(its))
+    note(thread, .migration)
+  }
+
+  private func note(_ thread: Int, _ step: Step) {
+    machine.drainStores(of: players[thread].cpu, at: step)
+    trace.entries.append(ScheduleTrace.Entry(cpu: players[thread].cpu, step: step))
     if step == .lockReleased { locksReleased += 1 }
     if step == .flushConfirmed { flushesConfirmed += 1 }
-    if !step.isWaiting { idleTurns = 0 }
+    if step == .framesFreed || step == .rangeFreed { machine.checkCaches() }
+    if let violation = machine.takeViolation() { fail(.failed(cpu: violation.cpu, violation)) }
+    if !step.isWaiting {
+      idleTurns = 0
+      stepsDone += 1
+    }
   }
 
   private func fail(_ cause: ScheduleFailure.Cause) {
@@ -174,67 +241,13 @@ extension ScheduledRun {
     isStuck = true
     crew.end.signal()
   }
-}
-
-// MARK: who is next
-
-extension ScheduledRun {
-  private func next(after current: Int?) -> Next {
-    guard trace.entries.count < stepLimit else { return .stuck(.stepLimit) }
-    listOptions(after: current)
-    guard !options.isEmpty else { return nextWithoutReason(after: current) }
-    var choice = 0
-    if options.count > 1 {
-      choice = chooser.choose(options)
-      choiceCount += 1
-    }
-    let option = options[choice]
-    let isLate = machine.isNotified(option.cpu) && !option.takesInterrupt
-    players[option.cpu].takesInterrupt = option.takesInterrupt
-    players[option.cpu].interruptIsLate = isLate
-    return .turn(option.cpu)
-  }
-
-  private func listOptions(after current: Int?) {
-    options.removeAll(keepingCapacity: true)
-    let goesOn = current.map { players[$0].state == .ready } ?? false
-    if let current { listOptions(of: current, preemptions: 0) }
-    for cpu in players.indices where cpu != current {
-      listOptions(of: cpu, preemptions: goesOn ? 1 : 0)
-    }
-  }
-
-  private func listOptions(of cpu: Int, preemptions: Int) {
-    let player = players[cpu]
-    let mayTakeInterrupt = player.interruptsAreOn && machine.isNotified(cpu)
-    switch player.state {
-    case .ready where mayTakeInterrupt:
-      let isLate = player.interruptIsLate
-      options.append(Option(cpu: cpu, takesInterrupt: !isLate, preemptions: preemptions))
-      options.append(Option(cpu: cpu, takesInterrupt: isLate, preemptions: preemptions + 1))
-    case .waiting where mayTakeInterrupt, .idle where mayTakeInterrupt:
-      options.append(Option(cpu: cpu, takesInterrupt: true, preemptions: preemptions))
-    case .waiting where player.seen == happened(player.step): break
-    case .ready, .waiting:
-      options.append(Option(cpu: cpu, takesInterrupt: false, preemptions: preemptions))
-    case .idle: break
-    }
-  }
 
   /// How much has happened of what a CPU at this step waits for.
-  private func happened(_ step: Step) -> UInt64 {
-    step == .flushWaiting ? flushesConfirmed : locksReleased
-  }
-
-  /// Asks the waiting CPUs in turn.
-  private func nextWithoutReason(after current: Int?) -> Next {
-    let count = players.count
-    let first = (current ?? -1) + 1
-    guard
-      let cpu = (first..<first + count).map({ $0 % count }).first(where: { players[$0].state == .waiting })
-    else { return .end }
-    idleTurns += 1
-    guard idleTurns <= count * Self.idleTurnsPerCPU else { return .stuck(.deadlock(players.map(\.step))) }
-    return .turn(cpu)
+  func happened(_ step: Step) -> UInt64 {
+    switch step {
+    case .flushWaiting: flushesConfirmed
+    case .relaxed: stepsDone
+    default: locksReleased
+    }
   }
 }

@@ -16,10 +16,15 @@
 // interrupt is never lost: a CPU that waits takes it at once, and so does one that has ended its
 // program and is idle.
 //
-// A waiting CPU (`lockWaiting`, `flushWaiting`) is not chosen again before it can have something new to
-// see: a lock released, a flush confirmed, an interrupt pending. This is what keeps the number of runs
-// finite, and what shows a deadlock: nobody can go on. For programs that wait for something else,
-// waiting CPUs are then asked in turn; only when that has gone round many times is it a deadlock.
+// A waiting CPU (`lockWaiting`, `flushWaiting`, `relaxed`) is not chosen again before it can have something
+// new to see: a lock released, a flush confirmed, any step at all of another CPU; or an interrupt that is
+// pending. This is what keeps the number of runs finite, and what shows a deadlock: nobody can go on. For
+// programs that wait for something else, waiting CPUs are then asked in turn; only when that has gone round
+// `patience` times is it a deadlock.
+//
+// Where `Scheduler` permits it, more can be chosen, each of it a preemption: that two threads change CPUs
+// (`migrations`), as an operating system moves them wherever interrupts are on; that a device interrupts a
+// CPU (`deviceInterrupts`); and that an NMI does (`nmis`), whether its interrupts are on or not.
 //
 // The number of runs grows with the binomial of steps. Two ways bound it: `points`, the steps at which
 // another CPU may be chosen at all, and `preemptions`, how often a CPU that could go on is made to stop
@@ -34,6 +39,10 @@ public struct Program {
   public var cpus: [() throws -> Void]
   /// Runs on the caller's thread when all CPUs are idle and no interrupt is pending.
   public var check: () throws -> Void
+  /// What an interrupt of a device runs, on the CPU that it comes to, with interrupts off.
+  public var onDeviceInterrupt: () throws -> Void = {}
+  /// What an NMI runs, on the CPU that it comes to.
+  public var onNMI: () throws -> Void = {}
 
   public init(
     machine: SimulatedMachine, cpus: [() throws -> Void], check: @escaping () throws -> Void = {}
@@ -51,6 +60,17 @@ public struct Scheduler {
   public var points = StepSet.all
   /// A run of more steps has failed: it would not end.
   public var stepLimit = 1_000_000
+  /// How often each waiting CPU is asked again while nothing happens, before that is a deadlock.
+  public var patience = 1_000
+  /// How often in a run two threads may change CPUs; at the steps of `migrationPoints`, where interrupts
+  /// are on.
+  public var migrations = 0
+  public var migrationPoints = StepSet(.interruptsDisabling, .interruptsEnabled, .flushWaiting)
+  /// How often in a run a device may interrupt a CPU; at the steps of `points`, where interrupts are on.
+  public var deviceInterrupts = 0
+  /// How often in a run an NMI may come; at the steps of `nmiPoints`.
+  public var nmis = 0
+  public var nmiPoints = StepSet(rawValue: .max)
 
   public init(points: StepSet = .all) { self.points = points }
 
@@ -98,7 +118,7 @@ public struct Scheduler {
   /// The run with these choices; where they end, CPUs go on as long as they can.
   @discardableResult
   public func replay(
-    _ choices: [UInt8], _ make: () throws -> Program
+    _ choices: [Int], _ make: () throws -> Program
   ) throws(ScheduleFailure) -> ScheduleTrace {
     let crews = Crews()
     defer { crews.dismiss() }
@@ -127,7 +147,7 @@ public struct Scheduler {
     }
     chooser.begin()
     let crew = crews.crew(of: program.machine.cpus.count)
-    let run = ScheduledRun(program, chooser, points: points, stepLimit: stepLimit, crew: crew, seed: seed)
+    let run = ScheduledRun(program, chooser, self, crew: crew, seed: seed)
     run.runToEnd()
     if run.isStuck { crews.abandon() }
     if run.failure == nil && chooser.hasDiverged { run.failure = .notDeterministic }

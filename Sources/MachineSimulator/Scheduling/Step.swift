@@ -28,17 +28,27 @@ public struct Step: Hashable, Sendable {
   public static let objectFound = Step(cmachine_step_object_found)
   public static let nodeFound = Step(cmachine_step_node_found)
   public static let slabMarked = Step(cmachine_step_slab_marked)
+
+  public static let relaxed = Step(cmachine_step_relaxed)
+  public static let interruptsDisabling = Step(cmachine_step_interrupts_disabling)
+  public static let requestRead = Step(cmachine_step_request_read)
+  public static let areaPublished = Step(cmachine_step_area_published)
   /// Before a simulated load, store or fetch.
   public static let access = Step(number: 32)
   /// Before the first instruction.
   public static let start = Step(number: 33)
   /// After the last one: the CPU does nothing but take interrupts.
   public static let idle = Step(number: 34)
-  /// An interrupt is taken. Only traces have it.
+  /// An interrupt is taken. Only traces have it, and the following.
   public static let interrupt = Step(number: 35)
+  public static let nmi = Step(number: 36)
+  /// The thread has another CPU from here on.
+  public static let migration = Step(number: 37)
+  /// After a store to a page-table entry, where MMUs do anything unasked (`SimulatedMachine.speculation`).
+  public static let entryStored = Step(number: 38)
 
   /// Whether the CPU has found that it cannot go on before another CPU has done something.
-  var isWaiting: Bool { self == .lockWaiting || self == .flushWaiting }
+  var isWaiting: Bool { self == .lockWaiting || self == .flushWaiting || self == .relaxed }
 
   /// Reaches this step on the calling thread.
   @inline(__always)
@@ -51,8 +61,9 @@ extension Step: CustomStringConvertible {
     "entries cleared", "flush requested", "flush begun", "flush confirmed", "flush waiting",
     "frames freed", "range freed", "area found", "entry found", "charged", "sum begun", "object found",
     "node found", "slab marked",
+    "relaxed", "interrupts disabling", "request read", "area published",
   ]
-  private static let ownNames = ["access", "start", "idle", "interrupt"]
+  private static let ownNames = ["access", "start", "idle", "interrupt", "NMI", "migration", "entry stored"]
 
   public var description: String {
     if number < Self.names.count { return Self.names[Int(number)] }
@@ -72,7 +83,8 @@ public struct StepSet: OptionSet, Sendable {
 
   public func contains(_ step: Step) -> Bool { rawValue >> UInt64(step.number) & 1 != 0 }
 
-  public static let all = StepSet(rawValue: .max)
+  /// Every step but `interruptsDisabling`, at which nothing of the core has begun that another CPU could see.
+  public static let all = StepSet(rawValue: ~StepSet(.interruptsDisabling).rawValue)
   /// What the order of a free is made of, and the accesses that would show it broken.
   public static let freeing = StepSet(
     .entriesWritten, .entriesCleared, .flushRequested, .flushBegun, .flushConfirmed, .framesFreed,

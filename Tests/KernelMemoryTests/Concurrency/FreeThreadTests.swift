@@ -12,11 +12,11 @@ import Testing
 
   /// Where CPUs leave the addresses of areas for each other.
   private final class Box {
-    let address = Atomic<UInt64>(0)
+    let address = Synchronization.Atomic<UInt64>(0)
   }
 
   private final class Count {
-    let value = Atomic<Int>(0)
+    let value = Synchronization.Atomic<Int>(0)
   }
 
   /// What one CPU does.

@@ -15,6 +15,13 @@ struct Play {
   var checksWork = true
   /// Steps after which a run is said to have no end.
   var stepLimit = 20_000
+  var speculation = Speculation.none
+  var memoryOrder = MemoryOrder.strong
+  /// What interrupts the programs, where the rules say that something does.
+  var onNMI: () throws -> Void = {}
+  var onDeviceInterrupt: () throws -> Void = {}
+  /// What more may happen than that CPUs change.
+  var rules: (inout Scheduler) -> Void = { _ in }
 
   /// Plays every schedule, or every one with so many preemptions.
   @discardableResult
@@ -33,19 +40,25 @@ struct Play {
   private func scheduler(_ points: StepSet) -> Scheduler {
     var scheduler = Scheduler(points: points)
     scheduler.stepLimit = stepLimit
+    rules(&scheduler)
     return scheduler
   }
 
   private func maker() -> () throws -> Program {
     var runs = 0
+    stage.speculate(speculation)
+    stage.test.simulated.memoryOrder = memoryOrder
     return {
       stage.restore()
       runs += 1
       let validates = runs % validatesEach == 1 || validatesEach == 1
-      return Program(machine: stage.test.simulated, cpus: cpus) {
+      var program = Program(machine: stage.test.simulated, cpus: cpus) {
         try atEnd()
         try stage.finish(validating: validates, checksWork: checksWork)
       }
+      program.onNMI = onNMI
+      program.onDeviceInterrupt = onDeviceInterrupt
+      return program
     }
   }
 }

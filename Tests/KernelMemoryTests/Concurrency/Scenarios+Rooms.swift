@@ -78,6 +78,33 @@ extension Scenarios {
     }
   }
 
+  /// Look-ups without a lock where an area comes to be: they find nothing, or all of it.
+  static func lookUpsOfNewArea(_ mode: FreeMode) throws -> Play {
+    let stage = try Stage(mode)
+    let manager = stage.manager
+    let address = TestMachine.vmallocStart.address(.size4K)
+    return Play(
+      stage: stage,
+      cpus: [
+        {
+          for _ in 0..<2 {
+            Step.access.take()
+            guard let seen = manager.area(containing: address) else { continue }
+            try stage.expect(
+              seen.address == address && seen.byteCount == 4095 && seen.guardPages == PageCount(3),
+              "an area was found that never was: \(seen)")
+          }
+        },
+        {
+          var options = VmallocOptions()
+          options.address = address
+          options.guardPages = 3
+          stage[0] = Block(pointer: try manager.vmalloc(4095, options), pageCount: 1, firstWord: 0)
+        },
+      ]
+    ) { if let block = stage.take(0) { try stage.free(block) } }
+  }
+
   /// A mapping by hand goes while its neighbour in the same table comes.
   static func unmapAgainstMap(_ mode: FreeMode) throws -> Play {
     // Below the same entry of the root as the areas, whose table stays, but behind them.

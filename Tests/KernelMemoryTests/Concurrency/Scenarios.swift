@@ -187,7 +187,7 @@ enum Scenarios {
         },
         { try stage.peek(block) },
         {
-          stage.manager.joinCPU()
+          stage.test.joinCPU()
           try stage.peek(block)
           let other = try stage.allocate(2)
           try stage.free(other)

@@ -15,9 +15,9 @@ struct Diff: ParsableCommand {
       that is freed and not yet flushed stands apart: it is no growth of an owner.
 
       EXAMPLES
-        vmalloc diff before.txt after.txt              what grew
-        vmalloc diff before.txt /proc/vmallocinfo      what grew since then
-        vmalloc diff --fail-on-growth 64M a.txt b.txt  status 1 if memory grew more
+        vmalloc diff before.txt after.txt               what grew
+        vmalloc diff before.txt /proc/vmallocinfo       what grew since then
+        vmalloc diff --fail-on-growth 64M a.txt b.txt   status 1 if memory grew by more
       """)
 
   @Argument(help: "The earlier list.", completion: .file())

@@ -13,10 +13,10 @@ struct Explore: ParsableCommand {
       project's manager does, with page frames and counters. The file that is written needs no network.
 
       EXAMPLES
-        vmalloc explore                                       the running kernel
-        vmalloc explore trace.txt -o boot.html                a trace, with its time
-        vmalloc explore trace.txt --policy warm -o ours.html  with page frames
-        make run LISTING=all | vmalloc explore - -o run.html  the booted kernel
+        vmalloc explore -o vmalloc.html                     the running kernel, as root
+        vmalloc explore trace.txt -o boot.html              a trace, with its time
+        vmalloc explore trace.txt --policy warm -o ours.html
+        make run LISTING=all | vmalloc explore - -o run.html
       """)
 
   @Argument(help: "The list or trace to draw; - is standard input.", completion: .file())

@@ -17,14 +17,14 @@ struct Inspect: ParsableCommand {
       asked, for which root is needed.
 
       EXAMPLES
-        vmalloc inspect                           who holds how much, now
-        vmalloc inspect --by module bug.txt       a list out of a bug report
-        vmalloc inspect --kind ioremap --by none  every device mapping
-        vmalloc inspect --at 0xffffffffc0aa5010   whose address that is
-        vmalloc inspect --format html >map.html   a map of the space, as a page
-        vmalloc inspect --join /proc/allocinfo    beside what functions allocated
-        dmesg | vmalloc inspect -                 an out-of-memory report's table
-        vmalloc inspect --fail-over 2G -j         status 1 if pages are more
+        vmalloc inspect                            who holds how much, now
+        vmalloc inspect --by module bug.txt        a list out of a bug report
+        vmalloc inspect --kind ioremap --by none   every device mapping
+        vmalloc inspect --at 0xffffffffc0aa5010    whose address that is
+        vmalloc inspect --format html >map.html    a map of the space, as a page
+        vmalloc inspect --join /proc/allocinfo     beside what the source's functions allocated
+        dmesg | vmalloc inspect -                  the table of an out-of-memory report
+        vmalloc inspect --fail-over 2G -j          for a script: status 1 from 2 GiB of pages on
       """)
 
   @Argument(help: "The list to read; - is standard input.", completion: .file())

@@ -25,10 +25,10 @@ struct Replay: ParsableCommand {
       \(Policy.words).
 
       EXAMPLES
-        vmalloc replay trace.txt                         every page is verified
-        trace-cmd report | vmalloc replay - --no-verify  nothing is touched: faster
-        vmalloc replay --record 60 -o trace.txt          record a minute first
+        vmalloc replay trace.txt                                the whole report, every page verified
         vmalloc replay trace.txt --policy strict --policy lazy --policy warm,guard=0
+        trace-cmd report | vmalloc replay - --no-verify         nothing is touched: for large recordings
+        vmalloc replay --record 60 -o trace.txt                 record this kernel for a minute, as root
       """)
 
   @Argument(help: "The trace or list to replay; - is standard input.", completion: .file())

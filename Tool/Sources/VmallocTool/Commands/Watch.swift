@@ -13,7 +13,7 @@ struct Watch: ParsableCommand {
       EXAMPLES
         sudo vmalloc watch                           every two seconds
         sudo vmalloc watch -d 60 -n 60 >>growth.log  a line a minute, for an hour
-        sudo vmalloc watch /proc/allocinfo           every allocation, by function
+        sudo vmalloc watch /proc/allocinfo           by function, with the allocations of slabs and pages, too
       """)
 
   @Argument(help: "The list to read again and again.", completion: .file())

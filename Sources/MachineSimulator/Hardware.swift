@@ -1,0 +1,51 @@
+public import KernelMemory
+
+// Where machines differ, and a manager must bear all of them. The defaults are those of an Intel processor; what
+// a portable manager may lean on is less.
+
+/// What the hardware of a simulated machine has and does.
+public struct Hardware: Equatable, Sendable {
+  /// Which tables an invalidation by address drops, besides the translation of that address.
+  public enum TableDrop: Sendable {
+    /// All of them, whatever their addresses (SDM 4.10.4.1).
+    case all
+    /// Those on the way to that address alone: AMD with EFER.TCE (APM vol. 2, 3.1.7), TLBI VAE1 (Arm ARM,
+    /// D8.14), SFENCE.VMA with an address (RISC-V privileged architecture, 12.2.1).
+    case ofAddress
+  }
+
+  /// Which of several cached pages of one address translates it.
+  public enum SizeChoice: Sendable {
+    case smallest, largest
+  }
+
+  /// MAXPHYADDR, 36 to 52; address bits above it are reserved in table entries.
+  public var physicalAddressBits = 46
+  /// Whether the CPUs set the accessed and dirty flags in table entries; without it tables keep exactly what
+  /// was written to them.
+  public var setsAccessedAndDirty = true
+  /// Whether an entry may map 1 GiB (CPUID.80000001H:EDX.Page1GB); without it the mark is reserved.
+  public var hasGigabytePages = true
+  public var tableDrop = TableDrop.all
+  public var sizeChoice = SizeChoice.smallest
+  /// Whether a page fault drops what is cached for its address, as SDM 4.10.4.1 promises.
+  public var faultsDropTranslations = true
+  /// Whether CPUs remember that an address has no translation, until a flush or `Machine.afterMap`, as RISC-V
+  /// permits (privileged architecture, 12.2.1).
+  public var cachesAbsentEntries = false
+  /// Above how many pages `SimulatedMachine.machine` asks to be flushed whole.
+  public var fullFlushThreshold = PageCount(64)
+
+  public init() {}
+
+  /// The least that any of the architectures promises.
+  public static var leastPromised: Hardware {
+    var hardware = Hardware()
+    hardware.tableDrop = .ofAddress
+    hardware.sizeChoice = .largest
+    hardware.faultsDropTranslations = false
+    hardware.cachesAbsentEntries = true
+    hardware.fullFlushThreshold = PageCount(33)
+    return hardware
+  }
+}

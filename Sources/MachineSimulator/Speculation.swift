@@ -1,0 +1,133 @@
+internal import KernelMemory
+
+// What MMUs do unasked. Hardware may translate an address at any time, whether an instruction has used it or
+// not, and may forget a translation at any time (SDM 4.10.2.3, 4.10.3.1). Between them lie all that a program can
+// meet, so two extremes show what any machine may show, without a choice:
+//
+//     greedy       each CPU walks to a page as soon as its entry, or a table on the way to it, is stored, and
+//                  again as soon as it had to forget it; it keeps what it finds until it must forget
+//     forgetful    no CPU keeps anything from one access to the next
+//
+// A walk that nobody has asked for faults for nobody: where it comes to what cannot be right, it is a violation,
+// which the machine keeps.
+
+/// What the MMUs of a simulated machine do besides what an access demands.
+public enum Speculation: Sendable {
+  /// Nothing, and they forget nothing.
+  case none
+  /// They translate whatever can be translated, at once and again and again.
+  case greedy
+  /// They forget everything after each access.
+  case forgetful
+}
+
+/// Something that no machine could be expected to bear, found where no access could report it.
+public struct Violation: Error, Equatable, Sendable, CustomStringConvertible {
+  /// The CPU whose MMU has met it.
+  public let cpu: Int
+  public let description: String
+}
+
+extension SimulatedMachine {
+  /// Where a table stands: the first address that it leads to, and its level.
+  struct TablePlace {
+    var address: UInt64
+    var level: Int
+  }
+
+  /// The first violation since the last call. Asked by `Scheduler` at each step.
+  public func takeViolation() -> Violation? {
+    defer { violation = nil }
+    return violation
+  }
+
+  func report(_ description: String, cpu: Int) {
+    if violation == nil { violation = Violation(cpu: cpu, description: description) }
+  }
+
+  /// Finds the tables that there are. O(tables).
+  func learnTables() {
+    places = [:]
+    for root in Set(cpus.compactMap(\.root)) {
+      learn(root, TablePlace(address: 0, level: 4), deeply: true)
+    }
+  }
+
+  private func learn(_ table: UInt64, _ place: TablePlace, deeply: Bool) {
+    places[table] = place
+    guard deeply, place.level > 1 else { return }
+    for index in 0..<UInt64(512) {
+      guard let entry = memory.peek(table &+ index &* 8) else { return }
+      learnChild(PagingEntry(bits: entry), at: index, of: place, deeply: true)
+    }
+  }
+
+  private func learnChild(_ entry: PagingEntry, at index: UInt64, of place: TablePlace, deeply: Bool) {
+    guard place.level > 1, entry.isPresent, !entry.isLeaf(level: place.level) else { return }
+    let address = place.address | index &<< pageShift(level: place.level)
+    let canonical = place.level == 4 && index >= 256 ? address | 0xffff_0000_0000_0000 : address
+    learn(
+      entry.address(level: place.level), TablePlace(address: canonical, level: place.level &- 1),
+      deeply: deeply)
+  }
+
+  /// After a store to an entry: lets every CPU do what it may.
+  func entryWasStored(at address: UInt64) {
+    if StepHandler.current?.runsFreely ?? false { return }
+    switch speculation {
+    case .none: return
+    case .forgetful:
+      for cpu in cpus { cpu.forget() }
+    case .greedy:
+      let table = address & ~PageSize.size4K.offsetMask
+      guard let place = places[table], let bits = memory.peek(address) else { return }
+      let (index, entry) = ((address & PageSize.size4K.offsetMask) / 8, PagingEntry(bits: bits))
+      learnChild(entry, at: index, of: place, deeply: false)
+      var first = place.address | index &<< pageShift(level: place.level)
+      if place.level == 4 && index >= 256 { first |= 0xffff_0000_0000_0000 }
+      // A table is looked through: each page, or each table below it, that it leads to.
+      let leadsToTable = entry.isPresent && !entry.isLeaf(level: place.level)
+      let step = UInt64(1) &<< pageShift(level: max(1, place.level &- 1))
+      for number in 0..<UInt64(leadsToTable ? 512 : 1) {
+        for cpu in cpus.indices { speculate(cpu, at: first &+ number &* step) }
+      }
+    }
+  }
+
+  /// Has a CPU translate an address, if it has not.
+  func speculate(_ cpu: Int, at address: UInt64) {
+    if let fault = cpus[cpu].speculate(at: address) {
+      report("a walk that nobody asked for found: \(fault)", cpu: cpu)
+    }
+  }
+
+  /// Runs `body`, which makes a CPU forget something: a greedy one knows again at once what it can.
+  func changing(_ cpu: Int, _ body: () -> Void) {
+    guard speculation == .greedy, !(StepHandler.current?.runsFreely ?? false) else { return body() }
+    let known = cpus[cpu].knownAddresses
+    body()
+    for address in known { speculate(cpu, at: address) }
+  }
+
+  /// What a CPU may do after an access, or after the page fault that it has met.
+  func speculateAfterAccess(_ cpu: Int, at address: UInt64, _ fault: Fault?) {
+    switch speculation {
+    case .none: break
+    case .forgetful: cpus[cpu].forget()
+    case .greedy:
+      guard fault?.cause.isPageFault ?? false, !(StepHandler.current?.runsFreely ?? false) else { return }
+      speculate(cpu, at: address)
+    }
+  }
+
+  /// Looks for what no CPU that takes part may hold: a translation to a frame that is free, or a table in one.
+  /// O(what is cached). Nothing where `isFrameFree` is not set.
+  public func checkCaches() {
+    guard let isFrameFree else { return }
+    for cpu in cpus.indices where takesPart?(cpu) ?? true {
+      if let fault = cpus[cpu].cachedFreeFrame(isFrameFree, linearBase: linearMap.base.rawValue) {
+        report("a frame was freed that is still cached: \(fault)", cpu: cpu)
+      }
+    }
+  }
+}

@@ -1,0 +1,95 @@
+import CMachine
+import MachineSimulator
+import Testing
+
+@testable import KernelMemory
+
+/// An NMI cannot be kept off: it may come at any step of the package, and call any public function. Each refuses, or
+/// does what it is asked, at once; none hangs, and what was interrupted goes on as if nothing had been.
+@Suite struct NMITests {
+  /// Calls everything that changes something: with `wrongContext` where the package is interrupted, and else as
+  /// ever. What is got is given back.
+  private static func changeThings(_ stage: Stage, _ live: Block) throws {
+    let manager = stage.manager
+    func attempt(_ body: () throws(MemoryError) -> Void) throws {
+      do throws(MemoryError) { try body() } catch {
+        switch error {
+        case .wrongContext, .wouldWait: return
+        default: throw error
+        }
+      }
+    }
+    try attempt { () throws(MemoryError) in try manager.vfree(try manager.vmalloc(4096)) }
+    try attempt { () throws(MemoryError) in try manager.vfree(try manager.vmalloc(70 * 4096)) }
+    try attempt { () throws(MemoryError) in try manager.vfree(try manager.vzalloc(4096)) }
+    try attempt { () throws(MemoryError) in try manager.kfree(try manager.kmalloc(40)) }
+    try attempt { () throws(MemoryError) in try manager.kvfree(try manager.kvmalloc(100 << 10)) }
+    try attempt { () throws(MemoryError) in try manager.freeFrames(try manager.allocateFrames()) }
+    try attempt { () throws(MemoryError) in
+      try manager.freeFrames(try manager.allocateFrames(order: 3), order: 3)
+    }
+    try attempt { () throws(MemoryError) in try manager.flushRetired() }
+    manager.purge()
+    manager.serveFlushes()
+    // A second free, and one of what was never allocated, are refused either way.
+    for address in [live.address.rawValue + 8, 0x1000] {
+      guard let pointer = stage.test.pointer(address) else { continue }
+      #expect(throws: MemoryError.self) { try manager.vfree(pointer) }
+      #expect(throws: MemoryError.self) { try manager.kfree(pointer) }
+    }
+  }
+
+  /// Asks everything that is answered without a lock.
+  private static func ask(_ stage: Stage, _ live: Block) throws {
+    let manager = stage.manager
+    try stage.expect(
+      manager.area(containing: live.address)?.address == live.address, "a live area is not found")
+    try stage.expect(manager.frame(at: live.address) != nil, "the frame of a live area is not found")
+    try stage.expect(manager.mapping(at: live.address) != nil, "the mapping of a live area is not found")
+    _ = manager.counters
+    _ = manager.usage(of: .untagged)
+    _ = manager.contains(live.address)
+  }
+
+  /// What is interrupted.
+  private static func work(_ stage: Stage) throws {
+    let manager = stage.manager
+    let block = try stage.allocate(3)
+    let large = try stage.allocate(70)
+    let object = try manager.kmalloc(24)
+    let frame = try manager.allocateFrames(order: 1)
+    try stage.check(block)
+    try manager.kfree(object)
+    try manager.freeFrames(frame, order: 1)
+    try stage.free(block)
+    try stage.free(large)
+    for _ in 0..<3 { manager.purge(budget: 40) }
+    try manager.flushRetired()
+  }
+
+  @Test(arguments: ScheduledCoreTests.modes, [0, 1]) func anNMIAtEachStep(mode: FreeMode, kind: Int) throws {
+    let stage = try Stage(mode, cpuCount: 1, pages: 2048) { stage in stage[0] = try stage.allocate() }
+    guard let live = stage[0] else { throw Mistake("nothing was prepared") }
+    var play = Play(stage: stage, cpus: [{ try Self.work(stage) }], validatesEach: 16)
+    play.rules = { $0.nmis = 1 }
+    play.onNMI = { try kind == 0 ? Self.changeThings(stage, live) : Self.ask(stage, live) }
+    play.checksWork = false
+    let report = try play.exhaustive(at: StepSet())
+    print("NMIs, \(mode): \(report)")
+    #expect(report.isComplete && report.schedules > 80)
+  }
+
+  /// A device's handler allocates and frees wherever interrupts are on.
+  @Test(arguments: ScheduledCoreTests.modes) func aHandlerThatAllocates(mode: FreeMode) throws {
+    let stage = try Stage(mode, cpuCount: 1, pages: 2048)
+    var play = Play(stage: stage, cpus: [{ try Self.work(stage) }], validatesEach: 4)
+    play.rules = { $0.deviceInterrupts = 2 }
+    play.onDeviceInterrupt = {
+      let block = try stage.allocate(2)
+      try stage.check(block)
+      try stage.free(block)
+    }
+    let report = try play.exhaustive(at: StepSet(.interruptsEnabled), atMost: 300)
+    #expect(report.schedules > 20)
+  }
+}

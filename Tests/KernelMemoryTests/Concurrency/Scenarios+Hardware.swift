@@ -1,0 +1,121 @@
+import CMachine
+import MachineSimulator
+
+@testable import KernelMemory
+
+/// What depends on how much the hardware promises.
+extension Scenarios {
+  /// Where the areas of a stage do not come: below the same entry of the root, in a table of their own.
+  private static var far: VirtualAddress {
+    VirtualAddress(TestMachine.vmallocStart.address(.size4K).rawValue + Pages.twoMiB * 4096 * 5)
+  }
+
+  private static func options(at address: VirtualAddress) -> VmallocOptions {
+    var options = VmallocOptions()
+    options.address = address
+    return options
+  }
+
+  /// Mappings of every kind where a CPU that remembers absent entries has found nothing.
+  static func mappedWhereAbsent(_ mode: FreeMode) throws -> Play {
+    let window = TestMachine.vmallocStart.rawValue + (1 << 20)
+    var lent: [FrameNumber] = []
+    let stage = try Stage(mode, hardware: .leastPromised) { stage in
+      try stage.manager.allocateFrames(count: 2) { lent.append($0) }
+    }
+    let manager = stage.manager
+    func expectAbsent(_ address: VirtualAddress) throws {
+      let fault = stage.test.fault(.read, at: address)
+      try stage.expect(fault?.cause == .notPresent, "something is mapped at \(address)")
+    }
+    var play = Play(
+      stage: stage,
+      cpus: [
+        {
+          try expectAbsent(far)
+          let block = try stage.allocate(1, options(at: far))
+          try stage.check(block)
+          try stage.free(block)
+          let page = PageNumber(window)
+          try expectAbsent(page.address(.size4K))
+          try manager.map(PageRange(window, 1), to: lent[0], MappingAttributes(.readWrite))
+          if let fault = stage.test.fault(.read, at: page) { throw fault }
+          try manager.unmap(PageRange(window, 1))
+          for _ in 0..<2 {
+            let pointer = try lent.withUnsafeBufferPointer { try manager.vmap($0) }
+            if let fault = stage.test.fault(.read, at: VirtualAddress(pointer)) { throw fault }
+            try manager.vunmap(pointer)
+            try manager.flushRetired()
+            try expectAbsent(VirtualAddress(pointer))
+          }
+        }
+      ]
+    ) { for frame in lent { try manager.freeFrames(frame) } }
+    // Those of vmap are none of the stage's.
+    play.checksWork = false
+    return play
+  }
+
+  /// A table goes back in another batch than the pages that it was for, when CPUs have it in their walk caches
+  /// again; and an invalidation drops no other tables than those on the way to its address.
+  static func tableWithoutItsPages(_ mode: FreeMode) throws -> Play {
+    var hardware = Hardware()
+    hardware.tableDrop = .ofAddress
+    let stage = try Stage(mode, hardware: hardware) { stage in
+      let block = try stage.allocate(1, options(at: far))
+      stage[0] = try stage.allocate()
+      stage[1] = block
+    }
+    guard let near = stage[0], let away = stage[1] else { throw Mistake("nothing was prepared") }
+    return Play(
+      stage: stage,
+      cpus: [
+        {
+          try stage.free(away)
+          for _ in 0..<3 { stage.manager.purge() }
+          try stage.free(near)
+          try stage.manager.flushRetired()
+        },
+        { for _ in 0..<2 { try stage.peek(away) } },
+      ])
+  }
+
+  /// A large leaf is wanted where all addresses are free, and a table is on its way back, since a CPU is deaf.
+  static func largeLeafOverTable(_ mode: FreeMode) throws -> Play {
+    let stage = try Stage(mode, pages: 4096) { stage in
+      // Its addresses are free, and its table is empty, but still there.
+      try stage.free(try stage.allocate(70, options(at: far)))
+      let reclaim = stage.manager.reclaim
+      stage.manager.cpus.with { cpu in
+        while reclaim.slot(cpu).value.queued.first != 0 { _ = reclaim.step(budget: 1, all: false, cpu) }
+        reclaim.close(cpu)
+        _ = reclaim.complete(limit: .max, keeping: false, cpu)
+      }
+    }
+    let manager = stage.manager
+    var play = Play(
+      stage: stage,
+      cpus: [
+        {
+          manager.purge()
+          var wanted = options(at: far)
+          wanted.leaves = .largeWherePossible
+          let large = try manager.vmalloc(Int(Pages.twoMiB) * 4096, wanted)
+          if let problem = manager.validate() { throw Mistake("\(problem)") }
+          for page in [0, Pages.twoMiB - 1] {
+            if let fault = stage.test.fault(.read, at: PageNumber(far.number(.size4K).rawValue + page)) {
+              throw fault
+            }
+          }
+          try manager.vfree(large)
+        },
+        {
+          let state = cmachine_interrupts_disable()
+          Step.access.take()
+          cmachine_interrupts_restore(state)
+        },
+      ], validatesEach: 1)
+    play.checksWork = false
+    return play
+  }
+}
