@@ -65,6 +65,10 @@ enum Ablation: UInt8 {
   case unlockedRequests
   /// An NMI that has interrupted the package serves flushes.
   case serveInNMI
+  /// A look-up without a lock does not say that it is one.
+  case unmarkedLookups
+  /// Who waits for a flush waits for that of the CPU that it is on by then.
+  case waitForThisCPU
 
   /// The mistake that is made; changed only while no CPU runs.
   nonisolated(unsafe) static var selected: Ablation?

@@ -195,14 +195,17 @@ struct CPUs {
   }
 
   /// Runs `body` with interrupts off, in any context, an NMI inside this package included: so it gets no CPU, and
-  /// can take no lock. No flush of this CPU is confirmed meanwhile, so no table that it walks through is freed.
+  /// can take no lock. No flush of this CPU is confirmed meanwhile, not even by an NMI's `serveFlushes`, so that
+  /// nothing that it walks through is freed.
   @inline(__always)
   func undisturbed<Result>(_ body: () -> Result) -> Result {
     let (interrupts, _, block) = claim()
     defer { cmachine_interrupts_restore(interrupts) }
-    let isNested = block.value.progress.isClosed
-    if !isNested { block.value.progress.enter(shared.value.requested.load(ordering: .relaxed)) }
-    defer { if !isNested { block.value.progress.exit() } }
+    #if Ablations
+    if Ablation.unmarkedLookups.isOn { return body() }
+    #endif
+    let epoch = block.value.progress.beginLookup()
+    defer { block.value.progress.endLookup(epoch) }
     return body()
   }
 

@@ -8,7 +8,8 @@ internal import Synchronization
 //
 //     epoch     0 outside this package, else the newest request that was there when the CPU came in, with
 //               bit 0 set: a walker of epoch e may be in tables that request n frees only if e is odd and e < n.
-//               Odd is the mark of an NMI, too: who finds it odd has interrupted the package itself
+//               Odd is the mark of an NMI, too: who finds it odd has interrupted the package itself. A look-up
+//               that enters nothing leaves 1, which is older than every request
 //     done      the newest request that was there when the CPU's last flush began
 //     answered  the newest drain that the CPU has made
 //
@@ -38,6 +39,18 @@ extension CPUProgress {
   /// Comes in, when `requested` was the newest request.
   @inline(__always)
   borrowing func enter(_ requested: UInt64) { epochWord.store(requested | 1, ordering: .relaxed) }
+
+  /// Begins a look-up, in any context, and by whoever may not come in as well: until it ends no flush is served.
+  /// - Returns: what `endLookup` wants.
+  @inline(__always)
+  borrowing func beginLookup() -> UInt64 {
+    let old = epochWord.load(ordering: .relaxed)
+    epochWord.store(1, ordering: .relaxed)
+    return old
+  }
+
+  @inline(__always)
+  borrowing func endLookup(_ old: UInt64) { epochWord.store(old, ordering: .releasing) }
 
   /// Goes out. A release: what was read inside was read before.
   @inline(__always)

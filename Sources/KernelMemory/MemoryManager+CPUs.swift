@@ -104,6 +104,11 @@ extension MemoryManager {
 extension MemoryManager {
   /// Waits until every CPU has served a request. Interrupts are on.
   func wait(for request: UInt64) {
+    #if Ablations
+    let request =
+      Ablation.waitForThisCPU.isOn
+      ? cpus.attempt(otherwise: request) { cpu in cpu.block.value.progress.done } : request
+    #endif
     wait { cpu in !reclaim.shootdown.hasServed(cpu, request) }
   }
 

@@ -6,22 +6,14 @@ extension MemoryManager {
   // Inlined, so that a loop over pages keeps what does not change in registers.
   @inline(__always)
   public func frame(at address: VirtualAddress) -> FrameNumber? {
-    undisturbed { tables.frame(at: address) }
+    cpus.undisturbed { tables.frame(at: address) }
   }
 
   /// The leaf that maps `address`. O(levels), lock-free.
   public func mapping(at address: VirtualAddress) -> MappedRange? {
     let page = address.number(pageSize)
     guard tables.isCanonical(PageRange(unchecked: page, count: PageCount(1))) else { return nil }
-    return undisturbed { tables.query(page) }
-  }
-
-  /// As `CPUs.undisturbed`, without the mark that a handler of an NMI would see: it must not serve flushes here.
-  @inline(__always)
-  private func undisturbed<Result>(_ body: () -> Result) -> Result {
-    let interrupts = cmachine_interrupts_disable()
-    defer { cmachine_interrupts_restore(interrupts) }
-    return body()
+    return cpus.undisturbed { tables.query(page) }
   }
 
   /// Whether `address` lies in a range that this manager hands areas out of.
@@ -32,9 +24,12 @@ extension MemoryManager {
   /// The live area that has `address`, interior and guard addresses included. O(1), lock-free.
   public func area(containing address: VirtualAddress) -> Area? {
     let page = address.number(pageSize)
-    guard let number = cpus.undisturbed({ areas.instance(containing: page)?.find(page) }) else { return nil }
-    guard let area = liveArea(number), area.spanRange.contains(page) else { return nil }
-    return area
+    return cpus.undisturbed {
+      guard let number = areas.instance(containing: page)?.find(page), let area = liveArea(number),
+        area.spanRange.contains(page)
+      else { return nil }
+      return area
+    }
   }
 
   /// What a descriptor says of a live area; nil where it describes none. Lock-free: what was read belongs
@@ -134,8 +129,8 @@ extension MemoryManager {
   func forEachLeaf(of pages: PageRange, _ body: (MappedRange) -> Void) {
     var rest = pages
     // What is no leaf any more waits for its flush.
-    while let page = undisturbed({ tables.firstMapped(in: rest) }) {
-      let leaf = undisturbed { tables.query(page) }
+    while let page = cpus.undisturbed({ tables.firstMapped(in: rest) }) {
+      let leaf = cpus.undisturbed { tables.query(page) }
       if let leaf { body(leaf) }
       rest = PageRange(from: leaf?.pages.end ?? PageNumber(page.rawValue &+ 1), upTo: pages.end)
     }

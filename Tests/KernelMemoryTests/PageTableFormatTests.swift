@@ -56,6 +56,7 @@ import Testing
           #expect(Format.isPresent(entry))
           #expect(!Format.isLeaf(entry, level: level))
           #expect(Format.nextTable(entry) == frame)
+          #expect(Format.nextTableAddress(entry) == frame.address(Format.pageSize))
         }
       }
     }
@@ -105,7 +106,10 @@ import Testing
       let shift = UInt64(Format.pageSize.shift)
       for page in [0, half - 1, half, top - half - 1, top - half, top - 1] {
         for address in [page << shift, page << shift | Format.pageSize.offsetMask] {
-          #expect(format.isCanonical(VirtualAddress(address)) == isCanonical(page, page + 1))
+          let index = format.rootIndex(of: VirtualAddress(address))
+          #expect((index != nil) == isCanonical(page, page + 1))
+          let bits = page >> Format.spanShift(format.levels - 1) & (Format.span(1) - 1)
+          if let index { #expect(UInt64(index) == bits) }
         }
       }
       // From one half into the other, and round the top.

@@ -79,12 +79,14 @@ extension PageTableFormat {
     return PageNumber(page.rawValue | (all &<< width & all))
   }
 
-  /// Whether the bits of an address above the translated ones copy the highest of these.
+  /// The index of an address in the root; nil where the bits above the translated ones do not copy the highest of
+  /// these.
   @inline(__always)
-  func isCanonical(_ address: VirtualAddress) -> Bool {
-    let width = Int64(levels * Self.indexBits + Int(Self.pageSize.shift))
-    let half = Int64(bitPattern: address.rawValue) &>> (width &- 1)
-    return half == 0 || half == -1
+  func rootIndex(of address: VirtualAddress) -> Int? {
+    let half = Self.span(1) &>> 1
+    let shift = Int64(truncatingIfNeeded: Self.spanShift(levels &- 1)) &+ Int64(Self.pageSize.shift)
+    let index = UInt64(bitPattern: Int64(bitPattern: address.rawValue) &>> shift) &+ half
+    return index < Self.span(1) ? Int(truncatingIfNeeded: index ^ half) : nil
   }
 
   /// Whether all of `pages` lie in one half of the translatable address space: the bits above it

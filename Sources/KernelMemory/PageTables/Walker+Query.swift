@@ -51,23 +51,23 @@ extension Walker {
   /// what counts.
   @inline(__always)
   func frame(at address: VirtualAddress) -> FrameNumber? {
-    guard format.isCanonical(address) else { return nil }
+    guard var index = format.rootIndex(of: address) else { return nil }
     let page = address.number(Format.pageSize)
-    var table = root
+    var start = table.address(of: root, Format.pageSize)
     var level = format.levels &- 1
     while level > 0 {
-      let value = entry(table, index(of: page, level: level)).value.load(ordering: .relaxed)
+      let value = Entry(at: start)[index].value.load(ordering: .relaxed)
       guard Format.isPresent(value) else { return nil }
       if Format.isLeaf(value, level: level) {
         let offset = page.rawValue & (Format.span(level) &- 1)
         return FrameNumber(Format.frame(ofLeaf: value, level: level).rawValue &+ offset)
       }
-      table = Format.nextTable(value)
+      start = table.address(of: Format.nextTableAddress(value))
       level &-= 1
+      index = self.index(of: page, level: level)
     }
-    let entry = entry(table, index(of: page, level: 0))
     cmachine_step(cmachine_step_entry_found)
-    let value = entry.value.load(ordering: .relaxed)
+    let value = Entry(at: start)[index].value.load(ordering: .relaxed)
     return Format.isPresent(value) ? Format.frame(ofLeaf: value, level: 0) : nil
   }
 

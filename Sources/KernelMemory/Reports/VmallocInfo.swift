@@ -77,25 +77,30 @@ extension MemoryManager {
   private func validateMappings() throws(MemoryError) -> StaticString? {
     var problem: StaticString?
     try forEachArea { area in
-      let number = areas[area.areas].find(area.pages.first) ?? 0
       var page: UInt64 = 0
-      tables.visit(area.pages) { leaf in
-        guard !area.isBorrowed else {
-          page &+= leaf.pages.count.rawValue
-          return
-        }
-        for offset in 0..<leaf.pages.count.rawValue {
-          let mapper = frames.mapper(of: UInt32(truncatingIfNeeded: leaf.frame.rawValue &+ offset))
-          if mapper == nil { problem = "an area's frame is not marked as mapped" }
-          if let mapper, mapper.area != number || UInt64(mapper.page) != page {
-            problem = "a frame's metadata names another page or area than maps it"
-          }
-          page &+= 1
+      cpus.undisturbed {
+        let number = areas[area.areas].find(area.pages.first) ?? 0
+        tables.visit(area.pages) { leaf in
+          defer { page &+= leaf.pages.count.rawValue }
+          if !area.isBorrowed, let found = self.problem(of: leaf, at: page, of: number) { problem = found }
         }
       }
       if page != area.pages.count.rawValue { problem = "a page of an area is not mapped" }
-      tables.visit(area.guardRange) { _ in problem = "a guard page is mapped" }
+      cpus.undisturbed { tables.visit(area.guardRange) { _ in problem = "a guard page is mapped" } }
     }
     return problem
+  }
+
+  /// What is wrong with the metadata of the frames of a leaf, which is at `page` of an area of its own frames.
+  private func problem(of leaf: MappedRange, at page: UInt64, of area: UInt32) -> StaticString? {
+    for offset in 0..<leaf.pages.count.rawValue {
+      guard let mapper = frames.mapper(of: UInt32(truncatingIfNeeded: leaf.frame.rawValue &+ offset)) else {
+        return "an area's frame is not marked as mapped"
+      }
+      guard mapper.area == area, UInt64(mapper.page) == page &+ offset else {
+        return "a frame's metadata names another page or area than maps it"
+      }
+    }
+    return nil
   }
 }

@@ -134,6 +134,11 @@ import Testing
         name: "lookUpsOfNewArea", play: try Scenarios.lookUpsOfNewArea(.lazy),
         points: StepSet(.areaPublished, .access)
       ).with(.reversed)
+    case .unmarkedLookups:
+      Finder(name: "walkerOfFreedTable", play: try Scenarios.walkerOfFreedTable(.strict), points: .order)
+    case .waitForThisCPU:
+      Finder(
+        name: "movingFree", play: try Scenarios.movingFree(.strict), points: .order, preemptions: 2)
     case .earlyCPUNumber:
       Finder(name: "movingCallers", play: try Scenarios.movingCallers(.lazy), points: .order)
     }
@@ -152,11 +157,24 @@ import Testing
     defer { Ablation.selected = nil }
     // Made while the machine is started.
     if mistake == .readOnlyLinearMap { finder = try Self.finder(of: mistake) }
-    let failure = #expect(throws: ScheduleFailure.self) {
-      try finder.run(atMost: 20_000)
-    }
+    expectFound(mistake, by: finder)
+  }
+
+  private func expectFound(_ mistake: Ablation, by finder: Finder) {
+    let failure = #expect(throws: ScheduleFailure.self) { try finder.run(atMost: 20_000) }
     // Said, not only counted: by what the mistake was seen.
     if let failure { print("\(mistake) is found by \(finder.name): \(failure.cause)") }
+  }
+
+  /// Every wait for a flush is for a number that its caller carries.
+  @Test(arguments: ScheduledCoreTests.moving) func aWaitForThisCPUIsFound(_ test: ScheduledCoreTests.Case)
+    throws
+  {
+    let finder = Finder(
+      name: test.name, play: try test.make(.strict), points: test.points, preemptions: test.preemptions ?? 3)
+    Ablation.selected = .waitForThisCPU
+    defer { Ablation.selected = nil }
+    expectFound(.waitForThisCPU, by: finder)
   }
 }
 #endif

@@ -79,6 +79,48 @@ import Testing
     #expect(report.isComplete && report.schedules > 80)
   }
 
+  /// Whatever looks something up without a lock counts on it that this CPU serves no flush meanwhile.
+  @Test func aLookUpServesNoFlush() throws {
+    let stage = try Stage(.lazy) { stage in stage[0] = try stage.allocate() }
+    let manager = stage.manager
+    guard let block = stage[0], let area = manager.area(containing: block.address) else {
+      throw Mistake("nothing was prepared")
+    }
+    var looks = 0
+    var play = Play(
+      stage: stage,
+      cpus: [
+        {
+          // Deaf, so that what CPU 1 asks for stays to be served.
+          let state = cmachine_interrupts_disable()
+          defer { cmachine_interrupts_restore(state) }
+          Step.access.take()
+          try stage.expect(manager.frame(at: block.address) != nil, "a live page has no frame")
+          try stage.expect(manager.mapping(at: block.address) != nil, "a live page has no mapping")
+          try stage.expect(manager.area(containing: block.address) == area, "a live area is not found")
+          try stage.expect(manager.life(of: block.address) != 0, "a live area has no life")
+        },
+        {
+          var ranges = FlushRanges()
+          ranges.addEverything()
+          manager.cpus.with { cpu in _ = manager.reclaim.shootdown.request(ranges, cpu) }
+        },
+      ])
+    play.rules = {
+      $0.nmis = 1
+      $0.nmiPoints = StepSet(.entryFound, .areaFound)
+    }
+    play.onNMI = {
+      looks += 1
+      let progress = { manager.cpus.block(SimulatedMachine.currentCPU).value.progress.done }
+      let before = progress()
+      manager.serveFlushes()
+      try stage.expect(progress() == before, "a flush was served in the middle of a look-up")
+    }
+    let report = try play.exhaustive(at: StepSet(.access), preemptions: 2)
+    #expect(report.isComplete && looks >= 4)
+  }
+
   /// A device's handler allocates and frees wherever interrupts are on.
   @Test(arguments: ScheduledCoreTests.modes) func aHandlerThatAllocates(mode: FreeMode) throws {
     let stage = try Stage(mode, cpuCount: 1, pages: 2048)

@@ -21,24 +21,6 @@ extension Scenarios {
       ])
   }
 
-  /// Callers that are moved to another CPU wherever their interrupts are on.
-  static func movingCallers(_ mode: FreeMode) throws -> Play {
-    let stage = try Stage(mode) { stage in
-      for slot in 0..<2 { stage[slot] = try stage.allocate() }
-    }
-    let body = { (slot: Int) in
-      {
-        if let block = stage.take(slot) { try stage.free(block) }
-        stage.purgeUnlessStrict()
-        let block = try stage.allocate()
-        try stage.check(block)
-      }
-    }
-    var play = Play(stage: stage, cpus: [body(0), body(1)], validatesEach: 1)
-    play.rules = { $0.migrations = 1 }
-    return play
-  }
-
   /// A large leaf is split, since a page of it is unmapped, while another CPU reads its other pages.
   static func readerOfSplitLeaf(_ mode: FreeMode) throws -> Play {
     let window = TestMachine.vmallocStart.rawValue + (1 << 20)

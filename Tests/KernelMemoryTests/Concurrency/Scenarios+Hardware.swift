@@ -118,4 +118,44 @@ extension Scenarios {
     play.checksWork = false
     return play
   }
+
+  /// A CPU looks for a frame without a lock, and an NMI has it serve what others ask, while another CPU frees the
+  /// area, with its table, and has the table's frame for another one.
+  static func walkerOfFreedTable(_ mode: FreeMode) throws -> Play {
+    let stage = try Stage(mode) { stage in
+      stage[0] = try stage.allocate(1, options(at: far))
+      stage[1] = try stage.allocate()
+    }
+    guard let block = stage[0] else { throw Mistake("nothing was prepared") }
+    let manager = stage.manager
+    let frame = manager.frame(at: block.address)
+    let elsewhere = VirtualAddress(far.rawValue + Pages.twoMiB * 4096 * 3)
+    var play = Play(
+      stage: stage,
+      cpus: [
+        {
+          try stage.free(block)
+          // Has the area's frame, so that the next one has another.
+          _ = try stage.allocate()
+          let other = try stage.allocate(1, options(at: elsewhere))
+          try stage.check(other)
+        },
+        {
+          let found = manager.frame(at: block.address)
+          try stage.expect(found == nil || found == frame, "frame \(found as Any) was never there")
+        },
+      ])
+    play.rules = {
+      $0.nmis = 1
+      $0.nmiPoints = StepSet(.entryFound)
+    }
+    // It stays long enough for several flushes.
+    play.onNMI = {
+      for _ in 0..<4 {
+        manager.serveFlushes()
+        Step.relaxed.take()
+      }
+    }
+    return play
+  }
 }

@@ -123,6 +123,29 @@ import Testing
     try run(test, mode)
   }
 
+  static let moving = [
+    Case(
+      name: "moving vfree", make: Scenarios.movingFree, points: .order, preemptions: 2, schedules: [1, 1, 1]),
+    Case(
+      name: "moving unmap", make: Scenarios.movingUnmap, points: .order, preemptions: 2, schedules: [1, 1, 1]),
+    Case(
+      name: "moving vunmap", make: Scenarios.movingVunmap, points: .order, preemptions: 2,
+      schedules: [1, 1, 1]),
+  ]
+
+  /// Where a caller is moved to another CPU once, wherever that is possible.
+  @Test(arguments: moving, modes) func everyScheduleWithAMove(_ test: Case, mode: FreeMode) throws {
+    try run(test, mode)
+  }
+
+  /// With an NMI in the middle of the walk that serves flushes, as far as it may.
+  @Test func aWalkerOfAFreedTable() throws {
+    let play = try Scenarios.walkerOfFreedTable(.strict)
+    let report = try play.exhaustive(at: .order, preemptions: 2, atMost: 2_000)
+    print("walker of a freed table: \(report)")
+    #expect(report.schedules >= 20)
+  }
+
   private func run(_ test: Case, _ mode: FreeMode) throws {
     let report = try test.make(mode).exhaustive(at: test.points, preemptions: test.preemptions, atMost: 5000)
     print("\(test.name), \(mode): \(report)")

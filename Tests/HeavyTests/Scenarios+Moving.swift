@@ -1,0 +1,1 @@
+../KernelMemoryTests/Concurrency/Scenarios+Moving.swift
