@@ -260,8 +260,7 @@ struct AreaIndex {
   func end(rootOrder order: Int, _ cpu: borrowing CPU) {
     let frames = state.value.frames
     while state.value.spareCount > 0 { frames.freeMetadata(takeNode(), cpu) }
-    let root = state.value.root
-    for frame in root..<root &+ 1 &<< UInt32(order) { frames.freeMetadata(frame, cpu) }
+    frames.freeMetadata(state.value.root, order: order, cpu)
   }
 
   private func takeNode() -> UInt32 {

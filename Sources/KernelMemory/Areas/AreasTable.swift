@@ -184,9 +184,10 @@ extension AreasTable {
     try pool.stock(1, cpu)
     let frames = state.value.frames
     let order = AreaIndex.rootOrder(for: range, frames.table.pageSize)
-    guard let record = frames.allocateMetadata(cpu) else { throw .metadataExhausted }
-    guard let root = frames.allocateMetadata(order: order, cpu) else {
-      frames.freeMetadata(record, cpu)
+    // Neighbours first: a single frame may leave none.
+    guard let root = frames.allocateMetadata(order: order, cpu) else { throw .metadataExhausted }
+    guard let record = frames.allocateMetadata(cpu) else {
+      frames.freeMetadata(root, order: order, cpu)
       throw .metadataExhausted
     }
     let id = AreasID(index: UInt8(number))

@@ -10,10 +10,12 @@ extension Frames {
     return first
   }
 
-  /// Frees a frame of the package's own records that nobody can come to any more.
-  func freeMetadata(_ frame: UInt32, _ cpu: borrowing CPU) {
-    cpu.count(.metadataFramesReturned)
-    keep(frame, table[frame].value.state.zone, table, cpu)
+  /// Frees frames of the package's own records that nobody can come to any more.
+  func freeMetadata(_ first: UInt32, order: Int = 0, _ cpu: borrowing CPU) {
+    cpu.count(.metadataFramesReturned, 1 &<< order)
+    for frame in first..<first &+ 1 &<< UInt32(order) {
+      keep(frame, table[frame].value.state.zone, table, cpu)
+    }
   }
 
   /// Hands frames over at start: splits the run into blocks by alignment and zone.
