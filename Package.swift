@@ -42,7 +42,8 @@ let package = Package(
       name: "KernelMemoryTests", dependencies: ["KernelMemory", "MachineSimulator", "CMachine"],
       swiftSettings: tests),
     .testTarget(
-      name: "HeavyTests", dependencies: ["KernelMemory", "MachineSimulator", "CMachine"], swiftSettings: tests),
+      name: "HeavyTests", dependencies: ["KernelMemory", "MachineSimulator", "CMachine"], swiftSettings: tests
+    ),
     .testTarget(
       name: "MachineSimulatorTests", dependencies: ["MachineSimulator", "KernelMemory", "CMachine"],
       swiftSettings: tests),

@@ -69,6 +69,8 @@ enum Ablation: UInt8 {
   case unmarkedLookups
   /// Who waits for a flush waits for that of the CPU that it is on by then.
   case waitForThisCPU
+  /// The frames of areas that are to sleep are free before the flush.
+  case stripBeforeFlush
 
   /// The mistake that is made; changed only while no CPU runs.
   nonisolated(unsafe) static var selected: Ablation?

@@ -196,15 +196,15 @@ struct CPUs {
 
   /// Runs `body` with interrupts off, in any context, an NMI inside this package included: so it gets no CPU, and
   /// can take no lock. No flush of this CPU is confirmed meanwhile, not even by an NMI's `serveFlushes`, so that
-  /// nothing that it walks through is freed.
+  /// nothing that it walks through is freed. On a CPU that nobody waits for the result is `otherwise`.
   @inline(__always)
-  func undisturbed<Result>(_ body: () -> Result) -> Result {
+  func undisturbed<Result>(otherwise: Result, _ body: () -> Result) -> Result {
     let (interrupts, _, block) = claim()
     defer { cmachine_interrupts_restore(interrupts) }
     #if Ablations
     if Ablation.unmarkedLookups.isOn { return body() }
     #endif
-    let epoch = block.value.progress.beginLookup()
+    guard let epoch = block.value.progress.beginLookup() else { return otherwise }
     defer { block.value.progress.endLookup(epoch) }
     return body()
   }

@@ -40,11 +40,12 @@ extension CPUProgress {
   @inline(__always)
   borrowing func enter(_ requested: UInt64) { epochWord.store(requested | 1, ordering: .relaxed) }
 
-  /// Begins a look-up, in any context, and by whoever may not come in as well: until it ends no flush is served.
-  /// - Returns: what `endLookup` wants.
+  /// Begins a look-up, in any context, an NMI in the package included: until it ends no flush is served.
+  /// - Returns: what `endLookup` wants; nil, with nothing begun, where nobody waits for this CPU.
   @inline(__always)
-  borrowing func beginLookup() -> UInt64 {
+  borrowing func beginLookup() -> UInt64? {
     let old = epochWord.load(ordering: .relaxed)
+    guard old != Self.away else { return nil }
     epochWord.store(1, ordering: .relaxed)
     return old
   }

@@ -221,6 +221,6 @@ extension MemoryManager {
   func finishFlush(_ request: UInt64) {
     guard cpus.count == 1 || cpus.mayWait else { return }
     wait(for: request)
-    cpus.attempt(otherwise: ()) { cpu in _ = reclaim.complete(limit: .max, keeping: false, cpu) }
+    cpus.attempt(otherwise: ()) { cpu in _ = reclaim.complete(limit: .max, cpu) }
   }
 }

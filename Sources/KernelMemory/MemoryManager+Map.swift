@@ -132,6 +132,10 @@ extension MemoryManager {
     guard tables.isCanonical(pages) else { throw failed(.notCanonical(pages.first.address(pageSize))) }
   }
 
+  /// Whether that is anything to do.
+  @inline(__always)
+  var synchronizesMappings: Bool { unsafe control.value.machine.value.afterMap != nil }
+
   /// Makes new entries visible to every CPU's walker, before anybody is told of them.
   @inline(__always)
   func synchronizeMapping(_ pages: PageRange, madeTables: Bool = false) {

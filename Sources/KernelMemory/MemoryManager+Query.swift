@@ -2,18 +2,19 @@ internal import CMachine
 internal import Synchronization
 
 extension MemoryManager {
-  /// The frame behind a mapped address, in any range. O(levels), lock-free.
+  /// The frame behind a mapped address, in any range; nil on a CPU that has not joined, as of the following. O(levels),
+  /// lock-free.
   // Inlined, so that a loop over pages keeps what does not change in registers.
   @inline(__always)
   public func frame(at address: VirtualAddress) -> FrameNumber? {
-    cpus.undisturbed { tables.frame(at: address) }
+    cpus.undisturbed(otherwise: nil) { tables.frame(at: address) }
   }
 
   /// The leaf that maps `address`. O(levels), lock-free.
   public func mapping(at address: VirtualAddress) -> MappedRange? {
     let page = address.number(pageSize)
     guard tables.isCanonical(PageRange(unchecked: page, count: PageCount(1))) else { return nil }
-    return cpus.undisturbed { tables.query(page) }
+    return cpus.undisturbed(otherwise: nil) { tables.query(page) }
   }
 
   /// Whether `address` lies in a range that this manager hands areas out of.
@@ -24,7 +25,7 @@ extension MemoryManager {
   /// The live area that has `address`, interior and guard addresses included. O(1), lock-free.
   public func area(containing address: VirtualAddress) -> Area? {
     let page = address.number(pageSize)
-    return cpus.undisturbed {
+    return cpus.undisturbed(otherwise: nil) {
       guard let number = areas.instance(containing: page)?.find(page), let area = liveArea(number),
         area.spanRange.contains(page)
       else { return nil }
@@ -121,7 +122,7 @@ extension MemoryManager {
   /// Every leaf of the address space, in address order, the lower half first. `body` runs with
   /// interrupts off. O(tables + leaves).
   public func forEachMapping(_ body: (MappedRange) -> Void) {
-    cpus.undisturbed { tables.visitAll(body) }
+    cpus.undisturbed(otherwise: ()) { tables.visitAll(body) }
   }
 
   /// Every leaf that maps a page of a run, in address order; `body` runs with interrupts as they are.
@@ -129,8 +130,8 @@ extension MemoryManager {
   func forEachLeaf(of pages: PageRange, _ body: (MappedRange) -> Void) {
     var rest = pages
     // What is no leaf any more waits for its flush.
-    while let page = cpus.undisturbed({ tables.firstMapped(in: rest) }) {
-      let leaf = cpus.undisturbed { tables.query(page) }
+    while let page = cpus.undisturbed(otherwise: nil, { tables.firstMapped(in: rest) }) {
+      let leaf = cpus.undisturbed(otherwise: nil) { tables.query(page) }
       if let leaf { body(leaf) }
       rest = PageRange(from: leaf?.pages.end ?? PageNumber(page.rawValue &+ 1), upTo: pages.end)
     }

@@ -60,7 +60,7 @@ private let GiB: UInt64 = 1 << 30
   /// and of a section of metadata.
   @Test(arguments: [0, 512 * GiB - 110 * 4096])
   func everySizeOfMachineStartsOrIsRefused(start: UInt64) throws {
-    let largest: UInt64 = start == 0 ? 270 : 410
+    let largest: UInt64 = start == 0 ? 320 : 450
     var started: [UInt64] = []
     var refusals = Set<String>()
     for count in UInt64(1)...largest {

@@ -42,6 +42,19 @@ import Testing
     test.expectValid()
   }
 
+  /// Nobody waits for it, so a table that it walks through may be freed under it.
+  @Test func whoHasNotJoinedWalksThroughNoTables() throws {
+    let test = try TestMachine(mode: .warm, cpuCount: 2, joined: 1)
+    let manager = test.manager
+    let address = VirtualAddress(try manager.vmalloc(4096))
+    test.simulated.onCPU(1) {
+      #expect(manager.frame(at: address) == nil)
+      #expect(manager.mapping(at: address) == nil)
+      manager.forEachMapping { leaf in Issue.record("\(leaf) was found") }
+    }
+    #expect(manager.frame(at: address) != nil)
+  }
+
   @Test func aNumberThatIsNoCPUsIsRefused() throws {
     let test = try TestMachine(mode: .warm, cpuCount: 2)
     for number in [2, 3, 200, 255] as [UInt32] {

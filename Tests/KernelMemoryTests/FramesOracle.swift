@@ -65,6 +65,9 @@ struct FramesOracle {
       take(block.rawValue, order, zone)
     } catch MemoryError.framesExhausted {
       if order == 0 { #expect(available(zone) == 0, "a frame was refused that is there") }
+    } catch MemoryError.sizeTooLarge(let pages, let limit) {
+      #expect(pages == PageCount(1 << UInt64(order)) && limit == test.manager.frames.managed(in: zone))
+      #expect(pages > limit)
     }
   }
 
@@ -78,7 +81,7 @@ struct FramesOracle {
       #expect(UInt64(got.count) == count)
       for frame in got { take(frame, 0, zone) }
     } catch {
-      let managed = test.manager.frames.managed
+      let managed = test.manager.frames.managed(in: zone)
       #expect(
         error
           == (count > managed.rawValue

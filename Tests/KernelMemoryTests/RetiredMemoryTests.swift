@@ -79,7 +79,7 @@ import Testing
       reclaim.add(Detached(), pages, cpu)
       reclaim.openBatch(cpu).value.generation &+= ahead
       reclaim.close(cpu)
-      reclaim.complete(limit: .max, keeping: false, cpu)
+      reclaim.complete(limit: .max, cpu)
     }
   }
 }

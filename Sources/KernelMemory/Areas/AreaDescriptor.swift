@@ -10,14 +10,12 @@ enum AreaState: UInt8 {
   case reserved
   /// An area that a caller holds.
   case live
-  /// An area whose caller has freed it: on its way back, behind a flush.
+  /// An area whose caller has freed it: on its way back, behind a flush, or asleep after it.
   case retired
   /// The same, when it pins no page table any more.
   case unpinned
   /// An area whose caller has freed it, kept mapped in a warm cache.
   case parked
-  /// An area whose caller has freed it, kept with addresses and tables in a cool cache.
-  case kept
   /// An area that a caller holds, and whose frames are the caller's.
   case borrowing
   /// An area whose owner an NMI has dropped, and that the next purge frees.
@@ -29,7 +27,7 @@ enum AreaState: UInt8 {
   var isHeld: Bool {
     switch self {
     case .reserved, .live, .borrowing, .dropped, .resizing: true
-    case .spare, .hole, .retired, .unpinned, .parked, .kept: false
+    case .spare, .hole, .retired, .unpinned, .parked: false
     }
   }
 
@@ -37,7 +35,7 @@ enum AreaState: UInt8 {
   var hasPins: Bool {
     switch self {
     case .spare, .hole, .unpinned: false
-    case .reserved, .live, .retired, .parked, .kept, .borrowing, .dropped, .resizing: true
+    case .reserved, .live, .retired, .parked, .borrowing, .dropped, .resizing: true
     }
   }
 
@@ -114,7 +112,7 @@ struct AreaDescriptor: ~Copyable {
 
   /// In a cache, where nobody asks what its last caller asked for: the next area of the chain.
   @inline(__always)
-  var nextKept: Stable<AreaDescriptor>? {
+  var nextCached: Stable<AreaDescriptor>? {
     get { unsafe unsafeBitCast(UInt(byteCount), to: Stable<AreaDescriptor>?.self) }
     nonmutating set { byteCount = UInt64(unsafe unsafeBitCast(newValue, to: UInt.self)) }
   }
@@ -131,12 +129,6 @@ struct AreaDescriptor: ~Copyable {
   }
 
   var generation: UInt64 { stateWord.load(ordering: .relaxed) &>> 8 }
-
-  /// Whether this is in a cool cache.
-  @inline(__always)
-  var isKept: Bool {
-    UInt8(truncatingIfNeeded: stateWord.load(ordering: .relaxed)) == AreaState.kept.rawValue
-  }
 
   /// The generation of a live area; nil in any other state.
   @inline(__always)

@@ -52,17 +52,6 @@ extension BlockList {
     return (first, state)
   }
 
-  /// Takes the first block, if it has 2^`order` frames. O(1).
-  @inline(__always)
-  mutating func pop(order: Int, _ table: FrameTable) -> UInt32? {
-    let size = 1 &<< order
-    guard count != 0, table[head].value.state.order == order else { return nil }
-    let first = head
-    head = table[first].value.next
-    count &-= size
-    return first
-  }
-
   /// Puts another list in front of this one. O(1).
   @inline(__always)
   mutating func prepend(_ other: consuming BlockList, _ table: FrameTable) {

@@ -34,6 +34,8 @@ protocol PageTableFormat {
   /// A present entry made absent, which CPUs may still have in their TLBs or walk caches. It says what it said, and is
   /// not zero.
   static func quarantined(_ entry: UInt64) -> UInt64
+  /// What `quarantined` made absent, present again.
+  static func revived(_ entry: UInt64) -> UInt64
   /// The bits of `attributes` in a leaf of `level`; computed once a call, not once an entry.
   static func bits(_ attributes: MappingAttributes, level: Int) -> UInt64
   /// A leaf; `frame` is aligned to its size.

@@ -139,6 +139,12 @@ struct PageTables {
     }
   }
 
+  func firstLargeEntry(of pages: PageRange) -> UInt {
+    switch choice {
+    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).firstLargeEntry(of: pages)
+    }
+  }
+
   @inline(__always)
   func pinFirstEntry(of pages: PageRange) -> UInt {
     switch choice {
@@ -152,21 +158,6 @@ struct PageTables {
     case .x86_64FourLevel(let large):
       walker(hasGigabyteLeaves: large).fill(
         at: firstEntry, block, order: order, area: area, attributes)
-    }
-  }
-
-  @inline(__always)
-  func isOneBlock(_ count: UInt64, at firstEntry: UInt) -> Bool {
-    switch choice {
-    case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).isOneBlock(count, at: firstEntry)
-    }
-  }
-
-  @inline(__always)
-  func detach(_ count: UInt64, at firstEntry: UInt, onto retired: inout BlockList) {
-    switch choice {
-    case .x86_64FourLevel(let large):
-      walker(hasGigabyteLeaves: large).detach(count, at: firstEntry, onto: &retired)
     }
   }
 

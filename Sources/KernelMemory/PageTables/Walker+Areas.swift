@@ -37,15 +37,6 @@ extension BlockList: BlockSource {
   }
 }
 
-/// All that an area needs, in one block.
-struct OneBlock: BlockSource {
-  let first: UInt32
-  let order: Int
-
-  @inline(__always)
-  mutating func nextBlock(_ table: FrameTable) -> (first: UInt32, order: Int) { (first, order) }
-}
-
 // An area's frames come in blocks, whose first frame's metadata says how many they are. So an area is filled and
 // cleared block by block: what is said of a frame is said once for a block, and what is left for each
 // page is one entry. Where `pin` has left a lowest table out, a block is mapped by one large leaf.
@@ -111,8 +102,8 @@ extension Walker {
     }
   }
 
-  /// Clears leaves of an area, and detaches the blocks behind them: whole ones, from the first page on, until
-  /// that is `limit` of work or some more. Their tables are pinned, so no lock is needed. Cannot fail.
+  /// Clears leaves of an area, present or suspended, and detaches the blocks behind them: whole ones, from the first
+  /// page on, until that is `limit` of work or some more. Their tables are pinned, so no lock is needed. Cannot fail.
   @inline(__always)
   func detach(_ pages: PageRange, limit: Int = .max) -> Detached {
     var detached = Detached()
@@ -121,7 +112,7 @@ extension Walker {
     repeat {
       if entries.count == 0 { entries = Run(self, at: page, before: pages.end) }
       let value = entries.first.value.load(ordering: .relaxed)
-      guard Format.isPresent(value) else {
+      guard value != 0 else {
         entries.advance(1)
         page = PageNumber(page.rawValue &+ 1)
         continue

@@ -1,12 +1,21 @@
 internal import Synchronization
 
-// Small areas, whose tables are pinned, remember where their entries are: these are written and cleared again
-// without a descent.
+// Small areas, whose tables are pinned, remember where their entries are: these are written, made absent when the area is
+// freed, and present again when it is handed out, without a descent.
 
 extension Walker {
   /// Where the entry of the first page is, if the others' are behind it in the same table; else zero.
   func firstEntry(of pages: PageRange) -> UInt {
     lowestTable(of: pages).map { entry($0, index(of: pages.first, level: 0)).address } ?? 0
+  }
+
+  /// The same of the large leaves that all pages are mapped by.
+  func firstLargeEntry(of pages: PageRange) -> UInt {
+    let level = Format.areaLeafLevel
+    guard pages.count.rawValue &>> Format.spanShift(level) <= entriesToTableEnd(pages.first, level: level)
+    else { return 0 }
+    let (first, found) = lowestEntry(of: pages.first)
+    return found == level ? first.address : 0
   }
 
   /// As `pin` and `firstEntry` in one, for an area whose table is there.
@@ -37,35 +46,46 @@ extension Walker {
     }
   }
 
-  /// Whether `count` pages are mapped to one block of as many frames.
+  /// Makes entries of an area, one at least, absent that go on saying what they map: a CPU may translate through them until a
+  /// flush, and their frames stay theirs.
   @inline(__always)
-  func isOneBlock(_ count: UInt64, at firstEntry: UInt) -> Bool {
-    let value = Entry(bitPattern: firstEntry).value.load(ordering: .relaxed)
-    guard Format.isPresent(value) else { return false }
-    return 1 &<< UInt64(truncatingIfNeeded: table[block(value)].value.state.order) == count
+  func suspend(_ count: UInt64, at firstEntry: UInt) {
+    change(count, at: firstEntry) { value in Format.quarantined(value) }
   }
 
-  /// As `detach`, of an area's `count` pages.
+  /// Makes entries present again that `suspend` has made absent.
   @inline(__always)
-  func detach(_ count: UInt64, at firstEntry: UInt, onto retired: inout BlockList) {
-    let first = Entry(bitPattern: firstEntry)
-    let count = Int(truncatingIfNeeded: count)
-    var index = 0
-    while index < count {
-      let block = block(first[index].value.load(ordering: .relaxed))
-      let metadata = table[block]
-      let state = metadata.value.state
-      metadata.value.setState(state.becoming(.retired, order: state.order))
-      retired.push(block, order: state.order, table)
-      for _ in 0..<(1 &<< state.order) {
-        first[index].write(0)
-        index &+= 1
-      }
+  func revive(_ count: UInt64, at firstEntry: UInt) {
+    change(count, at: firstEntry) { value in Format.revived(value) }
+  }
+
+  @inline(__always)
+  private func change(_ count: UInt64, at firstEntry: UInt, _ change: (UInt64) -> UInt64) {
+    let end = firstEntry &+ UInt(count) &* 8
+    var address = firstEntry
+    repeat {
+      let entry = Entry(bitPattern: address)
+      entry.write(change(entry.value.load(ordering: .relaxed)))
+      address &+= 8
+    } while address != end
+  }
+
+  /// As above, of an area whose entries may be in several tables.
+  func suspend(_ pages: PageRange) {
+    forEachRun(of: pages) { entries in suspend(entries.count, at: entries.first.address) }
+  }
+
+  /// As above, of an area whose entries may be in several tables.
+  func revive(_ pages: PageRange) {
+    forEachRun(of: pages) { entries in revive(entries.count, at: entries.first.address) }
+  }
+
+  private func forEachRun(of pages: PageRange, _ body: (Run) -> Void) {
+    var page = pages.first
+    while page < pages.end {
+      let run = Run(self, at: page, before: pages.end)
+      body(run)
+      page = PageNumber(page.rawValue &+ run.count)
     }
-  }
-
-  @inline(__always)
-  private func block(_ leaf: UInt64) -> UInt32 {
-    UInt32(truncatingIfNeeded: Format.frame(ofLeaf: leaf, level: 0).rawValue)
   }
 }

@@ -3,8 +3,8 @@
 ///
 /// - *warm*: areas that are still mapped. A hit takes one out with its frames, entries and addresses, and
 ///   touches no page table.
-/// - *cool*: areas whose frames are gone and whose flush is done, with their addresses and pinned tables.
-///   A hit needs frames and writes entries; it takes no lock.
+/// - *asleep*: areas whose entries are absent, and whose flush is done, with all that they had: frames, entries that say
+///   what they map, addresses, pinned tables. A hit makes the entries present again; it takes no lock.
 ///
 /// An area ages by standing still: `age` makes the chains of young areas those of old ones, which `evict` then
 /// empties, and an area that is taken and kept again is young. So the usual pair does nothing for its age.
@@ -33,7 +33,7 @@ struct AreaCache: ~Copyable {
     room = capacity
   }
 
-  /// Of all areas, without their guards.
+  /// Of all areas that take room, without their guards.
   var pages: UInt64 { capacity &- room }
 
   /// The young area of `count` pages that was kept last, if it has the key of `traits`. Mutating in name: a
@@ -49,7 +49,7 @@ struct AreaCache: ~Copyable {
   /// Takes out what `first` found.
   @inline(__always)
   mutating func takeFirst(_ area: Stable<AreaDescriptor>, _ count: UInt64) {
-    young[Int(truncatingIfNeeded: count &- 1)] = area.value.nextKept
+    young[Int(truncatingIfNeeded: count &- 1)] = area.value.nextCached
     room &+= count
   }
 
@@ -78,9 +78,9 @@ struct AreaCache: ~Copyable {
     var next = chain
     for _ in 0..<depth {
       guard let area = next else { return nil }
-      next = area.value.nextKept
+      next = area.value.nextCached
       guard !area.value.traits.hasSameKey(as: traits) else {
-        if let before { before.value.nextKept = next } else { chain = next }
+        if let before { before.value.nextCached = next } else { chain = next }
         return area
       }
       before = area
@@ -92,9 +92,24 @@ struct AreaCache: ~Copyable {
   @inline(__always)
   mutating func keep(_ area: Stable<AreaDescriptor>, _ count: UInt64) {
     let index = Int(truncatingIfNeeded: count &- 1)
-    area.value.nextKept = young[index]
+    area.value.nextCached = young[index]
     young[index] = area
     room &-= count
+  }
+
+  /// Takes room for an area that is to be kept later.
+  @inline(__always)
+  mutating func reserve(_ count: UInt64) { room &-= count }
+
+  /// Gives back the room of an area that is not kept after all.
+  mutating func cancel(_ count: UInt64) { room &+= count }
+
+  /// Keeps all areas of some chains, for which there was room before. O(page counts that there are).
+  mutating func keep(allOf chains: inout AreaChains) {
+    chains.drain { index, first, last in
+      last.value.nextCached = young[index]
+      young[index] = first
+    }
   }
 
   /// Makes the young areas old, where there are no old ones of their page count. O(page counts).
@@ -118,7 +133,7 @@ struct AreaCache: ~Copyable {
     while oldCounts != 0 {
       let index = 63 &- oldCounts.leadingZeroBitCount
       if let area = old[index] {
-        old[index] = area.value.nextKept
+        old[index] = area.value.nextCached
         room &+= UInt64(index) &+ 1
         return area
       }

@@ -7,10 +7,10 @@ extension Reclaim {
   /// for that.
   /// - Returns: the request after which nothing of it can be reached.
   func flushOpen(_ cpu: borrowing CPU) -> UInt64 {
-    complete(limit: .max, keeping: false, cpu)
+    complete(limit: .max, cpu)
     prune(limit: .max, cpu)
     let request = seal(cpu)
-    complete(limit: .max, keeping: false, cpu)
+    complete(limit: .max, cpu)
     return request
   }
 
@@ -30,6 +30,9 @@ extension Reclaim {
     let ranges = open.value.ranges
     // The newer request is complete no earlier than that of what is there.
     closed.value.add(open, frames.table, pool)
+    slot.value.owning.close()
+    slot.value.large.close()
+    slot.value.borrowing.close()
     slot.value.awaited = shootdown.request(ranges, cpu)
     slot.value.awaitedPages = closed.value.pages
     return slot.value.awaited
@@ -43,6 +46,9 @@ extension Reclaim {
     guard flushedBatch(cpu).value.take(closed, token, frames.table, pool) else {
       shootdown.fail("a batch was completed by a flush that was requested before it was closed")
     }
+    slot.value.owning.fallAsleep()
+    slot.value.large.fallAsleep()
+    slot.value.borrowing.fallAsleep()
     slot.value.awaited = 0
     slot.value.awaitedPages = 0
     lowerLimit(cpu)
@@ -52,11 +58,10 @@ extension Reclaim {
   /// Frees what is flushed.
   /// - Parameters:
   ///   - limit: pages of work.
-  ///   - keeping: whether small areas may go into the cool cache.
   ///   - cpu: this CPU.
   /// - Returns: how much work that was.
   @discardableResult
-  func complete(limit: Int, keeping: Bool, _ cpu: borrowing CPU) -> Int {
+  func complete(limit: Int, _ cpu: borrowing CPU) -> Int {
     collect(cpu)
     let batch = flushedBatch(cpu)
     guard !batch.value.isEmpty else { return 0 }
@@ -69,7 +74,6 @@ extension Reclaim {
     left &-=
       Self.frameCost &* free(nodes: &batch.value.nodes, limit: Self.share(of: left, Self.frameCost), cpu)
     cmachine_step(cmachine_step_frames_freed)
-    left &-= sort(&batch.value.smallAreas, into: &batch.value.areas, limit: left, keeping: keeping, cpu)
     left &-= release(&batch.value.areas, limit: left, cpu)
     return limit &- left
   }
@@ -87,14 +91,7 @@ extension Reclaim {
     cmachine_step(cmachine_step_frames_freed)
     _ = free(&batch.value.tables, limit: 1, cpu)
     _ = free(nodes: &batch.value.nodes, limit: 1, cpu)
-    _ = sort(&batch.value.smallAreas, into: &batch.value.areas, limit: 1, keeping: true, cpu)
     _ = release(&batch.value.areas, limit: 2 &* Self.releaseCost(UInt64(pages)), cpu)
-  }
-
-  /// Puts up to `limit` flushed areas into the cool cache.
-  func completeAreas(limit: Int, _ cpu: borrowing CPU) {
-    let batch = flushedBatch(cpu)
-    _ = sort(&batch.value.smallAreas, into: &batch.value.areas, limit: limit, keeping: true, cpu)
   }
 
   func free(_ list: inout FrameList, limit: Int, _ cpu: borrowing CPU) -> Int {
@@ -117,30 +114,6 @@ extension Reclaim {
       count &+= 1
     }
     return count
-  }
-
-  /// Moves small areas into the cool cache, or, where it is full, to those whose
-  /// addresses are given back.
-  /// - Returns: in pages, how much work that was: at most about `limit`.
-  func sort(
-    _ smallAreas: inout AreaList, into areas: inout AreaList, limit: Int, keeping: Bool, _ cpu: borrowing CPU
-  ) -> Int {
-    let slot = slot(cpu)
-    var done = 0
-    while done < limit, let area = smallAreas.pop(pool) {
-      let descriptor = pool[area]
-      let pages = descriptor.value.pageCount
-      if keeping && pages <= slot.value.cool.room {
-        descriptor.value.setState(.kept)
-        slot.value.cool.keep(descriptor, pages)
-      } else {
-        unpin(area, cpu)
-        areas.push(area, pool)
-        done &+= Self.unpinCost
-      }
-      done &+= 1
-    }
-    return done
   }
 
   /// - Returns: in pages, how much work that was.

@@ -17,10 +17,27 @@ extension Reclaim {
     if !isWithinBound(held, cpu) { close(cpu) }
     let entry = area.value.firstEntry
     if entry != 0 { tables.takeBack(pages.count.rawValue, at: entry) } else { tables.takeBack(pages) }
-    cmachine_step(cmachine_step_entries_cleared)
-    cpu.count(.entriesCleared, Int(truncatingIfNeeded: pages.count.rawValue))
-    cover(pages, cpu)
-    retireAddresses(area.value.number, cpu)
+    let count = pages.count.rawValue
+    if count <= slot.value.borrowing.asleep.room, openBatch(cpu).value.ranges.isEverything, isSmall(area),
+      slot.value.borrowing.open.has(count)
+    {
+      hideWithOthers(area, count, among: &slot.value.borrowing, cpu)
+    } else {
+      retireBorrowedAddresses(area, cpu)
+    }
     return true
+  }
+
+  @inline(never)
+  private func retireBorrowedAddresses(_ area: Stable<AreaDescriptor>, _ cpu: borrowing CPU) {
+    let slot = slot(cpu)
+    if canSleep(area, among: &slot.value.borrowing) {
+      return hide(area, area.value.pageCount, among: &slot.value.borrowing, cpu)
+    }
+    cmachine_step(cmachine_step_entries_cleared)
+    cpu.count(.entriesCleared, Int(truncatingIfNeeded: area.value.pageCount))
+    cover(area.value.pages, cpu)
+    unpin(area.value.number, cpu)
+    retireAddresses(area.value.number, cpu)
   }
 }

@@ -33,12 +33,8 @@ extension Reclaim {
       descriptor.value.progress = done &+ count
       guard done &+ count == total else { return (work, false) }
     }
-    if mode != .strict && canBeKept(area) {
-      rememberFirstEntry(area)
-    } else {
-      work &+= unpinStep(area, limit: limit &- work, cpu)
-      guard descriptor.value.state == .unpinned else { return (work, false) }
-    }
+    work &+= unpinStep(area, limit: limit &- work, cpu)
+    guard descriptor.value.state == .unpinned else { return (work, false) }
     retireAddresses(area, cpu)
     return (work, true)
   }

@@ -10,10 +10,27 @@ extension Reclaim {
     pool[area].value.firstEntry = canRememberEntry(area) ? tables.firstEntry(of: pool[area].value.pages) : 0
   }
 
+  /// Notes where the entries of an area are that has large leaves alone, if it may sleep.
+  func rememberFirstLargeEntry(_ area: UInt32) {
+    let descriptor = pool[area]
+    guard largeLeaves(descriptor.value.pageCount) != nil, descriptor.value.traits.cache == .writeBack,
+      descriptor.value.traits.guardPages <= AreaCache.largest
+    else { return }
+    descriptor.value.firstEntry = tables.firstLargeEntry(of: descriptor.value.pages)
+  }
+
+  /// How many large leaves map so many pages, if that is a number for which there are chains of sleeping areas.
+  @inline(__always)
+  func largeLeaves(_ pages: UInt64) -> UInt64? {
+    let order = UInt64(truncatingIfNeeded: tables.areaLeafOrder)
+    let count = pages &>> order
+    return count &<< order == pages && count &- 1 < AreaCache.largest ? count : nil
+  }
+
   /// Whether its entries may be written and cleared the short way. Not where frames are to be cleaned as they come and go,
   /// which is left to the longer ways.
   func canRememberEntry(_ area: UInt32) -> Bool {
-    canBeKept(area) && pool[area].value.traits.cache == .writeBack
+    isSmall(pool[area]) && pool[area].value.traits.cache == .writeBack
   }
 
   /// Has caches forget frames that were mapped with another type than write-back.

@@ -13,19 +13,18 @@ extension Reclaim {
   func step(budget: Int, all: Bool, _ cpu: borrowing CPU) -> Int {
     let slot = slot(cpu)
     var left = budget
-    left &-= complete(limit: left, keeping: !all, cpu)
+    left &-= complete(limit: left, cpu)
     left &-= evictWarm(all: all, limit: left, cpu)
-    left &-= evictCool(all: all, limit: left, cpu)
-    if !all {
+    left &-= stripAsleep(all: all, limit: left, cpu)
+    if all {
+      left &-= stripOpen(limit: left, cpu)
+    } else {
       slot.value.warm.age()
-      slot.value.cool.age()
+      slot.value.owning.asleep.age()
+      slot.value.large.asleep.age()
+      slot.value.borrowing.asleep.age()
     }
     left &-= clearQueued(limit: left, cpu)
-    // Without this their tables would wait for a flush of their own.
-    if all {
-      let open = openBatch(cpu)
-      left &-= sort(&open.value.smallAreas, into: &open.value.areas, limit: left, keeping: false, cpu)
-    }
     left &-= Self.tableCost &* prune(limit: Self.share(of: left, Self.tableCost), cpu)
     if left > 0 { close(cpu) }
     return left
@@ -40,7 +39,10 @@ extension Reclaim {
 
   /// Whether nothing waits on this CPU, and its caches are empty.
   func isEmpty(_ cpu: borrowing CPU) -> Bool {
-    !hasWork(cpu) && slot(cpu).value.warm.pages &+ slot(cpu).value.cool.pages == 0
+    let slot = slot(cpu)
+    let hasCaches = slot.value.warm.pages != 0 || slot.value.owning.asleep.pages != 0
+    let hasMore = slot.value.large.asleep.pages != 0 || slot.value.borrowing.asleep.pages != 0
+    return !hasCaches && !hasMore && !hasWork(cpu)
   }
 
   private func evictWarm(all: Bool, limit: Int, _ cpu: borrowing CPU) -> Int {
@@ -48,20 +50,22 @@ extension Reclaim {
     while done < limit, let area = slot(cpu).value.warm.evict(all: all) {
       cpu.count(.warmEvicted)
       area.value.setState(.retired)
-      done &+= clearSmall(area.value.number, cpu).work &+ 4
+      done &+= 4 &+ retireEvicted(area, all: all, cpu)
     }
     return done
   }
 
-  /// Nothing is mapped there any more, and nothing is in a TLB: the addresses are free at once.
-  private func evictCool(all: Bool, limit: Int, _ cpu: borrowing CPU) -> Int {
-    var done = 0
-    while done < limit, let area = slot(cpu).value.cool.evict(all: all) {
-      done &+= Self.releaseCost(area.value.span)
-      unpin(area.value.number, cpu)
-      areas.locked(cpu) { giveBack(area.value.number, cpu) }
+  /// - Returns: in pages, how much work that was.
+  private func retireEvicted(_ area: Stable<AreaDescriptor>, all: Bool, _ cpu: borrowing CPU) -> Int {
+    let pages = area.value.pageCount
+    let slot = slot(cpu)
+    guard !all, canSleep(area, among: &slot.value.owning) else {
+      area.value.progress = 0
+      return clear(area.value.number, cpu).work
     }
-    return done
+    tables.suspend(area.value.pages)
+    hide(area, pages, among: &slot.value.owning, cpu)
+    return Int(truncatingIfNeeded: pages) / 32
   }
 
   /// Clears pages of queued areas.
@@ -101,6 +105,10 @@ extension Reclaim {
       }
     }
     if slot.value.queued.first != 0 { _ = clearQueued(limit: share, cpu) }
+    guard isOverBound(with: span, cpu) else { return false }
+    // What this flushes may be what is asked for.
+    close(cpu)
+    collect(cpu)
     return isOverBound(with: span, cpu)
   }
 
@@ -113,7 +121,7 @@ extension Reclaim {
   /// What an allocation that finds this CPU over its bound adds to that: at most one step, and the next flush. The rest
   /// is left to later allocations, to purge steps, and to whoever finds memory short.
   func relieveMore(_ cpu: borrowing CPU) {
-    let left = Self.relief &- complete(limit: Self.relief, keeping: true, cpu)
+    let left = Self.relief &- complete(limit: Self.relief, cpu)
     _ = clearQueued(limit: left, cpu)
     close(cpu)
   }
@@ -154,7 +162,7 @@ extension Reclaim {
   /// - Returns: false where another step is needed.
   func drain(budget: Int, _ cpu: borrowing CPU) -> Bool {
     var left = step(budget: budget, all: true, cpu)
-    if left > 0 { left &-= complete(limit: left, keeping: false, cpu) }
+    if left > 0 { left &-= complete(limit: left, cpu) }
     guard left > 0 else { return false }
     frames.drainCaches(cpu)
     return true

@@ -7,6 +7,8 @@ extension Reclaim {
     let closedPages = isFlushed ? 0 : slot.value.awaitedPages
     var frames = UInt64(
       open.value.frameCount &+ closed.value.frameCount &+ flushed.value.frameCount)
+    frames &+= slot.value.owning.asleep.pages
+    frames &+= slot.value.large.asleep.pages &<< UInt64(truncatingIfNeeded: tables.areaLeafOrder)
     slot.value.queued.forEach(pool) { area in
       frames &+= pool[area].value.pageCount &- min(pool[area].value.progress, pool[area].value.pageCount)
     }

@@ -7,13 +7,12 @@ internal import Synchronization
 //
 //     parked    still mapped, in this CPU's warm cache; a request of the same kind takes it out again
 //     queued    large: its entries are still there, and a purge step clears them by budget
-//     open      its entries are cleared; its frames and its addresses are in this CPU's open batch, where the frames
-//               of emptied slabs wait, too
+//     open      small: its entries are absent, and it keeps all else; large: they are cleared, and its frames and
+//               addresses are in this CPU's open batch, where the frames of emptied slabs wait, too
 //     closed    the batch's flush has been requested: nothing is added to it any more
-//     flushed   every CPU has flushed: the batch as a whole is part of this CPU's flushed one, out of which small
-//               areas and their frames are handed out again
-//     free      the rest is completed, bit by bit: frames, tables, addresses; of a small area the addresses
-//               and pinned tables stay for a while, in the cool cache
+//     asleep    small, and every CPU has flushed: a request of the same kind has its entries present again
+//     flushed   large: the batch as a whole is part of this CPU's flushed one
+//     free      the rest is completed, bit by bit: frames, tables, addresses; so is what sleeps too long
 //
 // The order is a matter of types. What the page tables give up goes into a `RetiredBatch`. A `FlushedBatch`
 // takes one in for a `FlushToken`, and only the shootdown makes that, for a request that every CPU has
@@ -87,12 +86,19 @@ struct Reclaim {
     var limit: UInt64
     var emptied: EmptiedTables
     var warm: AreaCache
-    var cool: AreaCache
+    /// Areas of `vmalloc`, which keep their frames.
+    var owning: Sleepers
+    /// The same of areas that are mapped by large leaves alone, by how many those are.
+    var large: Sleepers
+    /// Areas of `vmap`, which have none.
+    var borrowing: Sleepers
 
-    mutating func begin(mode: FreeMode, limit: UInt64, cool capacity: UInt64) {
+    mutating func begin(mode: FreeMode, limit: UInt64, asleep capacity: UInt64, large: UInt64) {
       self.limit = limit
       warm.begin(capacity: mode == .warm ? warmCapacity : 0)
-      cool.begin(capacity: capacity)
+      owning.asleep.begin(capacity: mode == .strict ? 0 : capacity)
+      self.large.asleep.begin(capacity: mode == .strict ? 0 : large)
+      borrowing.asleep.begin(capacity: mode == .strict ? 0 : capacity)
     }
   }
 
@@ -116,8 +122,10 @@ struct Reclaim {
         mode: mode, frames: frames, tables: tables, areas: areas, pool: areas.pool, shootdown: shootdown,
         slots: slots, open: open, closed: closed, flushed: flushed, bound: bound, share: share,
         spare: Atomic(bound &- share &* UInt64(count))))
+    let part = bound / UInt64(count)
+    let largePart = part &>> UInt64(truncatingIfNeeded: tables.areaLeafOrder)
     for cpu in 0..<count {
-      slots[cpu].value.begin(mode: mode, limit: share, cool: bound / UInt64(count))
+      slots[cpu].value.begin(mode: mode, limit: share, asleep: part, large: largePart)
       frames.cpus.rooms(cpu).value.reclaim = slots[cpu]
       frames.cpus.rooms(cpu).value.open = open[cpu]
       frames.cpus.rooms(cpu).value.flushed = flushed[cpu]
@@ -134,8 +142,10 @@ struct Reclaim {
   var pool: DescriptorPool { state.value.pool }
   var shootdown: Shootdown { state.value.shootdown }
 
+  @inline(__always)
   func openBatch(_ cpu: borrowing CPU) -> Stable<RetiredBatch> { cpu.rooms.value.open }
   func flushedBatch(_ cpu: borrowing CPU) -> Stable<FlushedBatch> { cpu.rooms.value.flushed }
+  @inline(__always)
   func slot(_ cpu: borrowing CPU) -> Stable<Slot> { cpu.rooms.value.reclaim }
 }
 
@@ -183,6 +193,14 @@ extension Reclaim {
     if mode == .strict {
       descriptor.value.progress = 0
       clear(area, cpu)
+    } else if canSleep(descriptor, among: &slot.value.owning) {
+      tables.suspend(descriptor.value.pages)
+      hide(descriptor, pages, among: &slot.value.owning, cpu)
+    } else if let leaves = largeLeaves(pages), descriptor.value.firstEntry != 0,
+      leaves <= slot.value.large.asleep.room
+    {
+      tables.suspend(leaves, at: descriptor.value.firstEntry)
+      hide(descriptor, leaves, among: &slot.value.large, cpu)
     } else {
       clearOrQueue(area, pages, cpu)
     }
@@ -190,14 +208,9 @@ extension Reclaim {
   }
 
   /// Clears a small area in a few blocks; leaves any other to purge steps.
-  @inline(never)
   private func clearOrQueue(_ area: UInt32, _ pages: UInt64, _ cpu: borrowing CPU) {
-    if pages > Self.largestCleared {
-      pool[area].value.progress = 0
-      queue(area, cpu)
-    } else if !clearSmall(area, limit: Self.clearedByFree, cpu).isDone {
-      queue(area, cpu)
-    }
+    pool[area].value.progress = 0
+    if pages > Self.largestCleared || !clear(area, limit: Self.clearedByFree, cpu).isDone { queue(area, cpu) }
   }
 
   /// Whether there may be an area for `reuseMapped`.
@@ -211,88 +224,65 @@ extension Reclaim {
     return area
   }
 
-  /// A freed area of the same kind that has its addresses and tables.
-  @inline(__always)
-  func reuse(_ pages: UInt64, _ traits: AreaTraits, _ cpu: borrowing CPU) -> Stable<AreaDescriptor>? {
-    guard mode != .strict else { return nil }
-    if let area = slot(cpu).value.cool.take(pages, traits) { return area }
-    guard flushedBatch(cpu).value.smallAreas.count > 0 else { return nil }
-    completeAreas(limit: Self.share, cpu)
-    return slot(cpu).value.cool.take(pages, traits)
-  }
-
-  /// Puts an area back that `reuse` gave out, and that could not be used.
-  func keep(_ area: Stable<AreaDescriptor>, _ cpu: borrowing CPU) {
-    slot(cpu).value.cool.keep(area, area.value.pageCount)
-  }
-
-  /// The shortest way, in lazy and warm mode, where the bound allows that: takes a live area back from its
-  /// caller, clears the entries of a small one where it remembers them, and puts it into the open batch.
+  /// In lazy and warm mode takes a small live area back from its caller, where the bound allows that: makes its entries
+  /// absent, and puts it with others of its page count behind the flush of the open batch. It keeps all else. Calls
+  /// nothing.
   /// - Returns: false where it has not done so.
-  @inline(never)
-  func retireAtOnce(
+  @inline(__always)
+  func suspend(
     _ area: Stable<AreaDescriptor>, _ pages: UInt64, in life: UInt64, _ cpu: borrowing CPU
   ) -> Bool {
-    let batch = openBatch(cpu)
-    let held = batch.value.pages &+ area.value.span
-    guard held &+ slot(cpu).value.queuedPages <= slot(cpu).value.limit, mode != .strict,
-      area.value.move(from: .live, to: .retired, in: life)
-    else { return false }
-    // Before that, another CPU might have freed it, and the entry be somebody else's.
+    let (slot, batch) = (slot(cpu), openBatch(cpu))
+    // It is that of this life, or the area's state is another by now.
     let entry = area.value.firstEntry
-    guard pages <= Self.largestCleared, entry != 0,
-      pages <= UInt64(Self.clearedByFree) || tables.isOneBlock(pages, at: entry)
-    else {
-      clearOrQueue(area.value.number, pages, cpu)
-      return true
-    }
-    clear(area, pages, at: entry, cpu)
-    batch.value.pages = held
-    batch.value.smallAreas.push(area.value.number, pool)
+    guard entry != 0, pages &- 1 < AreaCache.largest, pages <= slot.value.owning.asleep.room,
+      batch.value.ranges.isEverything,
+      batch.value.pages &+ slot.value.queuedPages &+ area.value.span <= slot.value.limit,
+      slot.value.owning.open.has(pages), area.value.move(from: .live, to: .retired, in: life)
+    else { return false }
+    tables.suspend(pages, at: entry)
+    hideWithOthers(area, pages, among: &slot.value.owning, cpu)
     return true
   }
 
-  /// A small area that can be handed out with other frames, from the cool cache or else straight from what is
-  /// flushed; nil where work that frees have left is due before. `take` takes it out.
+  /// Puts an area whose entries were made absent behind the flush of the open batch. There are others of its page
+  /// count, and the flush is of everything.
+  /// - Parameter count: how many entries those are: its pages, or large leaves.
   @inline(__always)
-  func keptAtOnce(_ pages: UInt64, _ traits: AreaTraits, _ cpu: borrowing CPU) -> Stable<AreaDescriptor>? {
+  func hideWithOthers(
+    _ area: Stable<AreaDescriptor>, _ count: UInt64, among sleepers: inout Sleepers, _ cpu: borrowing CPU
+  ) {
+    cmachine_step(cmachine_step_entries_cleared)
+    let batch = openBatch(cpu)
+    cpu.count(.entriesCleared, Int(truncatingIfNeeded: count))
+    batch.value.pages &+= area.value.span
+    batch.value.generation = shootdown.newest
+    sleepers.asleep.reserve(count)
+    sleepers.open.push(area, count)
+  }
+
+  /// As above, whatever else is there.
+  @inline(never)
+  func hide(
+    _ area: Stable<AreaDescriptor>, _ count: UInt64, among sleepers: inout Sleepers, _ cpu: borrowing CPU
+  ) {
+    if !sleepers.open.has(count) { sleepers.open.begin(area, count) }
+    hideWithOthers(area, count, among: &sleepers, cpu)
+    cover(area.value.pages, cpu)
+  }
+
+  /// A small area that sleeps and whose entries are where it remembers them, straight from its chain; nil where work
+  /// that frees have left is due before. `asleep.takeFirst` takes it out.
+  @inline(__always)
+  func first(
+    _ pages: UInt64, _ traits: AreaTraits, among sleepers: inout Sleepers, _ cpu: borrowing CPU
+  ) -> Stable<AreaDescriptor>? {
     let slot = slot(cpu)
     let held = openBatch(cpu).value.pages &+ slot.value.awaitedPages
-    guard held &+ pages &+ UInt64(traits.guardPages) <= slot.value.limit, slot.value.queuedPages == 0
-    else { return nil }
-    if let area = slot.value.cool.first(pages, traits) { return area.value.firstEntry != 0 ? area : nil }
-    let number = flushedBatch(cpu).value.smallAreas.first
-    guard number != 0 else { return nil }
-    let area = pool[number]
-    guard area.value.pageCount == pages, area.value.traits.hasSameKey(as: traits), area.value.firstEntry != 0
+    guard held &+ pages &+ UInt64(traits.guardPages) <= slot.value.limit, slot.value.queuedPages == 0,
+      let area = sleepers.asleep.first(pages, traits), area.value.firstEntry != 0
     else { return nil }
     return area
-  }
-
-  @inline(__always)
-  func take(_ area: Stable<AreaDescriptor>, _ pages: UInt64, _ cpu: borrowing CPU) {
-    if area.value.isKept {
-      slot(cpu).value.cool.takeFirst(area, pages)
-    } else {
-      _ = flushedBatch(cpu).value.smallAreas.pop(pool)
-    }
-  }
-
-  /// A block of 2^`order` frames straight from what is flushed, if that begins with one: for an area that may
-  /// have frames of any zone.
-  @inline(__always)
-  func takeFlushed(order: Int, _ cpu: borrowing CPU) -> UInt32? {
-    flushedBatch(cpu).value.frames.pop(order: order, frames.table)
-  }
-
-  @inline(__always)
-  private func clear(
-    _ area: Stable<AreaDescriptor>, _ pages: UInt64, at entry: UInt, _ cpu: borrowing CPU
-  ) {
-    tables.detach(pages, at: entry, onto: &openBatch(cpu).value.frames)
-    cmachine_step(cmachine_step_entries_cleared)
-    cpu.count(.entriesCleared, Int(truncatingIfNeeded: pages))
-    cover(PageRange(unchecked: PageNumber(area.value.first), count: PageCount(pages)), cpu)
   }
 
   func queue(_ area: UInt32, _ cpu: borrowing CPU) {
@@ -300,40 +290,23 @@ extension Reclaim {
     slot(cpu).value.queuedPages &+= pool[area].value.span
   }
 
-  /// As `clear`, for an area of at most 64 pages, nothing of which is cleared yet.
-  func clearSmall(
-    _ area: UInt32, limit: Int = .max, _ cpu: borrowing CPU
-  ) -> (work: Int, isDone: Bool) {
-    let descriptor = pool[area]
-    let (entry, pages) = (descriptor.value.firstEntry, descriptor.value.pageCount)
-    if entry != 0 && tables.isOneBlock(pages, at: entry) {
-      clear(descriptor, pages, at: entry, cpu)
-      retireAddresses(area, cpu)
-      return (3, true)
-    }
-    descriptor.value.progress = 0
-    return clear(area, limit: limit, cpu)
-  }
-
-  /// Puts an area that is cleared into the open batch.
-  @inline(__always)
+  /// Puts an area that is cleared, and has let go of its tables, into the open batch.
   func retireAddresses(_ area: UInt32, _ cpu: borrowing CPU) {
     let batch = openBatch(cpu)
     batch.value.pages &+= pool[area].value.span
-    if mode != .strict && canBeKept(area) {
-      batch.value.smallAreas.push(area, pool)
-    } else {
-      if pool[area].value.state != .unpinned { unpin(area, cpu) }
-      batch.value.areas.push(area, pool)
-    }
+    batch.value.areas.push(area, pool)
     #if Ablations
     if Ablation.recycleRangeBeforeFlush.isOn { _ = release(&batch.value.areas, limit: .max, cpu) }
     #endif
   }
 
-  /// Whether an area is small enough for the cool cache, and its guard no larger than it may be.
-  func canBeKept(_ area: UInt32) -> Bool {
-    pool[area].value.pageCount <= AreaCache.largest && pool[area].value.span <= 2 * AreaCache.largest
+  /// Whether an area is small enough to sleep, and its guard no larger than it may be.
+  func isSmall(_ area: Stable<AreaDescriptor>) -> Bool {
+    area.value.pageCount <= AreaCache.largest && area.value.span <= 2 * AreaCache.largest
+  }
+
+  func canSleep(_ area: Stable<AreaDescriptor>, among sleepers: inout Sleepers) -> Bool {
+    isSmall(area) && area.value.pageCount <= sleepers.asleep.room
   }
 
   /// Lets go of the tables of an area that is cleared.

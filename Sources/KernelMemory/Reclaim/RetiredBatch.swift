@@ -67,10 +67,8 @@ struct RetiredBatch: ~Copyable {
   var tables = FrameList()
   /// Emptied nodes of the index of areas, which no flush concerns, but in which look-ups may still be.
   var nodes = FrameList()
-  /// Areas whose addresses are to be given back, and small ones that may be kept for reuse: these still pin
-  /// their tables.
+  /// Areas whose addresses are to be given back.
   var areas = AreaList()
-  var smallAreas = AreaList()
   var ranges = FlushRanges()
   /// The newest flush that had been requested when the last entry was cleared.
   var generation: UInt64 = 0
@@ -78,8 +76,7 @@ struct RetiredBatch: ~Copyable {
   var pages: UInt64 = 0
 
   var isEmpty: Bool {
-    frames.count == 0 && tables.count == 0 && nodes.count == 0 && areas.count == 0 && smallAreas.count == 0
-      && ranges.isEmpty
+    frames.count == 0 && tables.count == 0 && nodes.count == 0 && areas.count == 0 && ranges.isEmpty
   }
 
   /// Frames in it, of whatever use.
@@ -95,7 +92,6 @@ struct RetiredBatch: ~Copyable {
     tables.append(other.tables, table)
     nodes.append(other.nodes, table)
     areas.prepend(other.areas, pool)
-    smallAreas.prepend(other.smallAreas, pool)
   }
 }
 
@@ -105,7 +101,6 @@ struct FlushedBatch: ~Copyable {
   var tables = FrameList()
   var nodes = FrameList()
   var areas = AreaList()
-  var smallAreas = AreaList()
 
   /// Takes in a batch whose flush is complete. O(1).
   /// - Returns: false, with nothing done, where the flush was requested before the batch was last added to.
@@ -119,13 +114,10 @@ struct FlushedBatch: ~Copyable {
     tables.append(flushed.tables, table)
     nodes.append(flushed.nodes, table)
     areas.prepend(flushed.areas, pool)
-    smallAreas.prepend(flushed.smallAreas, pool)
     return true
   }
 
-  var isEmpty: Bool {
-    frames.count == 0 && tables.count == 0 && nodes.count == 0 && areas.count == 0 && smallAreas.count == 0
-  }
+  var isEmpty: Bool { frames.count == 0 && tables.count == 0 && nodes.count == 0 && areas.count == 0 }
 
   /// As of a batch that is not flushed.
   var frameCount: Int { frames.count &+ tables.count &+ nodes.count }

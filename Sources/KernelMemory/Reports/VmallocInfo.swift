@@ -78,7 +78,7 @@ extension MemoryManager {
     var problem: StaticString?
     try forEachArea { area in
       var page: UInt64 = 0
-      cpus.undisturbed {
+      cpus.undisturbed(otherwise: ()) {
         let number = areas[area.areas].find(area.pages.first) ?? 0
         tables.visit(area.pages) { leaf in
           defer { page &+= leaf.pages.count.rawValue }
@@ -86,7 +86,9 @@ extension MemoryManager {
         }
       }
       if page != area.pages.count.rawValue { problem = "a page of an area is not mapped" }
-      cpus.undisturbed { tables.visit(area.guardRange) { _ in problem = "a guard page is mapped" } }
+      cpus.undisturbed(otherwise: ()) {
+        tables.visit(area.guardRange) { _ in problem = "a guard page is mapped" }
+      }
     }
     return problem
   }

@@ -50,6 +50,7 @@ extension MemoryManager {
     reclaim.rememberFirstEntry(area)
     map(area, request, from: &blocks, cpu)
     blocks.end()
+    if large == request.pages { reclaim.rememberFirstLargeEntry(area) }
   }
 
   /// One block of this CPU's list, in a table that is there: what a small area mostly takes.
@@ -82,23 +83,6 @@ extension MemoryManager {
     return PageCount(UInt64(truncatingIfNeeded: blocks.leading(order: order, frames.table) &<< order))
   }
 
-  /// Frames for an area whose tables are pinned.
-  @inline(__always)
-  func populate(_ area: UInt32, _ request: Areas.Request, _ cpu: borrowing CPU) throws(MemoryError) {
-    let count = request.pages.rawValue
-    let order = count.trailingZeroBitCount
-    if count == 1 &<< UInt64(truncatingIfNeeded: order),
-      let first = frames.takeListed(order: order, request.traits.zone, cpu)
-    {
-      var block = OneBlock(first: first, order: order)
-      map(area, request, from: &block, cpu)
-      return
-    }
-    var blocks = try frames.allocateBlocks(count, request.traits.zone, cpu)
-    map(area, request, from: &blocks, cpu)
-    blocks.end()
-  }
-
   /// Step 4's end, which cannot fail.
   @inline(__always)
   private func map(
@@ -111,7 +95,7 @@ extension MemoryManager {
   }
 
   @inline(__always)
-  private func noteFilled(
+  func noteFilled(
     _ area: UInt32, _ request: Areas.Request, entries: Int, _ cpu: borrowing CPU
   ) {
     cpu.count(.entriesWritten, entries)

@@ -5,9 +5,10 @@ internal import CMachine
 //     vmalloc                                          vfree
 //       1 check size, alignment, tag, quota              1 address → descriptor; one compare-and-swap live →
 //       2 a warm area? hand it out, done                   parked or retired decides wrong and second frees
-//       3 a cool area's range, or a new one with         2 fits the warm cache? park it, done
-//         its guard; frames; pinned tables               3 clear the entries: `Detached`
-//       4 write entries: cannot fail                     4 retire what was detached, and the range
+//       3 one that sleeps? make its entries present,     2 fits the warm cache? park it, done
+//         go on at 5; else a new range with its          3 small? make its entries absent: it keeps the rest, and
+//         guard; frames; pinned tables                     sleeps when a flush is complete; done
+//       4 write entries: cannot fail                     4 clear the entries: `Detached`; retire that, and the range
 //       5 publish the descriptor                         5 a completed flush frees all of it
 //
 // Step 3 of vmalloc can fail, and undoes what it did; nothing after it can.
@@ -27,15 +28,16 @@ extension MemoryManager {
   ///   `framesExhausted`, `tablesExhausted`, `metadataExhausted`, `wouldWait`, `overQuota`, `overAreaQuota`;
   ///   `areasUnavailable` or `tagUnavailable` for options that name a range or a tag that does not exist;
   ///   `wrongContext` in an NMI that has interrupted this package. After any of them nothing has changed.
+  // Inlined, so that the hot path calls one function, which calls none.
+  @inline(__always)
   public func vmalloc(
     _ byteCount: Int, _ options: VmallocOptions = VmallocOptions()
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
-    guard options.alignment == 1, options.address == nil else {
-      return unsafe try vmallocOtherwise(byteCount, options)
+    if options.alignment == 1, options.address == nil {
+      let address = pop(byteCount, options.traits)
+      if address != 0 { return unsafe UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped }
     }
-    let address = takeAtOnce(byteCount, options.traits)
-    if address != 0 { return unsafe UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped }
-    return unsafe try vmallocAnywhere(byteCount, options.traits, mayWait: options.mayWait)
+    return unsafe try allocate(byteCount, options)
   }
 
   /// As `vmalloc`, for `count` elements of `stride` bytes; a negative count, and a product that overflows, is
@@ -56,7 +58,7 @@ extension MemoryManager {
 
   /// The descriptor of the live area of `vmalloc` that begins at an address, and its generation.
   func liveArea(startingAt address: VirtualAddress) -> (area: Stable<AreaDescriptor>, life: UInt64)? {
-    cpus.undisturbed { candidate(startingAt: address).map { ($0.descriptor, $0.life) } }
+    cpus.undisturbed(otherwise: nil) { candidate(startingAt: address).map { ($0.descriptor, $0.life) } }
   }
 
   /// Frees what `vmalloc` returned; nil is ignored. Allocates nothing. Legal in any context but an NMI. In
@@ -65,17 +67,18 @@ extension MemoryManager {
   /// which it waits for; with interrupts off the flush comes later.
   /// - Throws: `badFree`, with nothing changed: `alreadyFree`, `interior`, `guardPage`, `foreign`,
   ///   `unaligned`; `wrongContext` in an NMI that has interrupted this package.
+  @inline(__always)
   public func vfree(_ pointer: UnsafeMutableRawPointer?) throws(MemoryError) {
     guard let pointer = unsafe pointer else { return }
     let address = unsafe VirtualAddress(pointer)
-    let tried = freeAtOnce(address)
-    if tried != Self.freed { try free(address, tried) }
+    let life = push(address)
+    if life != Self.freed { try free(address, life) }
   }
 
-  /// - Parameter tried: what `freeAtOnce` has said.
+  /// - Parameter life: what `push` has said.
   @inline(never)
-  private func free(_ address: VirtualAddress, _ tried: UInt64) throws(MemoryError) {
-    try free(address, in: tried == Self.unknown ? nil : tried)
+  func free(_ address: VirtualAddress, _ life: UInt64) throws(MemoryError) {
+    try free(address, in: life == Self.unknown ? nil : life)
   }
 
   @inline(__always)
@@ -91,11 +94,11 @@ extension MemoryManager {
 // MARK: - Making
 
 extension MemoryManager {
-  /// The shortest way: the area that was freed here last among those of its page count, still mapped, if it
-  /// is of the kind that is asked for and nothing unusual is due for its tag.
+  /// The hot path: the area that was freed here last among those of its page count, still mapped or asleep, if it
+  /// is of the kind that is asked for and nothing unusual is due for its tag. Calls nothing.
   /// - Returns: its first address; zero, which is in no range, where that was not done.
-  @inline(__always)
-  private func takeAtOnce(_ byteCount: Int, _ traits: AreaTraits) -> UInt {
+  @inline(never)
+  func pop(_ byteCount: Int, _ traits: AreaTraits) -> UInt {
     let shift = UInt64(pageSize.shift)
     let count = ((UInt64(bitPattern: Int64(byteCount)) &- 1) &>> shift) &+ 1
     // Sizes that are not positive are huge here.
@@ -103,7 +106,7 @@ extension MemoryManager {
     return cpus.attempt(otherwise: 0) { cpu in
       let slot = reclaim.slot(cpu)
       guard let area = slot.value.warm.first(count, traits) else {
-        return takeKept(count, traits, byteCount, cpu)
+        return popAsleep(count, traits, byteCount, cpu)
       }
       guard tags.charge(.areas, traits.tag, count &<< shift, cpu) else { return 0 }
       slot.value.warm.takeFirst(area, count)
@@ -114,29 +117,39 @@ extension MemoryManager {
     }
   }
 
-  /// The next shortest: an area whose addresses and tables were kept, with frames of this CPU's list.
-  @inline(never)
-  private func takeKept(
+  /// As `pop`, an area that sleeps, whose entries become present again.
+  @inline(__always)
+  private func popAsleep(
     _ count: UInt64, _ traits: AreaTraits, _ byteCount: Int, _ cpu: borrowing CPU
   ) -> UInt {
-    let order = count.trailingZeroBitCount
-    guard count == 1 &<< UInt64(truncatingIfNeeded: order), traits.zone == .normal,
-      let area = reclaim.keptAtOnce(count, traits, cpu),
+    let slot = reclaim.slot(cpu)
+    guard let area = reclaim.first(count, traits, among: &slot.value.owning, cpu),
       tags.charge(.areas, traits.tag, bytes(count), cpu)
     else { return 0 }
     cmachine_step(cmachine_step_charged)
-    guard
-      let block = reclaim.takeFlushed(order: order, cpu) ?? frames.takeListed(order: order, .normal, cpu)
-    else {
-      tags.uncharge(.areas, traits.tag, bytes(count), cpu)
-      return 0
-    }
-    let attributes = MappingAttributes(traits.protection, cache: traits.cache)
-    tables.fill(at: area.value.firstEntry, block, order: order, area: area.value.number, attributes)
-    reclaim.take(area, count, cpu)
+    slot.value.owning.asleep.takeFirst(area, count)
+    tables.revive(count, at: area.value.firstEntry)
     cpu.count(.entriesWritten, Int(truncatingIfNeeded: count))
     cmachine_step(cmachine_step_entries_written)
+    if synchronizesMappings {
+      return publishSynchronized(area, traits, byteCount, cpu)
+    }
+    return publish(area, traits, byteCount, cpu)
+  }
+
+  @inline(never)
+  private func publishSynchronized(
+    _ area: Stable<AreaDescriptor>, _ traits: AreaTraits, _ byteCount: Int, _ cpu: borrowing CPU
+  ) -> UInt {
     synchronizeMapping(area.value.pages)
+    return publish(area, traits, byteCount, cpu)
+  }
+
+  /// - Returns: its first address.
+  @inline(__always)
+  private func publish(
+    _ area: Stable<AreaDescriptor>, _ traits: AreaTraits, _ byteCount: Int, _ cpu: borrowing CPU
+  ) -> UInt {
     let first = note(area, traits, byteCount, cpu)
     area.value.resume()
     return UInt(bytes(first))
@@ -155,20 +168,9 @@ extension MemoryManager {
     return first
   }
 
-  /// The longer ways, where alignment and place do not matter.
-  @inline(never)
-  private func vmallocAnywhere(
-    _ byteCount: Int, _ traits: AreaTraits, mayWait: Bool
-  ) throws(MemoryError) -> UnsafeMutableRawPointer {
-    var options = VmallocOptions()
-    options.traits = traits
-    options.mayWait = mayWait
-    return unsafe try vmallocOtherwise(byteCount, options)
-  }
-
   /// The longer ways.
   @inline(never)
-  private func vmallocOtherwise(
+  func allocate(
     _ byteCount: Int, _ options: VmallocOptions
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
     guard byteCount > 0 else { throw failed(byteCount == 0 ? .sizeIsZero : .sizeOverflow) }
@@ -249,37 +251,48 @@ extension MemoryManager {
   ) throws(MemoryError) -> PageNumber {
     let span = request.pages.rawValue &+ UInt64(request.traits.guardPages)
     var isOverBound = false
+    var isNew = true
+    var isStrange = true
     let first = try retrying(mayWait: mayWait) { (cpu) throws(MemoryError) in
       let settlement = charge(request, cpu)
       guard !settlement.isRefused else { throw tags.error(settlement, request.traits.tag) }
       if reclaim.mode != .strict { isOverBound = reclaim.relieve(request.pages.rawValue, span: span, cpu) }
+      if request.place == nil, let area = wake(request, cpu) {
+        isNew = false
+        isStrange = area.value.traits.tag != request.traits.tag
+        return publish(area, request, byteCount, settlement, cpu)
+      }
+      reclaim.makeRoom(for: request.pages.rawValue, cpu)
       do throws(MemoryError) {
-        return publish(try obtain(request, cpu), request, byteCount, settlement, cpu)
+        return publish(areas.pool[try reserve(request, cpu)], request, byteCount, settlement, cpu)
       } catch {
         uncharge(request, cpu)
         throw error
       }
     }
     if isOverBound && mayWait { relieve() }
-    prepare(first, request, isStrange: true, isNew: true)
+    prepare(first, request, isStrange: isStrange, isNew: isNew)
     return first
   }
 
-  /// A freed area of the same kind that has its addresses and tables, or a new one; with frames.
-  @inline(__always)
-  private func obtain(
-    _ request: Areas.Request, _ cpu: borrowing CPU
-  ) throws(MemoryError) -> Stable<AreaDescriptor> {
-    guard request.place == nil, let area = reclaim.reuse(request.pages.rawValue, request.traits, cpu) else {
-      return areas.pool[try reserve(request, cpu)]
+  /// A freed area of the same kind that slept, mapped again.
+  private func wake(_ request: Areas.Request, _ cpu: borrowing CPU) -> Stable<AreaDescriptor>? {
+    let slot = reclaim.slot(cpu)
+    var entries = request.pages.rawValue
+    let woken: Stable<AreaDescriptor>
+    if let area = slot.value.owning.asleep.take(entries, request.traits) {
+      woken = area
+      tables.revive(area.value.pages)
+    } else if let leaves = reclaim.largeLeaves(entries),
+      let area = slot.value.large.asleep.take(leaves, request.traits)
+    {
+      (woken, entries) = (area, leaves)
+      tables.revive(leaves, at: area.value.firstEntry)
+    } else {
+      return nil
     }
-    do throws(MemoryError) {
-      try populate(area.value.number, request, cpu)
-    } catch {
-      reclaim.keep(area, cpu)
-      throw error
-    }
-    return area
+    noteFilled(woken.value.number, request, entries: Int(truncatingIfNeeded: entries), cpu)
+    return woken
   }
 
   /// What an allocation adds to its share where this CPU is over its bound: waits for the flush of what is closed,
@@ -302,7 +315,7 @@ extension MemoryManager {
 
   /// Of so many pages.
   @inline(__always)
-  private func bytes(_ pages: UInt64) -> UInt64 { pages &<< UInt64(pageSize.shift) }
+  func bytes(_ pages: UInt64) -> UInt64 { pages &<< UInt64(pageSize.shift) }
 
   /// Notes what was asked for in an area that is charged, and makes it visible.
   /// - Returns: its first page.
@@ -316,86 +329,5 @@ extension MemoryManager {
     area.value.resume()
     cmachine_step(cmachine_step_area_published)
     return PageNumber(first)
-  }
-}
-
-// MARK: - Unmaking
-
-extension MemoryManager {
-  /// A live area that is to be freed.
-  struct Candidate {
-    let area: UInt32
-    let descriptor: Stable<AreaDescriptor>
-    /// The generation of the descriptor.
-    let life: UInt64
-  }
-
-  /// What `freeAtOnce` says: that it has freed the area, and that it could not look.
-  private static var freed: UInt64 { .max }
-  private static var unknown: UInt64 { .max &- 1 }
-
-  /// The shortest way: an area that this CPU remembers, or that the index leads to, goes into the warm cache
-  /// or into the open batch.
-  /// - Returns: `freed`; `unknown`; or the life in which the area is to be freed otherwise, so that no other
-  ///   area is freed that is behind the address by then: zero, which none has, where there is none.
-  @inline(__always)
-  private func freeAtOnce(_ address: VirtualAddress) -> UInt64 {
-    let pageSize = pageSize
-    return cpus.attempt(otherwise: Self.unknown) { cpu in
-      guard let area = cpu.rooms.value.hints.value.area(at: address.number(pageSize).rawValue),
-        let life = area.value.liveGeneration,
-        PageNumber(area.value.first).address(pageSize) == address
-      else { return findAndFree(address, cpu) }
-      cmachine_step(cmachine_step_area_found)
-      return freeAtOnce(area, in: life, cpu)
-    }
-  }
-
-  @inline(never)
-  private func findAndFree(_ address: VirtualAddress, _ cpu: borrowing CPU) -> UInt64 {
-    guard let found = candidate(startingAt: address) else { return 0 }
-    return freeAtOnce(found.descriptor, in: found.life, cpu)
-  }
-
-  @inline(__always)
-  private func freeAtOnce(_ area: Stable<AreaDescriptor>, in life: UInt64, _ cpu: borrowing CPU) -> UInt64 {
-    let traits = area.value.traits
-    let pages = area.value.span &- UInt64(traits.guardPages)
-    guard tags.isUnlimited(traits.tag, cpu),
-      reclaim.park(area, pages, in: life, cpu) || reclaim.retireAtOnce(area, pages, in: life, cpu)
-    else { return life }
-    tags.mine(traits.tag, cpu).discharge(.areas, pages &<< UInt64(pageSize.shift))
-    return Self.freed
-  }
-
-  private func free(
-    _ address: VirtualAddress, in life: UInt64? = nil, _ cpu: borrowing CPU
-  ) throws(MemoryError) {
-    guard let found = candidate(startingAt: address) else { throw .badFree(problem(freeing: address)) }
-    guard found.life == life ?? found.life else { throw .badFree(.alreadyFree) }
-    let (pages, tag) = (found.descriptor.value.pageCount, found.descriptor.value.traits.tag)
-    guard
-      reclaim.park(found.descriptor, pages, in: found.life, cpu)
-        || reclaim.retire(found.area, in: found.life, cpu)
-    else { throw .badFree(.alreadyFree) }
-    tags.discharge(.areas, tag, bytes(pages), cpu)
-  }
-
-  /// The one place that decides whether a free is right: the area that was live a moment ago with `address`
-  /// as its first byte. Of several callers with the same address, one succeeds in ending its life. On a CPU that
-  /// serves no flush meanwhile.
-  @inline(__always)
-  func candidate(startingAt address: VirtualAddress) -> Candidate? {
-    let pageSize = pageSize
-    let page = address.number(pageSize)
-    guard let area = areas.instance(containing: page)?.index.area(at: page.rawValue), area != 0 else {
-      return nil
-    }
-    let descriptor = areas.pool[area]
-    guard let life = descriptor.value.liveGeneration,
-      address == PageNumber(descriptor.value.first).address(pageSize)
-    else { return nil }
-    cmachine_step(cmachine_step_area_found)
-    return Candidate(area: area, descriptor: descriptor, life: life)
   }
 }

@@ -1,8 +1,8 @@
 internal import CMachine
 
 // Mappings of frames that a caller has, for a while. The area is one like vmalloc's: it has its guard, it is
-// listed, and its addresses and tables come from the same cool cache and go back there, so that either kind
-// has what the other left. Its state tells them apart: no free of the one kind finds an area of the other.
+// listed, and sleeps when it was unmapped, with its addresses and tables, until the next of its kind. Its state tells
+// it from one of vmalloc's: no free of the one kind finds an area of the other.
 
 extension MemoryManager {
   /// Maps frames that the caller has at contiguous addresses, with a guard page behind them, in the vmalloc
@@ -107,9 +107,11 @@ extension MemoryManager {
     let count = UInt64(borrowed.count)
     guard count <= AreaCache.largest, reclaim.mode != .strict else { return 0 }
     return cpus.attempt(otherwise: 0) { cpu in
-      guard let area = reclaim.keptAtOnce(count, traits, cpu), tags.charge(.areas, traits.tag, 0, cpu)
+      let slot = reclaim.slot(cpu)
+      guard let area = reclaim.first(count, traits, among: &slot.value.borrowing, cpu),
+        tags.charge(.areas, traits.tag, 0, cpu)
       else { return 0 }
-      reclaim.take(area, count, cpu)
+      slot.value.borrowing.asleep.takeFirst(area, count)
       unsafe write(borrowed, area, traits, cpu)
       return publish(area, traits, cpu)
     }
@@ -130,8 +132,8 @@ extension MemoryManager {
       // As `makeUnmapped` does its share.
       if reclaim.mode != .strict { isOverBound = reclaim.relieve(pages, span: span, cpu) }
       let area: Stable<AreaDescriptor>
-      if let kept = reclaim.reuse(pages, traits, cpu) {
-        area = kept
+      if let asleep = reclaim.slot(cpu).value.borrowing.asleep.take(pages, traits) {
+        area = asleep
       } else {
         do throws(MemoryError) {
           area = areas.pool[try reserveBorrowing(request, cpu)]

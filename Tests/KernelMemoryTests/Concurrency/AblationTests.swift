@@ -82,6 +82,8 @@ import Testing
         points: ScheduledCoreTests.locks)
     case .mapOverQuarantined:
       Finder(name: "mapBesideUnmap", play: try Scenarios.mapBesideUnmap(.lazy), points: .order)
+    case .stripBeforeFlush:
+      Finder(name: "readerOfSleepingArea", play: try Scenarios.readerOfSleepingArea(.lazy), points: seen)
     case .mapGuard: Finder(name: "guards", play: try Scenarios.guards(.strict), points: .order)
     case .leafInTwoStores:
       Finder(name: "guards", play: try Scenarios.guards(.strict), points: .order).with(.greedy)

@@ -89,7 +89,7 @@ extension Scenarios {
       stage.manager.cpus.with { cpu in
         while reclaim.slot(cpu).value.queued.first != 0 { _ = reclaim.step(budget: 1, all: false, cpu) }
         reclaim.close(cpu)
-        _ = reclaim.complete(limit: .max, keeping: false, cpu)
+        _ = reclaim.complete(limit: .max, cpu)
       }
     }
     let manager = stage.manager

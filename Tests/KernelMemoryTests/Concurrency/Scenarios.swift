@@ -78,6 +78,21 @@ enum Scenarios {
       ])
   }
 
+  /// As `readerOfFreedFrame`, while the area falls asleep, is taken apart by purges, and another takes its frames.
+  static func readerOfSleepingArea(_ mode: FreeMode) throws -> Play {
+    let (stage, block) = try stageWithBlock(mode)
+    return Play(
+      stage: stage,
+      cpus: [
+        {
+          try stage.free(block)
+          for _ in 0..<4 { stage.purgeUnlessStrict() }
+          _ = try stage.allocate(2)
+        },
+        { for _ in 0..<3 { try stage.peek(block) } },
+      ])
+  }
+
   /// A CPU reads a page that it has not read before, of an area that another one frees: it comes there
   /// through the tables that it has cached.
   static func readerOfEmptiedTable(_ mode: FreeMode) throws -> Play {

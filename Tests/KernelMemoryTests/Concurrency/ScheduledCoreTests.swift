@@ -67,6 +67,9 @@ import Testing
 
   static let bounded = [
     Case(
+      name: "asleep", make: Scenarios.readerOfSleepingArea, points: .all, preemptions: 1,
+      schedules: [20, 20, 10]),
+    Case(
       name: "pair", make: Scenarios.pairAgainstForeignFree, points: .all, preemptions: 1,
       schedules: [120, 60, 20]),
     Case(

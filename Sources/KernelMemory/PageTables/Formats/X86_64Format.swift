@@ -49,7 +49,11 @@ struct X86_64Format: PageTableFormat {
 
   static func table(_ frame: FrameNumber) -> UInt64 { frame.rawValue &<< 12 | present | writable | accessed }
 
+  @inline(__always)
   static func quarantined(_ entry: UInt64) -> UInt64 { entry & ~present }
+
+  @inline(__always)
+  static func revived(_ entry: UInt64) -> UInt64 { entry | present }
 
   /// Accessed and dirty are set beforehand, so that the CPU need not write the entry (4.8).
   @inline(__always)

@@ -1,0 +1,67 @@
+// Areas that slept too long, or whose memory somebody needs.
+
+extension Reclaim {
+  /// Takes areas apart that slept longest, with `all` any: their frames, tables and addresses are flushed, and free as
+  /// far as the flushed batch is completed.
+  /// - Returns: in pages, how much work that was: at most about `limit`.
+  func stripAsleep(all: Bool, limit: Int, _ cpu: borrowing CPU) -> Int {
+    var done = stripAsleep(&slot(cpu).value.owning, all: all, limit: limit, cpu)
+    done &+= stripAsleep(&slot(cpu).value.large, all: all, limit: limit &- done, cpu)
+    return done &+ stripAsleep(&slot(cpu).value.borrowing, all: all, limit: limit &- done, cpu)
+  }
+
+  /// For a new area: where what sleeps is of other kinds and sizes, and leaves no room for this one when it is freed, a
+  /// step of that goes.
+  func makeRoom(for pages: UInt64, _ cpu: borrowing CPU) {
+    let slot = slot(cpu)
+    guard pages <= AreaCache.largest, mode != .strict, slot.value.owning.asleep.room < pages else { return }
+    let left = Self.relief &- stripAsleep(&slot.value.owning, all: true, limit: Self.share, cpu)
+    _ = complete(limit: left, cpu)
+  }
+
+  private func stripAsleep(
+    _ sleepers: inout Sleepers, all: Bool, limit: Int, _ cpu: borrowing CPU
+  ) -> Int {
+    #if Ablations
+    if Ablation.stripBeforeFlush.isOn { sleepers.asleep.keep(allOf: &sleepers.open) }
+    #endif
+    let batch = flushedBatch(cpu)
+    var done = 0
+    while done < limit, let area = sleepers.asleep.evict(all: all) {
+      let detached = strip(area, cpu)
+      done &+= detached.work &+ Self.unpinCost
+      batch.value.frames.prepend(detached.frames, frames.table)
+      batch.value.tables.append(detached.tables, frames.table)
+      batch.value.areas.push(area.value.number, pool)
+    }
+    return done
+  }
+
+  /// As above, those of the open batch, for whose flush they wait. For a drain: without this they would fall asleep.
+  func stripOpen(limit: Int, _ cpu: borrowing CPU) -> Int {
+    var done = stripOpen(&slot(cpu).value.owning, limit: limit, cpu)
+    done &+= stripOpen(&slot(cpu).value.large, limit: limit &- done, cpu)
+    return done &+ stripOpen(&slot(cpu).value.borrowing, limit: limit &- done, cpu)
+  }
+
+  private func stripOpen(_ sleepers: inout Sleepers, limit: Int, _ cpu: borrowing CPU) -> Int {
+    let batch = openBatch(cpu)
+    var done = 0
+    while done < limit, let (area, count) = sleepers.open.pop() {
+      sleepers.asleep.cancel(count)
+      let detached = strip(area, cpu)
+      done &+= detached.work &+ Self.unpinCost
+      add(detached, area.value.pages, cpu)
+      batch.value.areas.push(area.value.number, pool)
+    }
+    return done
+  }
+
+  /// Clears the entries of an area that are absent already, and lets go of its tables.
+  private func strip(_ area: Stable<AreaDescriptor>, _ cpu: borrowing CPU) -> Detached {
+    let detached = tables.detach(area.value.pages)
+    if area.value.traits.cache != .writeBack { clean(detached.frames) }
+    unpin(area.value.number, cpu)
+    return detached
+  }
+}

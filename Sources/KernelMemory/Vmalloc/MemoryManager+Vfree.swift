@@ -1,0 +1,82 @@
+internal import CMachine
+
+// vfree, from the hot path to what it does not find as usual.
+
+extension MemoryManager {
+  /// A live area that is to be freed.
+  struct Candidate {
+    let area: UInt32
+    let descriptor: Stable<AreaDescriptor>
+    /// The generation of the descriptor.
+    let life: UInt64
+  }
+
+  /// What `push` says: that it has freed the area, and that it could not look.
+  static var freed: UInt64 { .max }
+  static var unknown: UInt64 { .max &- 1 }
+
+  /// The hot path: an area that this CPU remembers, or that the index leads to, goes into the warm cache, or behind
+  /// the next flush.
+  /// - Returns: `freed`; `unknown`; or the life in which the area is to be freed otherwise, so that no other
+  ///   area is freed that is behind the address by then: zero, which none has, where there is none.
+  @inline(never)
+  func push(_ address: VirtualAddress) -> UInt64 {
+    let pageSize = pageSize
+    return cpus.attempt(otherwise: Self.unknown) { cpu in
+      guard let area = cpu.rooms.value.hints.value.area(at: address.number(pageSize).rawValue),
+        let life = area.value.liveGeneration,
+        PageNumber(area.value.first).address(pageSize) == address
+      else { return findAndPush(address, cpu) }
+      cmachine_step(cmachine_step_area_found)
+      return push(area, in: life, cpu)
+    }
+  }
+
+  @inline(never)
+  private func findAndPush(_ address: VirtualAddress, _ cpu: borrowing CPU) -> UInt64 {
+    guard let found = candidate(startingAt: address) else { return 0 }
+    return push(found.descriptor, in: found.life, cpu)
+  }
+
+  @inline(__always)
+  private func push(_ area: Stable<AreaDescriptor>, in life: UInt64, _ cpu: borrowing CPU) -> UInt64 {
+    let traits = area.value.traits
+    let pages = area.value.span &- UInt64(traits.guardPages)
+    guard tags.isUnlimited(traits.tag, cpu),
+      reclaim.park(area, pages, in: life, cpu) || reclaim.suspend(area, pages, in: life, cpu)
+    else { return life }
+    tags.mine(traits.tag, cpu).discharge(.areas, pages &<< UInt64(pageSize.shift))
+    return Self.freed
+  }
+
+  func free(
+    _ address: VirtualAddress, in life: UInt64? = nil, _ cpu: borrowing CPU
+  ) throws(MemoryError) {
+    guard let found = candidate(startingAt: address) else { throw .badFree(problem(freeing: address)) }
+    guard found.life == life ?? found.life else { throw .badFree(.alreadyFree) }
+    let (pages, tag) = (found.descriptor.value.pageCount, found.descriptor.value.traits.tag)
+    guard
+      reclaim.park(found.descriptor, pages, in: found.life, cpu)
+        || reclaim.retire(found.area, in: found.life, cpu)
+    else { throw .badFree(.alreadyFree) }
+    tags.discharge(.areas, tag, bytes(pages), cpu)
+  }
+
+  /// The one place that decides whether a free is right: the area that was live a moment ago with `address`
+  /// as its first byte. Of several callers with the same address, one succeeds in ending its life. On a CPU that
+  /// serves no flush meanwhile.
+  @inline(__always)
+  func candidate(startingAt address: VirtualAddress) -> Candidate? {
+    let pageSize = pageSize
+    let page = address.number(pageSize)
+    guard let area = areas.instance(containing: page)?.index.area(at: page.rawValue), area != 0 else {
+      return nil
+    }
+    let descriptor = areas.pool[area]
+    guard let life = descriptor.value.liveGeneration,
+      address == PageNumber(descriptor.value.first).address(pageSize)
+    else { return nil }
+    cmachine_step(cmachine_step_area_found)
+    return Candidate(area: area, descriptor: descriptor, life: life)
+  }
+}
