@@ -1,10 +1,10 @@
-#if Ablations
+#if Ablations && !hasFeature(Embedded)
 internal import CMachine
 internal import Synchronization
 
 // Atomics that may be seen out of order
 //
-// In builds with the package trait `Ablations` the core's atomics are these, which stand before those of the
+// In hosted builds with the package trait `Ablations` the core's atomics are these, which stand before those of the
 // library: a simulated machine may keep a relaxed store to itself for a while, and let others go first, as weakly
 // ordered CPUs do. On a thread that plays no CPU of such a machine they are what they always are.
 
