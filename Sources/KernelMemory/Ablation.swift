@@ -25,8 +25,6 @@ enum Ablation: UInt8 {
   case returnSlabAtOnce
   /// A node of the index of areas is a free frame while another CPU may be in the middle of a look-up there.
   case returnIndexNodeAtOnce
-  /// What a range had is free while another CPU may be in the middle of a look-up there.
-  case endRangeAtOnce
   /// Tables are counted without the lock, through entries in quarantine.
   case followQuarantined
   /// A CPU that joins has old drains to answer, and nobody is asked twice.

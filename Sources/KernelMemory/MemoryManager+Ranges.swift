@@ -61,15 +61,8 @@ extension MemoryManager {
     var leaving = try withdraw(id)
     if leaving == nil, drainAllCPUs(mayWait: true) { leaving = try withdraw(id) }
     guard let leaving else { throw .areasInUse(firstHeld(in: id) ?? VirtualAddress(0)) }
-    waitForWalkers(leaving.request)
+    wait(for: leaving.request)
     try cpus.enter { cpu in areas.locked(cpu) { areas.end(leaving.areas, cpu) } }
-  }
-
-  private func waitForWalkers(_ request: UInt64) {
-    #if Ablations
-    if Ablation.endRangeAtOnce.isOn { return }
-    #endif
-    wait(for: request)
   }
 
   private func firstHeld(in id: AreasID) -> VirtualAddress? {

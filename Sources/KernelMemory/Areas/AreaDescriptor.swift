@@ -64,28 +64,28 @@ struct AreaDescriptor: ~Copyable {
   var next: UInt32
   /// Of a hole, a link as well; of an area, its own number.
   var previous: UInt32
-  private var detail: UInt64
+  private let detailWord: Atomic<UInt64>
 
   /// Of a freed area that waits for purge steps: the pages at its start whose entries are cleared; when all are, besides
   /// these the pages at its start whose tables it does not pin any more.
   @inline(__always)
   var progress: UInt64 {
-    get { detail }
-    set { detail = newValue }
+    get { detailWord.load(ordering: .relaxed) }
+    nonmutating set { detailWord.store(newValue, ordering: .relaxed) }
   }
 
   /// Of any other: where the entry of its first page is, if it is small and the others are behind it in the
   /// same table; else zero. That table is pinned as long as there is the area.
   @inline(__always)
   var firstEntry: UInt {
-    get { UInt(detail) }
-    set { detail = UInt64(newValue) }
+    get { UInt(detailWord.load(ordering: .relaxed)) }
+    nonmutating set { detailWord.store(UInt64(newValue), ordering: .relaxed) }
   }
 
   /// Of a hole: which holes are below it in the tree of its bin (`HoleBins`).
   var links: UInt64 {
-    get { detail }
-    set { detail = newValue }
+    get { detailWord.load(ordering: .relaxed) }
+    nonmutating set { detailWord.store(newValue, ordering: .relaxed) }
   }
 
   /// The number of an area.

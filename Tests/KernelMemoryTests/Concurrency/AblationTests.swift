@@ -66,10 +66,6 @@ import Testing
     case .returnIndexNodeAtOnce:
       Finder(
         name: "lookUpInFreedNode", play: try Scenarios.lookUpInFreedNode(.lazy), points: StepSet(.nodeFound))
-    case .endRangeAtOnce:
-      Finder(
-        name: "lookUpBesideRemoval", play: try Scenarios.lookUpBesideRemoval(.lazy),
-        points: StepSet(.nodeFound))
     case .followQuarantined:
       Finder(
         name: "freedTables", play: try Scenarios.freedTables(.strict),

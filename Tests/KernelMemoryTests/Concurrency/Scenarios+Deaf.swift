@@ -37,7 +37,8 @@ extension Scenarios {
 
   /// What CPU 1 has waited for is free, and CPU 0 must not reach it.
   private static func check(_ stage: Stage, _ block: Block) throws {
-    stage.test.simulated.onCPU(1) { _ = stage.manager.purge() }
+    // It ages, and is taken apart.
+    stage.test.simulated.onCPU(1) { for _ in 0..<6 { stage.manager.purge() } }
     stage.test.simulated.checkCaches()
     try stage.peek(block)
   }
