@@ -37,8 +37,15 @@ extension Scenarios {
 
   /// What CPU 1 has waited for is free, and CPU 0 must not reach it.
   private static func check(_ stage: Stage, _ block: Block) throws {
-    // It ages, and is taken apart.
-    stage.test.simulated.onCPU(1) { for _ in 0..<6 { stage.manager.purge() } }
+    // It sleeps, and is taken apart, with no other flush meanwhile.
+    let reclaim = stage.manager.reclaim
+    stage.test.simulated.onCPU(1) {
+      stage.manager.cpus.with { cpu in
+        reclaim.collect(cpu)
+        _ = reclaim.stripAsleep(all: true, limit: .max, cpu)
+        _ = reclaim.complete(limit: .max, cpu)
+      }
+    }
     stage.test.simulated.checkCaches()
     try stage.peek(block)
   }
