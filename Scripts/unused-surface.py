@@ -12,16 +12,14 @@ import ctypes
 import glob
 import os
 import re
+import shutil
 import sys
 
 root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 store_path = os.path.join(root, ".build/x86_64-unknown-linux-gnu/debug/index/store")
-toolchain = os.path.dirname(os.path.dirname(os.path.realpath("/proc/self/exe")))
-library = next(
-    path
-    for path in (os.environ.get("INDEXSTORE", ""), "/opt/swift/usr/lib/libIndexStore.so", "/usr/lib/libIndexStore.so")
-    if path and os.path.exists(path)
-)
+compiler = shutil.which("swiftc") or sys.exit("no swiftc in PATH")
+usr = os.path.dirname(os.path.dirname(os.path.realpath(compiler)))
+library = os.environ.get("INDEXSTORE") or os.path.join(usr, "lib/libIndexStore.so")
 
 # Called by the compiler or through a protocol of the standard library.
 known = re.compile(r"^(==|<|hash\(into:\)|rawValue|description|init\(rawValue:\)|getter:|setter:)")

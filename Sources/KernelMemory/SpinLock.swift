@@ -50,6 +50,9 @@ struct SpinLock: ~Copyable {
     return try body()
   }
 
+  /// Whether somebody has it: for assertions.
+  var isHeld: Bool { word.load(ordering: .relaxed) != 0 }
+
   @inline(__always)
   private borrowing func acquire(_ cpu: borrowing CPU) {
     cmachine_step(cmachine_step_lock_wanted)

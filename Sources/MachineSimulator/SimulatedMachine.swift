@@ -140,7 +140,18 @@ public final class SimulatedMachine {
           guard let context = unsafe context else { stop("cleanMemory: no context") }
           unsafe Unmanaged<SimulatedMachine>.fromOpaque(context).takeUnretainedValue()
             .clean(from: UInt64(range.start), upTo: UInt64(range.end))
-        })
+        },
+      check: { context, root in
+        guard let context = unsafe context else { stop("check: no context") }
+        return unsafe Unmanaged<SimulatedMachine>.fromOpaque(context).takeUnretainedValue()
+          .check(UInt64(root))
+      })
+  }
+
+  private func check(_ root: UInt64) -> cmachine_paging {
+    // A number that is no CPU's has an error of its own.
+    guard cpus.indices.contains(Self.currentCPU) else { return cmachine_paging_ready }
+    return cpus[Self.currentCPU].root == root ? cmachine_paging_ready : cmachine_paging_other_root
   }
 
   /// Says which page frames are free. Set, it is asked on every access and for every table that a walk

@@ -30,10 +30,15 @@ import Testing
     let isRetired = area.value.move(from: .live, to: .retired, in: area.value.generation)
     #expect(isRetired)
     var emptied = EmptiedTables()
-    var detached = test.manager.tables.detach(pages)
-    test.manager.tables.unpin(pages, emptied: &emptied)
-    area.value.setState(.unpinned)
-    var pruned = test.manager.tables.prune(&emptied, limit: .max) { _ in }
+    let tables = test.manager.tables
+    var detached = tables.detach(pages)
+    var pruned = test.manager.cpus.with { cpu in
+      tables.locked(cpu) {
+        tables.unpin(pages, emptied: &emptied)
+        area.value.setState(.unpinned)
+        return tables.prune(&emptied, limit: .max) { _ in }
+      }
+    }
     swap(&pruned.tables, &detached.tables)
     pruned.end()
     return detached
@@ -70,7 +75,11 @@ import Testing
     var detached = clear()
     #expect(detached.tables.count == 2)
     var emptied = EmptiedTables()
-    free(test.manager.tables.takeAway(&detached.tables, limit: .max, emptied: &emptied))
+    let tables = test.manager.tables
+    free(
+      test.manager.cpus.with { cpu in
+        tables.locked(cpu) { tables.takeAway(&detached.tables, limit: .max, emptied: &emptied) }
+      })
     let fault = test.fault(.read, at: last)
     #expect(fault?.cause == .freedFrame)
     #expect(fault?.level == 1)

@@ -74,8 +74,8 @@ struct AreaDescriptor: ~Copyable {
     nonmutating set { detailWord.store(newValue, ordering: .relaxed) }
   }
 
-  /// Of any other: where the entry of its first page is, if it is small and the others are behind it in the
-  /// same table; else zero. That table is pinned as long as there is the area.
+  /// Of any other: where the entry of its first page is, if it is small, or mapped by large leaves alone, and the
+  /// others are behind it in the same table; else zero. That table is pinned as long as there is the area.
   @inline(__always)
   var firstEntry: UInt {
     get { UInt(detailWord.load(ordering: .relaxed)) }

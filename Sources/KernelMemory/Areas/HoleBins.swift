@@ -74,7 +74,7 @@ struct HoleBins: ~Copyable {
     return word &<< 6 | (63 &- bits.leadingZeroBitCount)
   }
 
-  private mutating func look(_ hole: UInt32, _ pool: DescriptorPool) -> Stable<AreaDescriptor> {
+  private mutating func visit(_ hole: UInt32, _ pool: DescriptorPool) -> Stable<AreaDescriptor> {
     #if DEBUG
     visits += 1
     #endif
@@ -125,7 +125,7 @@ extension HoleBins {
     var beyond: UInt32 = 0
     var (hole, bit) = (roots[bin], Self.firstBit(size))
     while hole != 0 {
-      let descriptor = look(hole, pool)
+      let descriptor = visit(hole, pool)
       let itsKey = descriptor.value.span ^ flip
       if itsKey == key { return hole }
       if itsKey > key && itsKey < bestKey { (best, bestKey) = (hole, itsKey) }
@@ -145,7 +145,7 @@ extension HoleBins {
     var (best, bestKey): (UInt32, UInt64) = (root, .max)
     var hole = root
     while hole != 0 {
-      let descriptor = look(hole, pool)
+      let descriptor = visit(hole, pool)
       let key = descriptor.value.span ^ flip
       if key < bestKey { (best, bestKey) = (hole, key) }
       let near = descriptor.value.child(flip & 1)
@@ -167,7 +167,7 @@ extension HoleBins {
     guard roots[bin] != 0 else { return setRoot(of: bin, hole) }
     var (at, bit) = (roots[bin], Self.firstBit(size))
     while true {
-      let other = look(at, pool)
+      let other = visit(at, pool)
       if other.value.span == size { return link(hole, behind: at, pool) }
       let side = size &>> UInt64(truncatingIfNeeded: bit) & 1
       let child = other.value.child(side)
@@ -220,7 +220,7 @@ extension HoleBins {
     var side = parent.value.lastSide
     var leaf = parent.value.child(side)
     guard leaf != 0 else { return 0 }
-    while !look(leaf, pool).value.isLeaf {
+    while !visit(leaf, pool).value.isLeaf {
       parent = pool[leaf]
       side = parent.value.lastSide
       leaf = parent.value.child(side)
@@ -237,7 +237,7 @@ extension HoleBins {
     guard roots[bin] != hole else { return setRoot(of: bin, substitute) }
     var (at, bit) = (roots[bin], Self.firstBit(size))
     while true {
-      let parent = look(at, pool)
+      let parent = visit(at, pool)
       let side = size &>> UInt64(truncatingIfNeeded: bit) & 1
       at = parent.value.child(side)
       if at == hole { return parent.value.setChild(side, substitute) }

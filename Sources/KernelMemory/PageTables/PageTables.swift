@@ -99,6 +99,7 @@ struct PageTables {
   }
 
   func unpin(_ pages: PageRange, emptied: inout EmptiedTables) {
+    assertLocked()
     switch choice {
     case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).unpin(pages, emptied: &emptied)
     }
@@ -199,6 +200,7 @@ struct PageTables {
   }
 
   func clearQuarantined(_ pages: PageRange, emptied: inout EmptiedTables) {
+    assertLocked()
     switch choice {
     case .x86_64FourLevel(let large):
       walker(hasGigabyteLeaves: large).clearQuarantined(pages, emptied: &emptied)
@@ -206,13 +208,15 @@ struct PageTables {
   }
 
   func prune(_ emptied: inout EmptiedTables, limit: Int, _ body: (PageNumber) -> Void) -> Detached {
-    switch choice {
+    assertLocked()
+    return switch choice {
     case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).prune(&emptied, limit: limit, body)
     }
   }
 
   func takeAway(_ list: inout FrameList, limit: Int, emptied: inout EmptiedTables) -> FrameList {
-    switch choice {
+    assertLocked()
+    return switch choice {
     case .x86_64FourLevel(let large):
       walker(hasGigabyteLeaves: large).takeAway(&list, limit: limit, emptied: &emptied)
     }
@@ -225,7 +229,8 @@ struct PageTables {
   }
 
   func split(_ pages: PageRange, from source: inout some TableSource & ~Copyable) -> Int {
-    switch choice {
+    assertLocked()
+    return switch choice {
     case .x86_64FourLevel(let large): walker(hasGigabyteLeaves: large).split(pages, from: &source)
     }
   }

@@ -78,6 +78,7 @@ extension Walker {
       guard let frame = tables.pop(table) else { break }
       let metadata = table[frame]
       let state = metadata.value.state
+      assert(state.isListed, "a table is in a batch, and does not know it")
       let parent = FrameNumber(UInt64(metadata.value.previous))
       let entry = entry(parent, state.slot)
       let isPresent = Format.isPresent(entry.value.load(ordering: .relaxed))

@@ -30,9 +30,7 @@ extension Reclaim {
     let ranges = open.value.ranges
     // The newer request is complete no earlier than that of what is there.
     closed.value.add(open, frames.table, pool)
-    slot.value.owning.close()
-    slot.value.large.close()
-    slot.value.borrowing.close()
+    slot.forEachKind { $0.close() }
     slot.value.awaited = shootdown.request(ranges, cpu)
     slot.value.awaitedPages = closed.value.pages
     return slot.value.awaited
@@ -46,9 +44,7 @@ extension Reclaim {
     guard flushedBatch(cpu).value.take(closed, token, frames.table, pool) else {
       shootdown.fail("a batch was completed by a flush that was requested before it was closed")
     }
-    slot.value.owning.fallAsleep()
-    slot.value.large.fallAsleep()
-    slot.value.borrowing.fallAsleep()
+    slot.forEachKind { $0.fallAsleep() }
     slot.value.awaited = 0
     slot.value.awaitedPages = 0
     lowerLimit(cpu)
@@ -72,7 +68,7 @@ extension Reclaim {
         &batch.value.frames, limit: Self.share(of: left, Self.frameCost), cpu)
     left &-= Self.tableCost &* free(&batch.value.tables, limit: Self.share(of: left, Self.tableCost), cpu)
     left &-=
-      Self.frameCost &* free(nodes: &batch.value.nodes, limit: Self.share(of: left, Self.frameCost), cpu)
+      Self.nodeCost &* free(nodes: &batch.value.nodes, limit: Self.share(of: left, Self.nodeCost), cpu)
     cmachine_step(cmachine_step_frames_freed)
     left &-= release(&batch.value.areas, limit: left, cpu)
     return limit &- left

@@ -20,12 +20,12 @@ extension Reclaim {
       left &-= stripOpen(limit: left, cpu)
     } else {
       slot.value.warm.age()
-      slot.value.owning.asleep.age()
-      slot.value.large.asleep.age()
-      slot.value.borrowing.asleep.age()
+      slot.forEachKind { $0.asleep.age() }
     }
     left &-= clearQueued(limit: left, cpu)
     left &-= Self.tableCost &* prune(limit: Self.share(of: left, Self.tableCost), cpu)
+    // One flush for all of them.
+    if slot.value.emptied.count > 0 { left = min(left, 0) }
     if left > 0 { close(cpu) }
     return left
   }
@@ -40,9 +40,9 @@ extension Reclaim {
   /// Whether nothing waits on this CPU, and its caches are empty.
   func isEmpty(_ cpu: borrowing CPU) -> Bool {
     let slot = slot(cpu)
-    let hasCaches = slot.value.warm.pages != 0 || slot.value.owning.asleep.pages != 0
-    let hasMore = slot.value.large.asleep.pages != 0 || slot.value.borrowing.asleep.pages != 0
-    return !hasCaches && !hasMore && !hasWork(cpu)
+    var kept = slot.value.warm.pages
+    slot.forEachKind { kept &+= $0.asleep.pages }
+    return kept == 0 && !hasWork(cpu)
   }
 
   private func evictWarm(all: Bool, limit: Int, _ cpu: borrowing CPU) -> Int {
@@ -50,22 +50,12 @@ extension Reclaim {
     while done < limit, let area = slot(cpu).value.warm.evict(all: all) {
       cpu.count(.warmEvicted)
       area.value.setState(.retired)
-      done &+= 4 &+ retireEvicted(area, all: all, cpu)
+      done &+= 4
+      guard all || !sleep(area, cpu) else { continue }
+      area.value.progress = 0
+      done &+= clear(area.value.number, cpu).work
     }
     return done
-  }
-
-  /// - Returns: in pages, how much work that was.
-  private func retireEvicted(_ area: Stable<AreaDescriptor>, all: Bool, _ cpu: borrowing CPU) -> Int {
-    let pages = area.value.pageCount
-    let slot = slot(cpu)
-    guard !all, canSleep(area, among: &slot.value.owning) else {
-      area.value.progress = 0
-      return clear(area.value.number, cpu).work
-    }
-    tables.suspend(area.value.pages)
-    hide(area, pages, among: &slot.value.owning, cpu)
-    return Int(truncatingIfNeeded: pages) / 32
   }
 
   /// Clears pages of queued areas.

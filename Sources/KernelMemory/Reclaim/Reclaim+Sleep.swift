@@ -5,9 +5,9 @@ extension Reclaim {
   /// far as the flushed batch is completed.
   /// - Returns: in pages, how much work that was: at most about `limit`.
   func stripAsleep(all: Bool, limit: Int, _ cpu: borrowing CPU) -> Int {
-    var done = stripAsleep(&slot(cpu).value.owning, all: all, limit: limit, cpu)
-    done &+= stripAsleep(&slot(cpu).value.large, all: all, limit: limit &- done, cpu)
-    return done &+ stripAsleep(&slot(cpu).value.borrowing, all: all, limit: limit &- done, cpu)
+    var done = 0
+    slot(cpu).forEachKind { done &+= stripAsleep(&$0, all: all, limit: limit &- done, cpu) }
+    return done
   }
 
   /// For a new area: where what sleeps is of other kinds and sizes, and leaves no room for this one when it is freed, a
@@ -39,9 +39,9 @@ extension Reclaim {
 
   /// As above, those of the open batch, for whose flush they wait. For a drain: without this they would fall asleep.
   func stripOpen(limit: Int, _ cpu: borrowing CPU) -> Int {
-    var done = stripOpen(&slot(cpu).value.owning, limit: limit, cpu)
-    done &+= stripOpen(&slot(cpu).value.large, limit: limit &- done, cpu)
-    return done &+ stripOpen(&slot(cpu).value.borrowing, limit: limit &- done, cpu)
+    var done = 0
+    slot(cpu).forEachKind { done &+= stripOpen(&$0, limit: limit &- done, cpu) }
+    return done
   }
 
   private func stripOpen(_ sleepers: inout Sleepers, limit: Int, _ cpu: borrowing CPU) -> Int {
@@ -63,5 +63,14 @@ extension Reclaim {
     if area.value.traits.cache != .writeBack { clean(detached.frames) }
     unpin(area.value.number, cpu)
     return detached
+  }
+}
+
+extension Stable<Reclaim.Slot> {
+  /// What sleeps here, of each kind.
+  func forEachKind(_ body: (inout Sleepers) -> Void) {
+    body(&value.owning)
+    body(&value.large)
+    body(&value.borrowing)
   }
 }

@@ -29,6 +29,8 @@ struct Reclaim {
   static let relief = 32
   /// In pages, what it costs to free a frame that has no neighbour with it.
   static let frameCost = 2
+  /// In pages, what it costs to free a node of the index: their frames are seldom neighbours.
+  static let nodeCost = 4
   /// In pages, what it costs to put a table to rest, and to free it.
   static let tableCost = 8
   /// In pages, what it costs to let go of an area's tables.
@@ -193,15 +195,7 @@ extension Reclaim {
     if mode == .strict {
       descriptor.value.progress = 0
       clear(area, cpu)
-    } else if canSleep(descriptor, among: &slot.value.owning) {
-      tables.suspend(descriptor.value.pages)
-      hide(descriptor, pages, among: &slot.value.owning, cpu)
-    } else if let leaves = largeLeaves(pages), descriptor.value.firstEntry != 0,
-      leaves <= slot.value.large.asleep.room
-    {
-      tables.suspend(leaves, at: descriptor.value.firstEntry)
-      hide(descriptor, leaves, among: &slot.value.large, cpu)
-    } else {
+    } else if !sleep(descriptor, cpu) {
       clearOrQueue(area, pages, cpu)
     }
     return true
@@ -222,6 +216,23 @@ extension Reclaim {
     guard let area = slot(cpu).value.warm.take(pages, traits) else { return nil }
     cpu.count(.warmHits)
     return area
+  }
+
+  /// Makes the entries of an area that was taken back absent, where it may sleep.
+  /// - Returns: false, with nothing done, where it may not.
+  func sleep(_ area: Stable<AreaDescriptor>, _ cpu: borrowing CPU) -> Bool {
+    let slot = slot(cpu)
+    let pages = area.value.pageCount
+    if canSleep(area, among: &slot.value.owning) {
+      tables.suspend(area.value.pages)
+      hide(area, pages, among: &slot.value.owning, cpu)
+      return true
+    }
+    guard let leaves = largeLeaves(pages), area.value.firstEntry != 0, leaves <= slot.value.large.asleep.room
+    else { return false }
+    tables.suspend(leaves, at: area.value.firstEntry)
+    hide(area, leaves, among: &slot.value.large, cpu)
+    return true
   }
 
   /// In lazy and warm mode takes a small live area back from its caller, where the bound allows that: makes its entries
