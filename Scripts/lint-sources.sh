@@ -50,6 +50,10 @@ mapfile -t shell_files < <(files '[.]sh$|^[.]ci/run$')
 verdict "swift format, ${#swift_files[@]} files" \
   "$(swift format lint --strict --parallel "${swift_files[@]}" 2>&1 || true)"
 
+# What swift format leaves alone. Tables and drawings are indented.
+verdict "no comment over 110 columns" "$(
+  LC_ALL=C.UTF-8 grep -nHE '^.{111}' "${swift_files[@]}" | grep -E '^[^:]+:[0-9]+: *///? ?[^ ]' || true
+)"
 verdict "no Swift file over 400 lines" "$(longer_than 400 '[.]swift$')"
 verdict "no file of the walker over 300 lines" \
   "$(longer_than 300 '^Sources/KernelMemory/PageTables/[^/]*[.]swift$')"

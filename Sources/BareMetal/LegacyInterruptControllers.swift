@@ -11,9 +11,9 @@ public enum LegacyInterruptControllers {
     set(command: 0xa0, data: 0xa1, vector: 40, cascade: 2)
   }
 
-  /// The vectors that a controller raises when an interrupt went away before it was taken: its last input's. Such
-  /// an interrupt is not acknowledged to the controller that raised it; but the second one's came through an
-  /// input of the first, which does wait for an answer (8259A data sheet, "Cascade mode").
+  /// The vectors that a controller raises when an interrupt went away before it was taken: its last input's.
+  /// Such an interrupt is not acknowledged to the controller that raised it; but the second one's came
+  /// through an input of the first, which does wait for an answer (8259A data sheet, "Cascade mode").
   /// - Returns: whether `vector` was one of the two.
   public static func endSpurious(_ vector: UInt8) -> Bool {
     if vector == 47 { x86_out8(0x20, 0x20) }  // OCW2: end of interrupt.

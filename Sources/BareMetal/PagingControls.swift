@@ -50,8 +50,8 @@ public enum PagingControls {
   }
 
   /// Switches this CPU to the tables below `root`; nothing of the old ones stays in its TLB.
-  /// - Throws: `pagingNotPrepared` where `prepare()` was not called on this CPU: the first use of an entry would
-  ///   fault, and the fault of its handler would reset the machine without a word.
+  /// - Throws: `pagingNotPrepared` where `prepare()` was not called on this CPU: the first use of an entry
+  ///   would fault, and the fault of its handler would reset the machine without a word.
   public static func load(root: PhysicalAddress) throws(MemoryError) {
     guard isPrepared else { throw .pagingNotPrepared }
     x86_write_cr3(UInt(root.rawValue))

@@ -4,12 +4,13 @@ private import CBareMetal
 
 // What CR4 and CR0 offer besides paging, by CPUID (Intel SDM vol. 3A, 2.5): each CPU switches on what it has.
 //
-// - CR4.MCE: a machine check is an exception that names the fault; without the bit it resets the machine in silence.
-// - CR4.SMEP, SMAP: the kernel neither runs nor touches by accident what belongs to ring 3 (4.6). A kernel that
-//   touches such memory on purpose does that between STAC and CLAC.
+// - CR4.MCE: a machine check is an exception that names the fault; without the bit it resets the machine in
+//   silence.
+// - CR4.SMEP, SMAP: the kernel neither runs nor touches by accident what belongs to ring 3 (4.6). A kernel
+//   that touches such memory on purpose does that between STAC and CLAC.
 // - CR4.UMIP: ring 3 does not read where the descriptor tables lie.
-// - CR0.NE, MP, and neither EM nor TS: an error of the x87 unit is exception 16 and no interrupt of the legacy
-//   controllers, and using the unit traps nowhere (2.5, 9.2).
+// - CR0.NE, MP, and neither EM nor TS: an error of the x87 unit is exception 16 and no interrupt of the
+//   legacy controllers, and using the unit traps nowhere (2.5, 9.2).
 
 /// This CPU's protections besides those of its page tables.
 public enum ProcessorProtection {

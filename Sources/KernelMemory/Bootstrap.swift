@@ -18,7 +18,8 @@ public struct Bootstrap: ~Copyable {
   ///   - window: how the boot code reaches RAM now: its base and how far it goes.
   ///   - linearMap: how RAM is reached once `root` is loaded.
   ///   - format: how the CPU reads page tables.
-  /// - Throws: `linearMapUnusable`, `linearMapMisaligned`, `earlyMemoryExhausted`, `alreadyMapped`, `notCanonical`.
+  /// - Throws: `linearMapUnusable`, `linearMapMisaligned`, `earlyMemoryExhausted`, `alreadyMapped`,
+  ///   `notCanonical`.
   public init(
     memoryMap: MemoryMap, window: LinearMap, linearMap: LinearMap, format: PageTableFormatChoice
   ) throws(MemoryError) {
@@ -61,9 +62,10 @@ extension Bootstrap {
   ///   - hardening: how the memory of kmalloc is watched.
   ///   - contents: what `vmalloc` finds in memory that others have written; nil for `clearedBetweenTags`
   ///     where kmalloc is hardened or checked, and `unspecified` else.
-  /// - Throws: `pagingNotPrepared`, `rootNotLoaded`, `threadPointerUnusable`, `cpuNumberUnusable`, before anything is
-  ///   done; `cpuCountUnsupported`, `earlyMemoryExhausted`, `metadataExhausted`, `tablesExhausted`, `notCanonical`,
-  ///   `areasUnavailable`, `alreadyMapped` where something is mapped in the range.
+  /// - Throws: `pagingNotPrepared`, `rootNotLoaded`, `threadPointerUnusable`, `cpuNumberUnusable`, before
+  ///   anything is done; `cpuCountUnsupported`, `earlyMemoryExhausted`, `metadataExhausted`,
+  ///   `tablesExhausted`, `notCanonical`, `areasUnavailable`, `alreadyMapped` where something is mapped in
+  ///   the range.
   public consuming func start(
     on machine: Machine, vmallocRange: PageRange? = nil, mode: FreeMode = .warm,
     hardening: SlabHardening = .none, contents: AreaContents? = nil

@@ -1,10 +1,10 @@
 internal import CMachine
 internal import Synchronization
 
-/// This CPU, entered: interrupts are off, and this code has not interrupted the package itself, as an NMI or an
-/// action of `Machine` can. It is the only way to per-CPU state and to any lock, so that neither is found half
-/// changed, and no lock is waited for that the interrupted code holds. It cannot be stored, copied, or taken out
-/// of `CPUs`, so no code can act on one CPU's state while it runs on another.
+/// This CPU, entered: interrupts are off, and this code has not interrupted the package itself, as an NMI or
+/// an action of `Machine` can. It is the only way to per-CPU state and to any lock, so that neither is found
+/// half changed, and no lock is waited for that the interrupted code holds. It cannot be stored, copied, or
+/// taken out of `CPUs`, so no code can act on one CPU's state while it runs on another.
 @safe
 struct CPU: ~Copyable {
   let number: Int
@@ -147,7 +147,8 @@ struct CPUs {
     Stable(bitPattern: blocks[number &* CPUBlock.byteCount].address)
   }
 
-  /// Switches interrupts off, and then reads this CPU's number: before, the caller may be moved to another CPU.
+  /// Switches interrupts off, and then reads this CPU's number: before, the caller may be moved to another
+  /// CPU.
   @inline(__always)
   private func claim() -> (interrupts: UInt, number: Int, block: Stable<CPUBlock>) {
     #if Ablations
@@ -194,9 +195,10 @@ struct CPUs {
     return body(CPU(number: number, block: block))
   }
 
-  /// Runs `body` with interrupts off, in any context, an NMI inside this package included: so it gets no CPU, and
-  /// can take no lock. No flush of this CPU is confirmed meanwhile, not even by an NMI's `serveFlushes`, so that
-  /// nothing that it walks through is freed. On a CPU that nobody waits for the result is `otherwise`.
+  /// Runs `body` with interrupts off, in any context, an NMI inside this package included: so it gets no CPU,
+  /// and can take no lock. No flush of this CPU is confirmed meanwhile, not even by an NMI's `serveFlushes`,
+  /// so that nothing that it walks through is freed. On a CPU that nobody waits for the result is
+  /// `otherwise`.
   @inline(__always)
   func undisturbed<Result>(otherwise: Result, _ body: () -> Result) -> Result {
     let (interrupts, _, block) = claim()

@@ -2,9 +2,9 @@ internal import Synchronization
 
 // What a CPU tells the others, so that they know what it can still reach
 //
-// A free waits for two things. Translations must be gone: the CPU has flushed since the entries were
-// cleared. Walkers must have passed: software that walks through tables without a lock, on that CPU, began after
-// they were cleared. Each is a word that its CPU alone writes and any may read:
+// A free waits for two things. Translations must be gone: the CPU has flushed since the entries were cleared.
+// Walkers must have passed: software that walks through tables without a lock, on that CPU, began after they
+// were cleared. Each is a word that its CPU alone writes and any may read:
 //
 //     epoch     0 outside this package, else the newest request that was there when the CPU came in, with
 //               bit 0 set: a walker of epoch e may be in tables that request n frees only if e is odd and e < n.
@@ -13,9 +13,9 @@ internal import Synchronization
 //     done      the newest request that was there when the CPU's last flush began
 //     answered  the newest drain that the CPU has made
 //
-// Requests are even numbers. A CPU that has not joined, or has left, is ahead of them all (`away`): nobody waits
-// for it, and since that is odd, whatever it asks of this package is refused as what an NMI asks is, at no
-// cost. So what is owed before a CPU joins is one flush of all that it knows.
+// Requests are even numbers. A CPU that has not joined, or has left, is ahead of them all (`away`): nobody
+// waits for it, and since that is odd, whatever it asks of this package is refused as what an NMI asks is, at
+// no cost. So what is owed before a CPU joins is one flush of all that it knows.
 //
 // Flushes and epochs are apart in `Models/`, where the protocol is checked.
 

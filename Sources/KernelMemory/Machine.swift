@@ -9,40 +9,42 @@ public import CMachine
 @safe
 public struct Machine {
   /// Invalidates, on this CPU, all that its TLB holds for `ranges`: leaf entries, global ones included, and
-  /// walk-cache entries; returns when that is done. `count` zero means everything. A range that ends at the top of the
-  /// address space ends at zero.
+  /// walk-cache entries; returns when that is done. `count` zero means everything. A range that ends at the
+  /// top of the address space ends at zero.
   ///
-  /// It owes two full barriers. Before it, this CPU's loads: the request was read before anything is invalidated.
-  /// And other CPUs' stores that this CPU knows of: entries were cleared before. Behind it: nothing
-  /// that this CPU does later is done through an old translation. x86-64: INVLPG and a load of CR3 serialise. AArch64:
-  /// DSB ISH (ISHST does not order loads) before the TLBI, DSB NSH and ISB behind it. RISC-V: fence rw,rw and
-  /// sfence.vma.
+  /// It owes two full barriers. Before it, this CPU's loads: the request was read before anything is
+  /// invalidated. And other CPUs' stores that this CPU knows of: entries were cleared before. Behind it:
+  /// nothing that this CPU does later is done through an old translation. x86-64: INVLPG and a load of CR3
+  /// serialise. AArch64: DSB ISH (ISHST does not order loads) before the TLBI, DSB NSH and ISB behind it.
+  /// RISC-V: fence rw,rw and sfence.vma.
   public typealias Flush =
     @convention(c) (
       _ context: UnsafeMutableRawPointer?, _ ranges: UnsafePointer<cmachine_range>?, _ count: Int
     ) -> Void
 
-  /// Makes `cpu`, which may be the calling one, call `MemoryManager.serveFlushes()` soon: an interrupt. Called with
-  /// interrupts off, and again while others wait for the CPU; an interrupt that is on its way need not be sent again.
+  /// Makes `cpu`, which may be the calling one, call `MemoryManager.serveFlushes()` soon: an interrupt.
+  /// Called with interrupts off, and again while others wait for the CPU; an interrupt that is on its way
+  /// need not be sent again.
   ///
-  /// It owes a barrier: what this CPU has stored is visible to the other before the interrupt is. x86-64: none with xAPIC,
-  /// MFENCE and LFENCE before a write of x2APIC's ICR (SDM vol. 3A, 11.12.3). AArch64: DSB ISHST before the SGI.
-  /// RISC-V: fence rw,rw before the SBI call.
+  /// It owes a barrier: what this CPU has stored is visible to the other before the interrupt is. x86-64:
+  /// none with xAPIC, MFENCE and LFENCE before a write of x2APIC's ICR (SDM vol. 3A, 11.12.3). AArch64: DSB
+  /// ISHST before the SGI. RISC-V: fence rw,rw before the SBI call.
   public typealias Notify =
     @convention(c) (
       _ context: UnsafeMutableRawPointer?, _ cpu: UInt32
     ) -> Void
 
-  /// Makes new entries for `range` visible to the table walkers of all CPUs: called after they are written, before
-  /// anybody is told an address of the range, with interrupts off and, at times, a lock held. It waits for nobody.
-  /// `madeTables` says that tables are new, too. A range that ends at the top of the address space ends at zero.
+  /// Makes new entries for `range` visible to the table walkers of all CPUs: called after they are written,
+  /// before anybody is told an address of the range, with interrupts off and, at times, a lock held. It waits
+  /// for nobody. `madeTables` says that tables are new, too. A range that ends at the top of the address
+  /// space ends at zero.
   public typealias AfterMap =
     @convention(c) (
       _ context: UnsafeMutableRawPointer?, _ range: cmachine_range, _ madeTables: Bool
     ) -> Void
 
-  /// Told of a CPU that another has waited for in vain for `silenceLimit` turns, then for twice as many, and so on, with
-  /// interrupts off; it may log that, or stop the machine. It does not call the manager.
+  /// Told of a CPU that another has waited for in vain for `silenceLimit` turns, then for twice as many, and
+  /// so on, with interrupts off; it may log that, or stop the machine. It does not call the manager.
   public typealias Silent =
     @convention(c) (
       _ context: UnsafeMutableRawPointer?, _ cpu: UInt32
@@ -86,11 +88,12 @@ public struct Machine {
   public var fatal: Fatal
   /// Nil where nobody wants to know.
   public var silent: Silent?
-  /// Turns of waiting after which whoever has not answered is notified again, in case the interrupt was lost; then after
-  /// twice as many, and so on. On hardware 4,096, which is some hundred microseconds: a handler has answered by then.
+  /// Turns of waiting after which whoever has not answered is notified again, in case the interrupt was lost;
+  /// then after twice as many, and so on. On hardware 4,096, which is some hundred microseconds: a handler
+  /// has answered by then.
   public var reminderTurns = UInt64(cmachine_reminder_turns())
-  /// Turns of waiting. A turn is a pause and a look at each CPU, some 50 to 200 ns: four million of them are a
-  /// fraction of a second, in which a CPU that takes interrupts has answered.
+  /// Turns of waiting. A turn is a pause and a look at each CPU, some 50 to 200 ns: four million of them are
+  /// a fraction of a second, in which a CPU that takes interrupts has answered.
   public var silenceLimit: UInt64 = 1 << 22
   /// Nil where an access of any type finds what caches hold: on x86-64 processors that snoop themselves
   /// (CPUID.01H:EDX.SS; Intel SDM vol. 3A, 12.11.8, whose procedure needs no WBINVD then).

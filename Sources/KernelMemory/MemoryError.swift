@@ -12,8 +12,8 @@ public enum MemoryError: Error, Equatable, Sendable {
   case rangeExhausted(largestHole: PageCount)
   /// The place asked for is outside the range, unaligned, or somebody's.
   case placeTaken(VirtualAddress)
-  /// Nobody has the place asked for, but what was there is not flushed yet, even though this call has had all flushed that
-  /// it may wait for.
+  /// Nobody has the place asked for, but what was there is not flushed yet, even though this call has had all
+  /// flushed that it may wait for.
   case placeBusy(VirtualAddress)
   /// Too few page frames, counting what purging and emptying the caches would give.
   case framesExhausted(got: PageCount, of: PageCount)
@@ -21,13 +21,14 @@ public enum MemoryError: Error, Equatable, Sendable {
   case tablesExhausted(got: PageCount, of: PageCount)
   /// No page frame for the descriptors and the index of areas.
   case metadataExhausted
-  /// The base of the linear map or of the boot window is no page's address, or the page size is not the page-table
-  /// format's; or there are as many windows on all memory as are kept count of.
+  /// The base of the linear map or of the boot window is no page's address, or the page size is not the
+  /// page-table format's; or there are as many windows on all memory as are kept count of.
   case linearMapUnusable(VirtualAddress)
-  /// The base of the linear map is no multiple of the largest block of frames, in bytes (4 MiB with frames of 4 KiB).
+  /// The base of the linear map is no multiple of the largest block of frames, in bytes (4 MiB with frames of
+  /// 4 KiB).
   case linearMapMisaligned(VirtualAddress, multiple: UInt64)
-  /// This CPU would not read page-table entries as the format writes them: on x86-64, `PagingControls.prepare()` was not
-  /// called on it.
+  /// This CPU would not read page-table entries as the format writes them: on x86-64,
+  /// `PagingControls.prepare()` was not called on it.
   case pagingNotPrepared
   /// This CPU uses other page tables than those below this root, which the manager is to start with.
   case rootNotLoaded(PhysicalAddress)

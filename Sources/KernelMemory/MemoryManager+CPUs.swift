@@ -1,14 +1,14 @@
 internal import CMachine
 
-// Several CPUs: who takes part, and how one waits for the others. All waiting of this package is here; it is done
-// with interrupts on and no lock held, for a number that the caller carries, and whoever waits serves
+// Several CPUs: who takes part, and how one waits for the others. All waiting of this package is here; it is
+// done with interrupts on and no lock held, for a number that the caller carries, and whoever waits serves
 // meanwhile what others wait for.
 
 extension MemoryManager {
-  /// Joins: called on a CPU other than the one that started, with interrupts off and right after it loads the root,
-  /// before it uses the manager or an address of it. Until then the manager refuses it (`wrongContext`), and its TLB is
-  /// nobody's concern. Called again it does nothing. A CPU whose number is not below `Machine.cpuCount` stops
-  /// the machine.
+  /// Joins: called on a CPU other than the one that started, with interrupts off and right after it loads the
+  /// root, before it uses the manager or an address of it. Until then the manager refuses it
+  /// (`wrongContext`), and its TLB is nobody's concern. Called again it does nothing. A CPU whose number is
+  /// not below `Machine.cpuCount` stops the machine.
   ///
   /// The root's managed ranges must not be walked before: a CPU that is not counted fills its walk caches by
   /// speculation, too. O(1), and a full flush.
@@ -20,10 +20,11 @@ extension MemoryManager {
     if joined == nil { stop("a CPU joins whose number is not below Machine.cpuCount") }
   }
 
-  /// Leaves, for a CPU that goes offline: gives back all that it holds, waits for the flushes of that, and from then
-  /// on nobody waits for it. The caller runs on no other CPU meanwhile; afterwards this CPU uses no address
-  /// of the manager, and loads another root, or halts, since it may go on filling its TLB by itself. `joinCPU`
-  /// brings it back. Other CPUs' areas, objects and frames are untouched. Not for an interrupt handler.
+  /// Leaves, for a CPU that goes offline: gives back all that it holds, waits for the flushes of that, and
+  /// from then on nobody waits for it. The caller runs on no other CPU meanwhile; afterwards this CPU uses no
+  /// address of the manager, and loads another root, or halts, since it may go on filling its TLB by itself.
+  /// `joinCPU` brings it back. Other CPUs' areas, objects and frames are untouched. Not for an interrupt
+  /// handler.
   /// - Throws: `wrongContext` with interrupts off, in an NMI, and on the only CPU that is left.
   public func leaveCPU() throws(MemoryError) {
     try cpus.enter { _ in }
@@ -61,9 +62,9 @@ extension MemoryManager {
     return count
   }
 
-  /// Serves what other CPUs have asked this one for: the handler of `Machine.notify`'s interrupt calls it. In an NMI
-  /// that has interrupted this package, and on a CPU that has not joined, it does nothing. A flush, and at most
-  /// one step of a drain: for the next one this CPU notifies itself.
+  /// Serves what other CPUs have asked this one for: the handler of `Machine.notify`'s interrupt calls it. In
+  /// an NMI that has interrupted this package, and on a CPU that has not joined, it does nothing. A flush,
+  /// and at most one step of a drain: for the next one this CPU notifies itself.
   public func serveFlushes() {
     #if Ablations
     if Ablation.serveInNMI.isOn { _ = cpus.atTheDoor { cpu in reclaim.shootdown.serve(cpu) } }
@@ -79,8 +80,8 @@ extension MemoryManager {
     return !reclaim.isDrainPending(cpu) || drainStep(cpu)
   }
 
-  /// A step of a drain, objects first, whose slabs are frames. The last one answers the newest drain that there was
-  /// when it began.
+  /// A step of a drain, objects first, whose slabs are frames. The last one answers the newest drain that
+  /// there was when it began.
   /// - Returns: false where another step is needed.
   private func drainStep(_ cpu: borrowing CPU) -> Bool {
     let round = reclaim.round
@@ -90,7 +91,8 @@ extension MemoryManager {
     return true
   }
 
-  /// Has everything completed that waits on this CPU, as far as no other CPU is needed, and asks the others for the rest.
+  /// Has everything completed that waits on this CPU, as far as no other CPU is needed, and asks the others
+  /// for the rest.
   /// - Returns: the request to wait for.
   private func drainThisCPU() -> UInt64 {
     cpus.attempt(otherwise: ()) { cpu in freeDropped(cpu) }
@@ -216,8 +218,8 @@ extension MemoryManager {
     guard cpus.count == 1 || cpus.mayWait, drainAllCPUs(mayWait: true) else { throw .wrongContext }
   }
 
-  /// Waits for a flush that was requested where entries were cleared, and completes what is flushed on this CPU.
-  /// Where waiting is not legal the flush goes on by itself.
+  /// Waits for a flush that was requested where entries were cleared, and completes what is flushed on this
+  /// CPU. Where waiting is not legal the flush goes on by itself.
   func finishFlush(_ request: UInt64) {
     guard cpus.count == 1 || cpus.mayWait else { return }
     wait(for: request)

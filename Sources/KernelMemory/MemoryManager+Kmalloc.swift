@@ -8,17 +8,18 @@ extension MemoryManager {
 
   /// Allocates `byteCount` bytes, contiguous in physical memory. The contents are unspecified.
   ///
-  /// Up to 8 KiB from a size class, above from a block of 2ⁿ frames; a size that is a power of two is aligned to
-  /// itself. O(1) usually, O(orders + batch) at the most, but for gathering when memory is short. Legal in any
-  /// context but an NMI. It waits for other CPUs only where memory is short, interrupts are on, and the options
-  /// allow it.
+  /// Up to 8 KiB from a size class, above from a block of 2ⁿ frames; a size that is a power of two is aligned
+  /// to itself. O(1) usually, O(orders + batch) at the most, but for gathering when memory is short. Legal in
+  /// any context but an NMI. It waits for other CPUs only where memory is short, interrupts are on, and the
+  /// options allow it.
   /// - Parameters:
   ///   - byteCount: the size in bytes, 1 to 4 MiB.
   ///   - options: alignment, zone, who is charged, and whether the call may wait.
-  /// - Throws: `sizeIsZero`, `sizeOverflow`, `blockTooLarge`, `badAlignment`, `tagUnavailable` for a tag that does
-  ///   not exist, `overQuota`, `framesExhausted`, `wouldWait`, `wrongContext`. After any of them nothing has
-  ///   changed.
-  // Inlined, so that what is known of the size and the options when the caller is compiled is not looked at again.
+  /// - Throws: `sizeIsZero`, `sizeOverflow`, `blockTooLarge`, `badAlignment`, `tagUnavailable` for a tag that
+  ///   does not exist, `overQuota`, `framesExhausted`, `wouldWait`, `wrongContext`. After any of them nothing
+  ///   has changed.
+  // Inlined, so that what is known of the size and the options when the caller is compiled is not looked at
+  // again.
   @inline(__always)
   public func kmalloc(
     _ byteCount: Int, _ options: KmallocOptions = KmallocOptions()
@@ -76,13 +77,14 @@ extension MemoryManager {
     return unsafe try kzalloc(byteCount, options)
   }
 
-  /// Gives memory of `kmalloc` another size, keeping its contents as far as they fit: in place where it has room,
-  /// so that shrinking takes no memory and never fails for want of it; else by a copy, whose original is freed.
-  /// O(bytes).
+  /// Gives memory of `kmalloc` another size, keeping its contents as far as they fit: in place where it has
+  /// room, so that shrinking takes no memory and never fails for want of it; else by a copy, whose original
+  /// is freed. O(bytes).
   /// - Parameters:
   ///   - pointer: what `kmalloc` returned; nil allocates.
   ///   - byteCount: the new size in bytes.
-  ///   - options: as for `kmalloc`; where the memory stays in place, so does who is charged. It does not stay where
+  ///   - options: as for `kmalloc`; where the memory stays in place, so does who is charged. It does not stay
+  ///     where
   ///     it lacks the alignment, or lies in a higher zone.
   /// - Throws: as `kmalloc`, and `badFree`; then the memory at `pointer` is as it was.
   public func krealloc(
@@ -118,8 +120,8 @@ extension MemoryManager {
     }
   }
 
-  /// Frees what `kmalloc` or a cache returned; nil is ignored. O(1) usually. Never waits for another CPU. Legal in any
-  /// context but an NMI.
+  /// Frees what `kmalloc` or a cache returned; nil is ignored. O(1) usually. Never waits for another CPU.
+  /// Legal in any context but an NMI.
   ///
   /// Of several that free the same memory at once, one succeeds.
   /// - Throws: `badFree` (`alreadyFree`, `interior`, `foreign`) and `wrongContext`, with nothing changed.

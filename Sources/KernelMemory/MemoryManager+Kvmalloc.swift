@@ -57,14 +57,14 @@ extension MemoryManager {
     return unsafe pointer
   }
 
-  /// Gives memory of `kvmalloc` another size, keeping its contents as far as they fit: in place where it has room,
-  /// so that shrinking takes no memory and never fails for want of it; else by a copy, on the side that the policy
-  /// prefers. O(bytes).
+  /// Gives memory of `kvmalloc` another size, keeping its contents as far as they fit: in place where it has
+  /// room, so that shrinking takes no memory and never fails for want of it; else by a copy, on the side that
+  /// the policy prefers. O(bytes).
   ///
-  /// Memory that stays in place keeps all of its pages: who wants back what a large one has too much of allocates
-  /// anew. It does not stay where it lacks the alignment, or has to be contiguous and is not.
-  /// - Throws: as `kvmalloc`, and `badFree`, which says what `kfree` and `vfree` say: `foreign` for an area of
-  ///   `vmap`, too. Then the memory at `pointer` is as it was.
+  /// Memory that stays in place keeps all of its pages: who wants back what a large one has too much of
+  /// allocates anew. It does not stay where it lacks the alignment, or has to be contiguous and is not.
+  /// - Throws: as `kvmalloc`, and `badFree`, which says what `kfree` and `vfree` say: `foreign` for an area
+  ///   of `vmap`, too. Then the memory at `pointer` is as it was.
   public func kvrealloc(
     _ pointer: UnsafeMutableRawPointer?, _ byteCount: Int, _ policy: KvmallocPolicy = KvmallocPolicy()
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
@@ -91,8 +91,8 @@ extension MemoryManager {
     unsafe try kfree(pointer)
   }
 
-  /// Where live memory of `kvmalloc` lies, interior addresses of vmalloc's included; nil for anything else, an
-  /// area of `vmap` included. O(1).
+  /// Where live memory of `kvmalloc` lies, interior addresses of vmalloc's included; nil for anything else,
+  /// an area of `vmap` included. O(1).
   public func side(of pointer: UnsafeMutableRawPointer) -> MemorySide? {
     if let area = unsafe area(containing: VirtualAddress(pointer)) { return area.isBorrowed ? nil : .virtual }
     return unsafe ksize(of: pointer) == nil ? nil : .linear

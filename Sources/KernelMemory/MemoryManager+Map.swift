@@ -24,8 +24,8 @@ extension MemoryManager {
     #endif
     try retrying { (cpu) throws(MemoryError) in
       try reservingTables(cpu) { (source) throws(MemoryError) in
-        // That the range is nobody's and that nothing is there is decided under both locks, and the leaves are
-        // written under them: two that map the same, or one beside `makeAreas`, do not both succeed.
+        // That the range is nobody's and that nothing is there is decided under both locks, and the leaves
+        // are written under them: two that map the same, or one beside `makeAreas`, do not both succeed.
         try areas.locked(cpu) { () throws(MemoryError) in
           guard !overlapsAreas(pages) else { throw .placeTaken(pages.first.address(pageSize)) }
           return try tables.locked(cpu) { () throws(MemoryError) in
@@ -87,7 +87,8 @@ extension MemoryManager {
     try retrying { (cpu) throws(MemoryError) in
       var slot: Int?
       try reservingTables(cpu) { (source) throws(MemoryError) in
-        // Decided as by `map`: no range has come to have the pages when their leaves are split and quarantined.
+        // Decided as by `map`: no range has come to have the pages when their leaves are split and
+        // quarantined.
         try areas.locked(cpu) { () throws(MemoryError) in
           guard !areas.overlaps(pages) else { throw .placeTaken(pages.first.address(pageSize)) }
           return try tables.locked(cpu) { () throws(MemoryError) in
@@ -106,8 +107,8 @@ extension MemoryManager {
     }
   }
 
-  /// Puts the tables of an area in place and pins them; the first `large` pages are to have large leaves wherever no table
-  /// is. Where it fails nothing is changed.
+  /// Puts the tables of an area in place and pins them; the first `large` pages are to have large leaves
+  /// wherever no table is. Where it fails nothing is changed.
   /// - Throws: `alreadyMapped`, `placeBusy`, `tablesExhausted`.
   func pin(_ pages: PageRange, large: PageCount = .zero, _ cpu: borrowing CPU) throws(MemoryError) {
     #if Ablations

@@ -2,8 +2,8 @@ internal import CMachine
 internal import Synchronization
 
 extension MemoryManager {
-  /// The frame behind a mapped address, in any range; nil on a CPU that has not joined, as of the following. O(levels),
-  /// lock-free.
+  /// The frame behind a mapped address, in any range; nil on a CPU that has not joined, as of the following.
+  /// O(levels), lock-free.
   // Inlined, so that a loop over pages keeps what does not change in registers.
   @inline(__always)
   public func frame(at address: VirtualAddress) -> FrameNumber? {
@@ -61,8 +61,8 @@ extension MemoryManager {
     }
   }
 
-  /// The next area of a range whose state is wanted; `page` goes on behind it. The lock is held for a few pieces
-  /// at a time.
+  /// The next area of a range whose state is wanted; `page` goes on behind it. The lock is held for a few
+  /// pieces at a time.
   func nextArea(
     of id: AreasID, from page: inout PageNumber, where isWanted: (AreaState) -> Bool
   ) -> UInt32? {
@@ -85,7 +85,8 @@ extension MemoryManager {
     return nil
   }
 
-  /// The runs of contiguous frames behind an area, in address order; `body` may do what its caller may. O(pages).
+  /// The runs of contiguous frames behind an area, in address order; `body` may do what its caller may.
+  /// O(pages).
   public func forEachRun(of area: Area, _ body: (FrameRange) -> Void) {
     var run = FrameRange(from: FrameNumber(0), upTo: FrameNumber(0))
     forEachLeaf(of: area.pages) { leaf in

@@ -47,9 +47,9 @@ extension MemoryManager {
   /// one that names the range succeeds, and this is refused, or the other way round. From then on the number
   /// names no range; it is given to another one when all 255 have been, and then a handle that was kept names
   /// that one.
-  /// - Throws: `areasInUse` with the first area that somebody has; `areasUnavailable` where there is no such range, and for
-  ///   `vmallocAreas`, which stays; `wrongContext` with interrupts off on a machine with several CPUs, and in an NMI; with
-  ///   nothing changed. O(areas).
+  /// - Throws: `areasInUse` with the first area that somebody has; `areasUnavailable` where there is no such
+  ///   range, and for `vmallocAreas`, which stays; `wrongContext` with interrupts off on a machine with
+  ///   several CPUs, and in an NMI; with nothing changed. O(areas).
   public func removeAreas(_ id: AreasID) throws(MemoryError) {
     guard cpus.count == 1 || cpus.mayWait else { throw .wrongContext }
     try cpus.enter { (cpu) throws(MemoryError) in

@@ -9,8 +9,8 @@ extension MemoryManager {
   ///   - tag: who is charged for the objects.
   ///   - constructor: prepares each object once, when its slab is made; nil for none.
   ///   - context: passed to the constructor.
-  /// - Throws: `sizeIsZero`, `sizeOverflow`, `blockTooLarge`, `badAlignment`, `tagUnavailable` for a tag that does
-  ///   not exist, `cachesExhausted`.
+  /// - Throws: `sizeIsZero`, `sizeOverflow`, `blockTooLarge`, `badAlignment`, `tagUnavailable` for a tag that
+  ///   does not exist, `cachesExhausted`.
   public func makeCache(
     named name: StaticString, objectSize: Int, alignment: UInt64 = 8, tag: Tag = .untagged,
     constructor: SlabCache.Constructor? = nil, context: UnsafeMutableRawPointer? = nil
@@ -69,10 +69,10 @@ extension MemoryManager {
     return slab.take(Int(cache.number), asked: block.value.objectSize, tag: block.value.tag, cpu)
   }
 
-  /// Destroys a cache none of whose objects is live; objects that lie in magazines of other CPUs are gathered.
-  /// Nobody may use the cache meanwhile.
-  /// - Throws: `cacheUnavailable` where it was destroyed before, `cacheInUse`, `wouldWait` where objects are in other
-  ///   CPUs' magazines and must not be waited for; with nothing changed.
+  /// Destroys a cache none of whose objects is live; objects that lie in magazines of other CPUs are
+  /// gathered. Nobody may use the cache meanwhile.
+  /// - Throws: `cacheUnavailable` where it was destroyed before, `cacheInUse`, `wouldWait` where objects are
+  ///   in other CPUs' magazines and must not be waited for; with nothing changed.
   public func destroy(_ cache: SlabCache) throws(MemoryError) {
     let isDone = try entering { (cpu) throws(MemoryError) in
       guard slab.contains(cache) else { throw .cacheUnavailable }
@@ -89,7 +89,8 @@ extension MemoryManager {
   }
 
   /// What a cache holds. O(CPUs).
-  /// - Throws: `cacheUnavailable` where it was destroyed; `wrongContext` in an NMI that has interrupted this package.
+  /// - Throws: `cacheUnavailable` where it was destroyed; `wrongContext` in an NMI that has interrupted this
+  ///   package.
   public func usage(of cache: SlabCache) throws(MemoryError) -> SlabCacheUsage {
     try cpus.enter { (cpu) throws(MemoryError) in
       guard slab.contains(cache) else { throw .cacheUnavailable }
@@ -135,7 +136,8 @@ extension MemoryManager {
     }
   }
 
-  /// Writes the name of a cache by its number in a report: `kmalloc-64`, or that of a named cache; "-" for none.
+  /// Writes the name of a cache by its number in a report: `kmalloc-64`, or that of a named cache; "-" for
+  /// none.
   public func writeCacheName(_ number: Int?, to sink: inout some TextSink) {
     guard let number, (0..<Slab.capacity).contains(number) else { return sink.write("-") }
     if number < SizeClass.count {

@@ -26,9 +26,9 @@ extension MemoryManager {
   /// allocations for the tag: one of the two is refused, and where it is the removal, nobody is refused for
   /// it. A handle that is kept is a tag that does not exist: allocations are refused (`tagUnavailable`), and
   /// usage is zero; it is taken for another tag after 256 more that have had its number. O(CPUs + caches).
-  /// - Throws: `tagInUse` where memory is charged to it, or a cache's objects will be; `tagUnavailable` where there is no
-  ///   such tag, and for `untagged`, which stays; `wrongContext` with interrupts off on a machine with several CPUs,
-  ///   and in an NMI; with nothing changed.
+  /// - Throws: `tagInUse` where memory is charged to it, or a cache's objects will be; `tagUnavailable` where
+  ///   there is no such tag, and for `untagged`, which stays; `wrongContext` with interrupts off on a machine
+  ///   with several CPUs, and in an NMI; with nothing changed.
   public func removeTag(_ tag: Tag) throws(MemoryError) {
     guard cpus.count == 1 || cpus.mayWait else { throw .wrongContext }
     let request = try cpus.enter { (cpu) throws(MemoryError) in

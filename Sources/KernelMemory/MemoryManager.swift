@@ -7,9 +7,9 @@ internal import CMachine
 // otherwise; those that may wait for other CPUs do it with interrupts on alone, and then no lock may be held
 // that a CPU with interrupts off spins for. They switch interrupts off where they touch what a CPU shares
 // with itself. An NMI cannot be kept off: one that comes in the middle of the package is refused
-// (`wrongContext`), with nothing changed, by what changes something and by what takes a lock to answer. It may
-// ask what is answered without one: `area(containing:)`, `frame(at:)`, `counters`, `usage(of:)` of a zone or a
-// tag, `usedFrames`.
+// (`wrongContext`), with nothing changed, by what changes something and by what takes a lock to answer. It
+// may ask what is answered without one: `area(containing:)`, `frame(at:)`, `counters`, `usage(of:)` of a zone
+// or a tag, `usedFrames`.
 //
 // The rooms know those above them and no other. Where one is short of what a lower one holds (frames that
 // wait for a flush), it does not reach down: it fails, and `retrying` here is the one place that drains what
@@ -130,8 +130,8 @@ extension MemoryManager {
 extension MemoryManager {
   /// Allocates 2^`order` contiguous page frames, aligned to that number, from `zone` or a lower one.
   /// O(orders).
-  /// - Throws: `framesExhausted`; `sizeOverflow` for a negative order, `sizeTooLarge` for more than the largest block, or
-  ///   all of these zones, has, with nobody asked to give anything back.
+  /// - Throws: `framesExhausted`; `sizeOverflow` for a negative order, `sizeTooLarge` for more than the
+  ///   largest block, or all of these zones, has, with nobody asked to give anything back.
   // Inlined, as kmalloc is.
   @inline(__always)
   public func allocateFrames(order: Int = 0, zone: ZoneKind = .normal) throws(MemoryError) -> FrameNumber {
@@ -157,10 +157,10 @@ extension MemoryManager {
     return try retrying { (cpu) throws(MemoryError) in try frames.allocate(order: order, zone, cpu) }
   }
 
-  /// Allocates `count` single frames, wherever they lie, in one call, and passes each to `body`. Each
-  /// is freed by its number, with order 0. O(count).
-  /// - Throws: `framesExhausted` with how many there were, and none taken; `sizeOverflow` for a negative count,
-  ///   `sizeTooLarge` for more than the machine has in these zones.
+  /// Allocates `count` single frames, wherever they lie, in one call, and passes each to `body`. Each is
+  /// freed by its number, with order 0. O(count).
+  /// - Throws: `framesExhausted` with how many there were, and none taken; `sizeOverflow` for a negative
+  ///   count, `sizeTooLarge` for more than the machine has in these zones.
   public func allocateFrames(
     count: Int, zone: ZoneKind = .normal, _ body: (FrameNumber) -> Void
   ) throws(MemoryError) {
@@ -209,7 +209,8 @@ extension MemoryManager {
     ReservedTables(try frames.allocateTables(count, cpu), frames.table)
   }
 
-  /// Runs `body`, which counts under a lock the tables that it needs and takes them, until as many are reserved.
+  /// Runs `body`, which counts under a lock the tables that it needs and takes them, until as many are
+  /// reserved.
   /// - Parameter body: returns how many tables it needs, where that is more than it was given, with nothing
   ///   changed; zero where it has done what it does.
   func reservingTables(

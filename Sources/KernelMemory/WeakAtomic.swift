@@ -4,9 +4,10 @@ internal import Synchronization
 
 // Atomics that may be seen out of order
 //
-// In hosted builds with the package trait `Ablations` the core's atomics are these, which stand before those of the
-// library: a simulated machine may keep a relaxed store to itself for a while, and let others go first, as weakly
-// ordered CPUs do. On a thread that plays no CPU of such a machine they are what they always are.
+// In hosted builds with the package trait `Ablations` the core's atomics are these, which stand before those
+// of the library: a simulated machine may keep a relaxed store to itself for a while, and let others go
+// first, as weakly ordered CPUs do. On a thread that plays no CPU of such a machine they are what they always
+// are.
 
 struct Atomic<Value: AtomicRepresentable & FixedWidthInteger>: ~Copyable {
   private let word: Synchronization.Atomic<Value>

@@ -1,8 +1,9 @@
 internal import KernelMemory
 
-// Devices: registers at physical addresses where no RAM is. A load or store of 1, 2, 4 or 8 bytes that its size
-// aligns reaches the device as one call; anything else is a bus error, as is a fetch. A driver maps registers
-// uncached: through a write-back page hardware would keep, repeat, or leave out accesses, so that is a fault.
+// Devices: registers at physical addresses where no RAM is. A load or store of 1, 2, 4 or 8 bytes that its
+// size aligns reaches the device as one call; anything else is a bus error, as is a fetch. A driver maps
+// registers uncached: through a write-back page hardware would keep, repeat, or leave out accesses, so that
+// is a fault.
 
 /// A device of a simulated machine.
 struct Device {
@@ -38,8 +39,8 @@ extension SimulatedMachine {
     memory.devices.append(Device(registers: registers, read: read, write: write))
   }
 
-  /// The device that an access comes to, and the offset in its registers; nil where it comes to something else, or
-  /// faults.
+  /// The device that an access comes to, and the offset in its registers; nil where it comes to something
+  /// else, or faults.
   func device(for request: Request, byteCount: Int, _ cpu: Int) throws(Fault) -> (Device, UInt64)? {
     guard !memory.devices.isEmpty, let leaf = try? cpus[cpu].walkWithoutCaches(request) else { return nil }
     let address = leaf.physicalAddress(of: request.address)

@@ -2,7 +2,8 @@
 internal import KernelMemory
 internal import Synchronization
 
-/// The machines that are told of each store to a page-table entry, by the addresses of their RAM in the process.
+/// The machines that are told of each store to a page-table entry, by the addresses of their RAM in the
+/// process.
 enum EntryWatch {
   @safe
   private struct Watcher: @unchecked Sendable {

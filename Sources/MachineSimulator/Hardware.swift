@@ -1,7 +1,7 @@
 public import KernelMemory
 
-// Where machines differ, and a manager must bear all of them. The defaults are those of an Intel processor; what
-// a portable manager may lean on is less.
+// Where machines differ, and a manager must bear all of them. The defaults are those of an Intel processor;
+// what a portable manager may lean on is less.
 
 /// What the hardware of a simulated machine has and does.
 public struct Hardware: Equatable, Sendable {

@@ -10,7 +10,8 @@ public struct Checkpoint {
 }
 
 extension SimulatedMachine {
-  /// Makes every byte of RAM hold `byte`, as firmware leaves behind whatever it likes. O(RAM), which is committed.
+  /// Makes every byte of RAM hold `byte`, as firmware leaves behind whatever it likes. O(RAM), which is
+  /// committed.
   public func fillRAM(with byte: UInt8) { memory.fill(with: byte) }
 
   /// The machine as it is, while no CPU runs. O(RAM), and as many bytes: for small machines.

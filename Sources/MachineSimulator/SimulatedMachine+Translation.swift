@@ -40,9 +40,9 @@ extension SimulatedMachine {
     return Translation(try cpus[cpu].walkWithoutCaches(request), of: address.rawValue)
   }
 
-  /// What is wrong with the linear map of `cpu`, by which the manager itself reaches RAM: in this process it goes
-  /// round the MMU. Each frame for which `isManaged` says so must be mapped at its distance, writable and
-  /// write-back. O(frames).
+  /// What is wrong with the linear map of `cpu`, by which the manager itself reaches RAM: in this process it
+  /// goes round the MMU. Each frame for which `isManaged` says so must be mapped at its distance, writable
+  /// and write-back. O(frames).
   /// - Returns: the first problem; nil where there is none.
   public func linearMapProblem(
     cpu: Int = SimulatedMachine.currentCPU, _ isManaged: (FrameNumber) -> Bool

@@ -170,8 +170,8 @@ public final class SimulatedMachine {
     set { memory.freeFramesAreReadable = newValue }
   }
 
-  /// Whether a CPU takes part in the memory management at all, so that it may hold no translation to a frame that
-  /// is free; nil for every CPU. Asked on any thread.
+  /// Whether a CPU takes part in the memory management at all, so that it may hold no translation to a frame
+  /// that is free; nil for every CPU. Asked on any thread.
   public var takesPart: ((Int) -> Bool)?
 
   /// What a notified CPU runs, with interrupts off, on its own thread. Its argument is the CPU.

@@ -1,15 +1,15 @@
 internal import KernelMemory
 
 // What MMUs do unasked. Hardware may translate an address at any time, whether an instruction has used it or
-// not, and may forget a translation at any time (SDM 4.10.2.3, 4.10.3.1). Between them lie all that a program can
-// meet, so two extremes show what any machine may show, without a choice:
+// not, and may forget a translation at any time (SDM 4.10.2.3, 4.10.3.1). Between them lie all that a program
+// can meet, so two extremes show what any machine may show, without a choice:
 //
 //     greedy       each CPU walks to a page as soon as its entry, or a table on the way to it, is stored, and
 //                  again as soon as it had to forget it; it keeps what it finds until it must forget
 //     forgetful    no CPU keeps anything from one access to the next
 //
-// A walk that nobody has asked for faults for nobody: where it comes to what cannot be right, it is a violation,
-// which the machine keeps.
+// A walk that nobody has asked for faults for nobody: where it comes to what cannot be right, it is a
+// violation, which the machine keeps.
 
 /// What the MMUs of a simulated machine do besides what an access demands.
 public enum Speculation: Sendable {
@@ -120,8 +120,8 @@ extension SimulatedMachine {
     }
   }
 
-  /// Looks for what no CPU that takes part may hold: a translation to a frame that is free, or a table in one.
-  /// O(what is cached). Nothing where `isFrameFree` is not set.
+  /// Looks for what no CPU that takes part may hold: a translation to a frame that is free, or a table in
+  /// one. O(what is cached). Nothing where `isFrameFree` is not set.
   public func checkCaches() {
     guard let isFrameFree else { return }
     for cpu in cpus.indices where takesPart?(cpu) ?? true {

@@ -1,17 +1,17 @@
 @unsafe @preconcurrency internal import CMachine  // its variables are one a thread
 internal import KernelMemory
 
-// Store buffers. A weakly ordered CPU may let others see its relaxed stores late, and in another order than it
-// made them; a store that releases, and an update that does, come after all before them. Two extremes again, for
-// programs that `Scheduler` runs:
+// Store buffers. A weakly ordered CPU may let others see its relaxed stores late, and in another order than
+// it made them; a store that releases, and an update that does, come after all before them. Two extremes
+// again, for programs that `Scheduler` runs:
 //
 //     delayed     a store is seen when it must be: at a release, or when its CPU waits, is idle, or asks the
 //                 machine for something
 //     reversed    at each step the newest store is seen, and those before it stay behind
 //
-// Loads are made in order. Page walks see what is in memory, and an access sees all stores of its own CPU. The core
-// takes part in builds with the trait `Ablations` (WeakAtomic.swift); what is written there without an atomic is
-// seen at once.
+// Loads are made in order. Page walks see what is in memory, and an access sees all stores of its own CPU.
+// The core takes part in builds with the trait `Ablations` (WeakAtomic.swift); what is written there without
+// an atomic is seen at once.
 
 /// When the CPUs of a simulated machine see each other's stores.
 public enum MemoryOrder: Sendable {
@@ -28,8 +28,8 @@ struct PendingStore {
 }
 
 extension SimulatedMachine {
-  /// Lets others see all that the CPU which the calling thread plays has stored: what a release does, in a program
-  /// that hands something over by other means than memory of the machine.
+  /// Lets others see all that the CPU which the calling thread plays has stored: what a release does, in a
+  /// program that hands something over by other means than memory of the machine.
   public func releaseStores() {
     guard memoryOrder != .strong else { return }
     releaseStores(of: Self.currentCPU)

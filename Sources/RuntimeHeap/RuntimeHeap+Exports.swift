@@ -10,12 +10,13 @@ extension RuntimeHeap {
   /// Written once, with one CPU running, and no object alive yet.
   nonisolated(unsafe) private static var started: RuntimeHeap?
 
-  /// Gives the Swift runtime a heap. Called once, before anything allocates an object, and before other
-  /// CPUs may. Until then the runtime finds that memory is short. O(frames).
+  /// Gives the Swift runtime a heap. Called once, before anything allocates an object, and before other CPUs
+  /// may. Until then the runtime finds that memory is short. O(frames).
   /// - Parameters:
   ///   - manager: whose kmalloc serves it.
   ///   - window: see `init`.
-  ///   - mayWait: see `init`: only if no object is ever allocated or copied under a lock that a CPU with interrupts
+  ///   - mayWait: see `init`: only if no object is ever allocated or copied under a lock that a CPU with
+  ///     interrupts
   ///     off may wait for.
   ///   - exhaustion: what happens when there is no memory for an object.
   /// - Throws: see `RuntimeHeapError`.
@@ -60,7 +61,8 @@ public func runtimeHeapFree(_ pointer: UnsafeMutableRawPointer?) {
 }
 
 extension RuntimeHeap {
-  /// What `posix_memalign` returns, if it does. Looks for the heap again, so that it is not copied for every object.
+  /// What `posix_memalign` returns, if it does. Looks for the heap again, so that it is not copied for every
+  /// object.
   @inline(never)
   fileprivate static func refuse(_ error: MemoryError, _ byteCount: UInt, alignment: UInt) -> Int32 {
     let failure = Failure(error)

@@ -2,23 +2,23 @@ public import KernelMemory
 
 // A heap for Swift's own objects: classes, arrays, strings, closures
 //
-// It is kmalloc, seen through a second mapping of RAM: the object window. Embedded Swift takes every
-// address with bit 63 set for that of an object that is never freed, and the linear map of a 64-bit kernel lies
-// up there. So what kmalloc returns is handed out at the window's address of the same frame, and what comes
-// back is taken to the linear map's before kfree sees it: a subtraction and an addition each way.
+// It is kmalloc, seen through a second mapping of RAM: the object window. Embedded Swift takes every address
+// with bit 63 set for that of an object that is never freed, and the linear map of a 64-bit kernel lies up
+// there. So what kmalloc returns is handed out at the window's address of the same frame, and what comes back
+// is taken to the linear map's before kfree sees it: a subtraction and an addition each way.
 //
 //     linear map   0xffff_8880_0000_0000 + physical     page tables, metadata, kmalloc
 //     window       0x0000_4000_0000_0000 + physical     the same bytes, for Swift's objects
 //
-// The runtime asks for alignments, mostly of 16. kmalloc gives an object whose size is a multiple of a power of
-// two that alignment as it is (SizeClass), so the size is rounded up here and the usual, short way taken.
+// The runtime asks for alignments, mostly of 16. kmalloc gives an object whose size is a multiple of a power
+// of two that alignment as it is (SizeClass), so the size is rounded up here and the usual, short way taken.
 //
-// All that kmalloc says of contexts holds here: any CPU, interrupt handlers, but no NMI. A Swift program does not see
-// where it allocates, under a lock of the kernel's maybe, for which another CPU spins with interrupts off: so the
-// heap waits for no CPU, unless `start` is told that it may.
+// All that kmalloc says of contexts holds here: any CPU, interrupt handlers, but no NMI. A Swift program does
+// not see where it allocates, under a lock of the kernel's maybe, for which another CPU spins with interrupts
+// off: so the heap waits for no CPU, unless `start` is told that it may.
 //
-// No object is larger than kmalloc's largest block, 4 MiB, and so no array: larger memory comes from vmalloc, and has
-// bit 63 set. Raw memory of vmalloc holds what is larger, without objects in it.
+// No object is larger than kmalloc's largest block, 4 MiB, and so no array: larger memory comes from vmalloc,
+// and has bit 63 set. Raw memory of vmalloc holds what is larger, without objects in it.
 
 /// The heap of the Swift runtime, on a manager's kmalloc.
 @safe
@@ -33,8 +33,8 @@ public struct RuntimeHeap {
     case wrongContext = 11
   }
 
-  /// What becomes of the Swift runtime when there is no memory for an object. It has no way to go on, and traps on a
-  /// null pointer without a word.
+  /// What becomes of the Swift runtime when there is no memory for an object. It has no way to go on, and
+  /// traps on a null pointer without a word.
   public enum Exhaustion: Sendable {
     /// The machine ends through `Machine.fatal`, which is told the size, who is charged, and why.
     case stop
@@ -56,7 +56,8 @@ public struct RuntimeHeap {
   ///   - manager: whose kmalloc serves it.
   ///   - window: where all RAM that the manager hands out is mapped a second time, read-write, with bit 63 of
   ///     every address clear. It must be present in every address space.
-  ///   - mayWait: whether an allocation may wait for other CPUs when memory is short; with interrupts off it never
+  ///   - mayWait: whether an allocation may wait for other CPUs when memory is short; with interrupts off it
+  ///     never
   ///     does. Never under a lock that a CPU with interrupts off may wait for.
   ///   - exhaustion: what happens when memory is short.
   /// - Throws: see `RuntimeHeapError`.
@@ -86,7 +87,8 @@ extension RuntimeHeap {
   /// Memory for an object, at an address of the window. Its contents are unspecified. As `kmalloc`.
   /// - Parameters:
   ///   - byteCount: zero to 4 MiB; zero gives memory, too, as for one byte.
-  ///   - alignment: a power of two from that of a pointer to 4 MiB, in bytes. Above a page it is had by a block of
+  ///   - alignment: a power of two from that of a pointer to 4 MiB, in bytes. Above a page it is had by a
+  ///     block of
   ///     at least so many bytes.
   /// - Throws: `badAlignment`, `outOfMemory`, `wrongContext`.
   // Inlined, so that the heap is not copied for the call.
@@ -120,8 +122,9 @@ extension RuntimeHeap {
   }
 
   /// Takes back what `allocate` returned; nil is ignored. As `kfree`.
-  /// - Throws: `badFree`, with nothing changed, for anything else: `foreign` for an address outside the window, and
-  ///   for memory that another has from kmalloc; `wrongContext` in an NMI that has interrupted the manager.
+  /// - Throws: `badFree`, with nothing changed, for anything else: `foreign` for an address outside the
+  ///   window, and for memory that another has from kmalloc; `wrongContext` in an NMI that has interrupted
+  ///   the manager.
   // Inlined, as `allocate` is.
   @inline(__always)
   public func deallocate(_ pointer: UnsafeMutableRawPointer?) throws(MemoryError) {

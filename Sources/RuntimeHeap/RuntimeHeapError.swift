@@ -8,8 +8,8 @@ public enum RuntimeHeapError: Error, Equatable, Sendable {
   case windowAtZero
   /// The window ends below RAM that the manager hands out; this is the first such RAM.
   case windowTooSmall(PhysicalAddress)
-  /// The page tables do not lead from this address of the window, writable and not executable, to the RAM that
-  /// belongs there.
+  /// The page tables do not lead from this address of the window, writable and not executable, to the RAM
+  /// that belongs there.
   case windowNotMapped(VirtualAddress)
   /// There is one already, and its objects are live.
   case alreadyStarted

@@ -32,7 +32,8 @@ import Testing
     Scenarios.readerOfSplitLeaf, Scenarios.tableWithoutItsPages, Scenarios.largeLeafOverTable,
   ]
 
-  /// On machines that do all that an architecture permits: at all steps, with at most two preemptions, and at random.
+  /// On machines that do all that an architecture permits: at all steps, with at most two preemptions, and at
+  /// random.
   @Test(arguments: programs.indices, Hostility.allCases)
   func hostileMachines(number: Int, hostility: Hostility) throws {
     for mode in Self.modes {

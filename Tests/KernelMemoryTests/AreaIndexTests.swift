@@ -89,7 +89,8 @@ import Testing
     fixture.expectValid()
   }
 
-  /// Emptied nodes become free frames: what stays are the descriptors of the areas and the holes that there were.
+  /// Emptied nodes become free frames: what stays are the descriptors of the areas and the holes that there
+  /// were.
   @Test(arguments: [FreeMode.strict, .lazy, .warm])
   func nodesOfAreasFarApartReturn(mode: FreeMode) throws {
     let test = try TestMachine(ram: [RAMRegion(PhysicalAddress(0), byteCount: 16 << 20)], mode: mode)

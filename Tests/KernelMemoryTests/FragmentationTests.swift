@@ -4,8 +4,8 @@ import Testing
 @testable import KernelMemory
 
 @Suite struct FragmentationTests {
-  /// Both allocators and named caches, on two CPUs that free each other's memory, for long; then everything is
-  /// freed: every frame is back, and so is every address.
+  /// Both allocators and named caches, on two CPUs that free each other's memory, for long; then everything
+  /// is freed: every frame is back, and so is every address.
   @Test(arguments: [FreeMode.lazy, .warm]) func everythingIsBack(mode: FreeMode) throws {
     let test = try TestMachine(mode: mode, cpuCount: 2)
     let manager = test.manager

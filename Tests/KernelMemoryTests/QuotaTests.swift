@@ -295,8 +295,8 @@ import Testing
     try manager.kfree(try manager.kmalloc(1 << 20, objects(tag)))
   }
 
-  /// CPUs that allocate, free each other's memory, and are refused: use never passes the quota, and at the end
-  /// all of it can be had.
+  /// CPUs that allocate, free each other's memory, and are refused: use never passes the quota, and at the
+  /// end all of it can be had.
   @Test(arguments: [2, 4]) func isNeverPassedUnderContention(cpuCount: Int) throws {
     let test = try TestMachine(mode: .warm, cpuCount: cpuCount)
     let manager = test.manager

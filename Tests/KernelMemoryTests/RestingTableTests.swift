@@ -96,8 +96,8 @@ import Testing
     test.expectValid()
   }
 
-  /// So does one that was woken, and was emptied again before the flush of its first rest was complete: its entry is
-  /// present, and leads to nothing.
+  /// So does one that was woken, and was emptied again before the flush of its first rest was complete: its
+  /// entry is present, and leads to nothing.
   @Test func givesWayToALargeLeafWhenItWasWokenAndEmptied() throws {
     test.simulated.onNotify = { [manager = test.manager] _ in manager.serveFlushes() }
     let window = PageRange(unchecked: PageNumber(UInt64(0xffff_f000_0000_0000) >> 12), count: PageCount(512))
@@ -120,8 +120,8 @@ import Testing
     test.expectValid()
   }
 
-  /// A table waits for those below it, which another CPU has to take away, and asks for no flush meanwhile: an idle loop
-  /// comes to its end.
+  /// A table waits for those below it, which another CPU has to take away, and asks for no flush meanwhile:
+  /// an idle loop comes to its end.
   @Test func waitsForTablesOfOthersWithoutWork() throws {
     let test = try TestMachine(mode: .lazy, cpuCount: 2)
     let manager = test.manager

@@ -34,8 +34,8 @@ import Testing
     return word(object)
   }
 
-  /// No difference of two words that are known cancels what is secret: neither that of two links at one place,
-  /// nor that of the same link at two.
+  /// No difference of two words that are known cancels what is secret: neither that of two links at one
+  /// place, nor that of the same link at two.
   @Test func wordsThatAreKnownTellNothingOfOthers() throws {
     let test = try TestMachine(hardening: Self.modes[0])
     let caches = [SizeClass.index(of: 64), SizeClass.index(of: 96)].map { test.manager.slab.caches[$0] }

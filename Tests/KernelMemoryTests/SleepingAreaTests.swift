@@ -3,7 +3,8 @@ import Testing
 
 @testable import KernelMemory
 
-/// Small freed areas, and those of whole large leaves, keep frames, entries, addresses and tables after the flush.
+/// Small freed areas, and those of whole large leaves, keep frames, entries, addresses and tables after the
+/// flush.
 @Suite struct SleepingAreaTests {
   private func pairs(_ count: Int, pages: Int = 1, _ test: TestMachine) throws {
     for _ in 0..<count { try test.manager.vfree(try test.manager.vmalloc(pages * 4096)) }
@@ -84,7 +85,8 @@ import Testing
     test.expectValid()
   }
 
-  /// The same frames in the same order, whatever blocks they came in, and in however many tables the entries are.
+  /// The same frames in the same order, whatever blocks they came in, and in however many tables the entries
+  /// are.
   @Test(arguments: [1, 3, 16, 63, 64])
   func wakesWithItsFrames(pages: Int) throws {
     let test = try TestMachine(mode: .lazy)

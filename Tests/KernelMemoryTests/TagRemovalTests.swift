@@ -49,8 +49,8 @@ import Testing
     }
   }
 
-  /// The number is another's: nothing that is asked with the old handle is charged to it, on the shortest ways as
-  /// on the longer ones.
+  /// The number is another's: nothing that is asked with the old handle is charged to it, on the shortest
+  /// ways as on the longer ones.
   @Test(arguments: FreeMode.all) func aStaleHandleDoesNotChargeTheSuccessor(mode: FreeMode) throws {
     let test = try TestMachine(ram: [.small], mode: mode)
     let manager = test.manager

@@ -68,8 +68,8 @@ import Testing
     #expect(found.peakObjects > 0 && found.peakAreas > 0)
   }
 
-  /// The usual pair of an area that is kept mapped, whatever its size, sums no words of other CPUs up: what those
-  /// have come to hold meanwhile is not seen.
+  /// The usual pair of an area that is kept mapped, whatever its size, sums no words of other CPUs up: what
+  /// those have come to hold meanwhile is not seen.
   @Test(arguments: [1, 16, 17, 64]) func aWarmPairLooksForNoPeak(pages: Int) throws {
     let test = try TestMachine(mode: .warm, cpuCount: 2)
     let manager = test.manager

@@ -4,7 +4,8 @@ import Testing
 
 @testable import MachineSimulator
 
-/// What may happen to a CPU in the middle of its work: migration, interrupts of devices, NMIs; and CPUs that spin.
+/// What may happen to a CPU in the middle of its work: migration, interrupts of devices, NMIs; and CPUs that
+/// spin.
 @Suite struct EventTests {
   private struct Mistake: Error {}
 

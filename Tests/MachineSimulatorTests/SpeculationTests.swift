@@ -8,8 +8,8 @@ import Testing
   private let old = GiB
   private let new = 5 * GiB
 
-  /// Tables with the page next to `highAddress` mapped, so that the tables for that are there; a word of its own
-  /// in each of three frames.
+  /// Tables with the page next to `highAddress` mapped, so that the tables for that are there; a word of its
+  /// own in each of three frames.
   private func make(_ speculation: Speculation, cpuCount: Int = 1) throws -> Tables {
     let tables = try Tables(cpuCount: cpuCount)
     for frame in [0, old, new] { tables[physical: frame] = frame + 1 }

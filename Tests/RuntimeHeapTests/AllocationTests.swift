@@ -136,8 +136,8 @@ import Testing
     #expect(machine.manager.validate() == nil)
   }
 
-  /// A difference of sums that others move meanwhile is never below zero: frees may be seen, and not the allocations
-  /// before them.
+  /// A difference of sums that others move meanwhile is never below zero: frees may be seen, and not the
+  /// allocations before them.
   @Test func usageIsNeverBelowZero() {
     var usage = RuntimeHeapUsage()
     usage.frees = 3
@@ -147,8 +147,8 @@ import Testing
     #expect(usage.liveObjects == 2)
   }
 
-  /// A Swift allocation may be under a lock for which another CPU spins: unless it is said that it is not, none is
-  /// waited for.
+  /// A Swift allocation may be under a lock for which another CPU spins: unless it is said that it is not,
+  /// none is waited for.
   @Test(arguments: [false, true]) func noCPUIsWaitedForUnlessThatIsChosen(mayWait: Bool) throws {
     let machine = try HeapMachine(bytes: 8 << 20, cpuCount: 2)
     let heap =

@@ -43,7 +43,8 @@ import Testing
     #expect(said.contains("the Swift runtime's heap: free of"), "\(said)")
   }
 
-  /// Swift's runtime would trap on a null pointer: the machine says how much was asked for, who asked, and why not.
+  /// Swift's runtime would trap on a null pointer: the machine says how much was asked for, who asked, and
+  /// why not.
   @Test(arguments: [(UInt(5 << 20), "a block has: 4194304; no object is larger"), (64, "quota of 0 bytes")])
   func exhaustionEndsTheMachine(byteCount: UInt, reason: String) async {
     let result = await #expect(processExitsWith: .failure, observing: [\.standardErrorContent]) {

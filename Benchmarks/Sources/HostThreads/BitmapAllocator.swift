@@ -1,6 +1,6 @@
 /// Finds room in a range of addresses by a bit a page: a set bit is taken. A search begins where the last one
-/// found room, and once more at the bottom. What is freed has to be told its size, and is checked to be taken.
-/// The published shape of Zircon's VirtualAlloc.
+/// found room, and once more at the bottom. What is freed has to be told its size, and is checked to be
+/// taken. The published shape of Zircon's VirtualAlloc.
 struct BitmapAllocator: RangeAllocator {
   private var words: [UInt64]
   private var hint = 0

@@ -5,8 +5,8 @@ internal import Synchronization
 struct Rate {
   /// By the clock on the wall.
   var wall = 0.0
-  /// In as many seconds of processor time, which others on a busy host do not lengthen. A thread that sleeps in a
-  /// mutex spends none.
+  /// In as many seconds of processor time, which others on a busy host do not lengthen. A thread that sleeps
+  /// in a mutex spends none.
   var processor = 0.0
 
   static func + (left: Rate, right: Rate) -> Rate {

@@ -32,8 +32,8 @@ final class SpinningLock: GlobalLock {
   func release() { word.store(false, ordering: .releasing) }
 }
 
-/// The system's mutex. Whoever has it may wait for a flush by a thread that sleeps in it, as a real CPU would be
-/// interrupted there; so a sleeper looks up every 20 microseconds.
+/// The system's mutex. Whoever has it may wait for a flush by a thread that sleeps in it, as a real CPU would
+/// be interrupted there; so a sleeper looks up every 20 microseconds.
 final class MutexLock: GlobalLock {
   private static let patience = 20_000
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)

@@ -1,11 +1,12 @@
 // HostThreads
 //
-// Pairs of vmalloc and vfree per second, on threads of the host that play CPUs of a simulated machine: the package
-// as it is, the same with one lock around every call, and two published ways of finding addresses under one lock.
+// Pairs of vmalloc and vfree per second, on threads of the host that play CPUs of a simulated machine: the
+// package as it is, the same with one lock around every call, and two published ways of finding addresses
+// under one lock.
 //
-// All contestants of one size stand ready at once, and run a round each in turn, again and again, so that whatever
-// else the host does meets all of them alike; the median of the rounds is what counts. A rate on its own says
-// little of a kernel: no TLB is flushed here but a simulated one. The ratios do.
+// All contestants of one size stand ready at once, and run a round each in turn, again and again, so that
+// whatever else the host does meets all of them alike; the median of the rounds is what counts. A rate on its
+// own says little of a kernel: no TLB is flushed here but a simulated one. The ratios do.
 
 internal import Glibc
 

@@ -7,8 +7,8 @@ protocol RangeAllocator {
   mutating func free(_ start: Int, _ count: Int) -> Bool
 }
 
-/// A range allocator under one lock, with a guard page behind each area. It makes no frames, no entries and no
-/// flush: what is compared with it does all that besides.
+/// A range allocator under one lock, with a guard page behind each area. It makes no frames, no entries and
+/// no flush: what is compared with it does all that besides.
 final class RangesAlone<Ranges: RangeAllocator, Lock: GlobalLock>: Contestant {
   private var ranges: Ranges
   private let lock = Lock()

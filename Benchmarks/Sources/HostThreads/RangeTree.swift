@@ -1,6 +1,6 @@
-/// Ranges of pages in a balanced tree by their starts. Each node knows the longest range below it, so that the
-/// lowest one that is long enough is found in O(log n). Balanced by random priorities (a treap: Seidel and Aragon,
-/// 1996).
+/// Ranges of pages in a balanced tree by their starts. Each node knows the longest range below it, so that
+/// the lowest one that is long enough is found in O(log n). Balanced by random priorities (a treap: Seidel
+/// and Aragon, 1996).
 struct RangeTree {
   private struct Node {
     var start: Int
@@ -115,8 +115,8 @@ struct RangeTree {
   }
 }
 
-/// Free ranges in one tree, from which the lowest that fits is taken, and areas in another, to find again what is
-/// freed. The published shape of vmalloc in Linux before 6.9.
+/// Free ranges in one tree, from which the lowest that fits is taken, and areas in another, to find again
+/// what is freed. The published shape of vmalloc in Linux before 6.9.
 struct TreeAllocator: RangeAllocator {
   private var holes = RangeTree()
   private var areas = RangeTree()

@@ -10,8 +10,8 @@ protocol Mode {
 enum Warm: Mode { static let value = FreeMode.warm }
 enum Lazy: Mode { static let value = FreeMode.lazy }
 
-/// The package on a simulated machine. No step hook is set: the core runs as fast as it can, and a flush that it
-/// asks another CPU for is served between that CPU's pairs.
+/// The package on a simulated machine. No step hook is set: the core runs as fast as it can, and a flush that
+/// it asks another CPU for is served between that CPU's pairs.
 final class SimulatedKernel<Lock: GlobalLock, When: Mode>: Contestant {
   private static var range: PageRange {
     PageRange(from: PageNumber(0xf_fffc_9000_0000), upTo: PageNumber(0xf_fffe_9000_0000))

@@ -1,8 +1,8 @@
 import KernelMemory
 import MachineSimulator
 
-/// Runs the operations that an input names on a machine of its own: allocations of every kind with good and bad
-/// arguments, frees that are right and wrong, mappings, purges, quotas. After each, every room is
+/// Runs the operations that an input names on a machine of its own: allocations of every kind with good and
+/// bad arguments, frees that are right and wrong, mappings, purges, quotas. After each, every room is
 /// validated; at the end everything is freed, and nothing may be left.
 /// - Returns: what is wrong; nil where nothing is.
 public func fuzz(_ bytes: [UInt8]) -> String? {

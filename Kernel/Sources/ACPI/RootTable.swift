@@ -1,6 +1,7 @@
 internal import KernelMemory
 
-/// The table of tables: an XSDT, or where there is none that can be used, an RSDT, whose addresses have 32 bits.
+/// The table of tables: an XSDT, or where there is none that can be used, an RSDT, whose addresses have 32
+/// bits.
 struct RootTable {
   private let table: PhysicalBytes
   private let addressBytes: UInt32

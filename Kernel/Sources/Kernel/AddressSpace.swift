@@ -56,9 +56,9 @@ enum AddressSpace {
   /// For the tables of the job, or the memory of a bench, which are mapped by hand.
   static var jobRange: PageRange { range(at: 0xffff_fe00_0000_0000, byteCount: 512 << 30) }
 
-  /// For the stacks and blocks of the other CPUs: more than the 255 of them can need. With bit 63 clear, because
-  /// the compiler puts an object that does not outlive its function on the stack, and there, too, Swift
-  /// takes one with bit 63 set for one that never ends: its deinit would not run.
+  /// For the stacks and blocks of the other CPUs: more than the 255 of them can need. With bit 63 clear,
+  /// because the compiler puts an object that does not outlive its function on the stack, and there, too,
+  /// Swift takes one with bit 63 set for one that never ends: its deinit would not run.
   static var processorRange: PageRange { range(at: 0x2000_0000_0000, byteCount: 1 << 30) }
 
   /// Each CPU finds its own registers there.

@@ -8,11 +8,11 @@ import PVH
 //
 //  1. the CPU is made to read page tables as the core writes them, or the run ends with a reason, and its
 //     protections are switched on;
-//  2. what the loader says is read and copied: memory map, command line, where the trace lies;
-//  3. the core builds the real tables and the frame metadata, the kernel switches, the manager starts; only when the
+//  2. what the loader says is read and copied: memory map, command line, where the trace lies; 3. the core
+//  builds the real tables and the frame metadata, the kernel switches, the manager starts; only when the
 //     local APIC is mapped are interrupts switched on, because a handler's last act is to tell it so;
-//  4. the other CPUs are started;
-//  5. the job runs, or one of the faults on purpose, and the run ends with a status.
+//  4. the other CPUs are started; 5. the job runs, or one of the faults on purpose, and the run ends with a
+//  status.
 
 /// Called by boot.S. SwiftPM makes the linker look for an executable's entry under this name, so that no
 /// `@main` is needed, which would bring the argument handling of a hosted program with it.

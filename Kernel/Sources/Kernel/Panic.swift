@@ -2,11 +2,11 @@ import BareMetal
 import CKernel
 import KernelMemory
 
-/// Which CPU says why the run ends. Several may have a reason at once; the first one is heard, and none of the
-/// others goes on: what they would change, or print, is no part of what was found wrong.
+/// Which CPU says why the run ends. Several may have a reason at once; the first one is heard, and none of
+/// the others goes on: what they would change, or print, is no part of what was found wrong.
 enum LastWords {
-  /// The ID of the CPU's local APIC, plus one; zero while all is well. Not the CPU's number: that is found through a
-  /// pointer, and may be what is wrong.
+  /// The ID of the CPU's local APIC, plus one; zero while all is well. Not the CPU's number: that is found
+  /// through a pointer, and may be what is wrong.
   nonisolated(unsafe) private static var speaker: UInt = 0
 
   private static var own: UInt { UInt(LocalAPIC.initialID) + 1 }

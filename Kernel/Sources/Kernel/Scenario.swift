@@ -1,8 +1,8 @@
 import KernelMemory
 import PVH
 
-/// A fault on purpose, or a mistake in the kernel's start, by which its messages are judged. None comes back but those
-/// of probes, of spans, and of what is reported.
+/// A fault on purpose, or a mistake in the kernel's start, by which its messages are judged. None comes back
+/// but those of probes, of spans, and of what is reported.
 enum Scenario: UInt8 {
   case null, guardPage, afterFree, stackGuard, stackOverflow, writeReadOnly, executeData
   case linearMapHole, imageAlias, windowAlias, trap, probes, spans

@@ -24,8 +24,8 @@ struct Boot {
     try Machine(setup).finish()
   }
 
-  /// Boots, waits until the kernel says that it holds, asks the monitor, and ends the machine, unless what was
-  /// asked does.
+  /// Boots, waits until the kernel says that it holds, asks the monitor, and ends the machine, unless what
+  /// was asked does.
   static func hold(_ setup: Setup, asking commands: [String], thenQuits: Bool = true) throws -> Boot {
     let machine = try Machine(setup)
     try machine.wait(forLine: "holding")

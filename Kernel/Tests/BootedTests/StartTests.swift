@@ -17,7 +17,8 @@ struct StartTests {
       boot.serial.hasPrefix("panic: the memory manager does not start: \(message)"), "\(boot.serial)")
   }
 
-  /// Painted and read back. Release builds promise 8 KiB (StartingAKernel.md), with a memory map of any length.
+  /// Painted and read back. Release builds promise 8 KiB (StartingAKernel.md), with a memory map of any
+  /// length.
   @Test(arguments: ["pc", "q35"])
   func takesAtMost8KiBOfStack(_ board: String) throws {
     let boot = try Boot.run(Setup(options: "test=start-stack", cpus: 4, board: board))

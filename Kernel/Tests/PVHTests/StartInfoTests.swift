@@ -129,8 +129,8 @@ import Testing
       try memory.startInfo().highestUsableFrame(below: FrameNumber(0xa0)) == FrameNumber(0x9c))
   }
 
-  /// What is read later must not be overwritten: the start info lies in frame 0, the memory map in frame 1, the
-  /// command line in frame 2, the module in frame 3.
+  /// What is read later must not be overwritten: the start info lies in frame 0, the memory map in frame 1,
+  /// the command line in frame 2, the module in frame 3.
   @Test
   func isNotWhereTheLoaderLeftItsData() throws {
     let memory = LoaderMemory.complete()

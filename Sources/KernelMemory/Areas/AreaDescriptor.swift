@@ -66,16 +66,17 @@ struct AreaDescriptor: ~Copyable {
   var previous: UInt32
   private let detailWord: Atomic<UInt64>
 
-  /// Of a freed area that waits for purge steps: the pages at its start whose entries are cleared; when all are, besides
-  /// these the pages at its start whose tables it does not pin any more.
+  /// Of a freed area that waits for purge steps: the pages at its start whose entries are cleared; when all
+  /// are, besides these the pages at its start whose tables it does not pin any more.
   @inline(__always)
   var progress: UInt64 {
     get { detailWord.load(ordering: .relaxed) }
     nonmutating set { detailWord.store(newValue, ordering: .relaxed) }
   }
 
-  /// Of any other: where the entry of its first page is, if it is small, or mapped by large leaves alone, and the
-  /// others are behind it in the same table; else zero. That table is pinned as long as there is the area.
+  /// Of any other: where the entry of its first page is, if it is small, or mapped by large leaves alone, and
+  /// the others are behind it in the same table; else zero. That table is pinned as long as there is the
+  /// area.
   @inline(__always)
   var firstEntry: UInt {
     get { UInt(detailWord.load(ordering: .relaxed)) }
@@ -138,8 +139,9 @@ struct AreaDescriptor: ~Copyable {
   @inline(__always)
   var borrowingGeneration: UInt64? { generation(in: .borrowing) }
 
-  /// The life of an area that a caller has, one another size of which is being noted included, and whether its frames are
-  /// the caller's; nil in any other state. From one load, so that no change of state falls between two.
+  /// The life of an area that a caller has, one another size of which is being noted included, and whether
+  /// its frames are the caller's; nil in any other state. From one load, so that no change of state falls
+  /// between two.
   var heldLife: (generation: UInt64, isBorrowed: Bool)? {
     let word = stateWord.load(ordering: .acquiring)
     switch AreaState(rawValue: UInt8(truncatingIfNeeded: word)) {
@@ -196,14 +198,15 @@ struct AreaDescriptor: ~Copyable {
         ordering: .acquiringAndReleasing
       ).exchanged
     }
-    // What the mover stores into the descriptor from here on must not be seen before the new state: a release is of
-    // what comes before it alone.
+    // What the mover stores into the descriptor from here on must not be seen before the new state: a release
+    // is of what comes before it alone.
     atomicMemoryFence(ordering: .releasing)
     return isMoved
   }
 
-  /// Notes another size of a live area of `vmalloc`. The word that has it is a link of a cache's as soon as the area
-  /// is freed; so it is written in a state that only the area's own life leads to, and that no free leaves.
+  /// Notes another size of a live area of `vmalloc`. The word that has it is a link of a cache's as soon as
+  /// the area is freed; so it is written in a state that only the area's own life leads to, and that no free
+  /// leaves.
   /// - Returns: false where this life has ended.
   borrowing func resize(to byteCount: UInt64, in generation: UInt64) -> Bool {
     guard move(from: .live, to: .resizing, in: generation) else { return false }

@@ -1,7 +1,7 @@
 /// Where one CPU remembers the areas that it has handed out last, by the low bits of their first page: a free
 /// that finds its area here need not descend the index. A hint may have grown old, since it is never taken
-/// back: it leads to a descriptor, and what this says of its state and its first page decides. Cleared memory has
-/// no hints.
+/// back: it leads to a descriptor, and what this says of its state and its first page decides. Cleared memory
+/// has no hints.
 struct AreaHints: ~Copyable {
   /// 2 KiB a CPU; areas of one page with their guards fill every other place.
   static let count: UInt64 = 256

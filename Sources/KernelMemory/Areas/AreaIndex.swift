@@ -3,25 +3,25 @@ internal import Synchronization
 
 // The index: from any address of a range to its area
 //
-// A tree beside the page tables, cut by the same bits of the page number, holds for each page the
-// number of the descriptor of the area that has it, guard pages included: four bytes, at the highest
-// level at which one area owns all that a slot covers. So a page's area is found in as many loads as
-// the tree has levels, whatever the number of areas, and a large area costs a few slots at its edges
-// and one for each large piece between.
+// A tree beside the page tables, cut by the same bits of the page number, holds for each page the number of
+// the descriptor of the area that has it, guard pages included: four bytes, at the highest level at which one
+// area owns all that a slot covers. So a page's area is found in as many loads as the tree has levels,
+// whatever the number of areas, and a large area costs a few slots at its edges and one for each large piece
+// between.
 //
 //     slot     0                   no area
 //              descriptor number   the area that owns all of it
 //              bit 31 + frame      a node of the level below
 //
 // A node is 1,024 slots, ten bits of the page number a level, in a frame of its own; the root has up to eight
-// times as many, in neighbouring frames, where that saves a level. Nodes count
-// their slots in their frame's metadata.
+// times as many, in neighbouring frames, where that saves a level. Nodes count their slots in their frame's
+// metadata.
 //
-// Readers take no lock, and check what they find against the descriptor's bounds. One may still be in a node that
-// has emptied: it stays a node, all zero or used anew, and leads nobody astray. A few are kept for the next insertions. The
-// others become free frames by way of a batch of freed memory (`takeSurplus`): that is, when every CPU has served
-// a flush that was requested later, which none does in the middle of a look-up. So whoever looks up is inside
-// the package (`CPUs.enter`), or is undisturbed (`CPUs.undisturbed`).
+// Readers take no lock, and check what they find against the descriptor's bounds. One may still be in a node
+// that has emptied: it stays a node, all zero or used anew, and leads nobody astray. A few are kept for the
+// next insertions. The others become free frames by way of a batch of freed memory (`takeSurplus`): that is,
+// when every CPU has served a flush that was requested later, which none does in the middle of a look-up. So
+// whoever looks up is inside the package (`CPUs.enter`), or is undisturbed (`CPUs.undisturbed`).
 @safe
 struct AreaIndex {
   struct State {

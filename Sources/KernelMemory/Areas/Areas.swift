@@ -23,7 +23,8 @@ public struct AreasID: Equatable, Hashable, Sendable {
 
 @safe
 struct Areas {
-  /// In cleared memory, and written there field by field: a whole value would take its bins through the stack.
+  /// In cleared memory, and written there field by field: a whole value would take its bins through the
+  /// stack.
   struct State: ~Copyable {
     fileprivate(set) var pool: DescriptorPool
     fileprivate(set) var index: AreaIndex
@@ -69,9 +70,9 @@ struct Areas {
 // MARK: - Reserving
 
 extension Areas {
-  /// Reserves a range of pages with its guard: O(bits of a size), whatever the number of holes. A named place is
-  /// found in O(levels × slots of a node of the index). An aligned request finds every hole of its size and alignment
-  /// together; of smaller ones, which serve it if they lie well, it tries a few.
+  /// Reserves a range of pages with its guard: O(bits of a size), whatever the number of holes. A named place
+  /// is found in O(levels × slots of a node of the index). An aligned request finds every hole of its size
+  /// and alignment together; of smaller ones, which serve it if they lie well, it tries a few.
   /// - Returns: the number of a descriptor in state `reserved`; going live, or `release`, ends that.
   /// - Throws: `rangeExhausted`, `placeTaken`, `metadataExhausted`, with nothing reserved.
   func reserve(_ request: Request, _ cpu: borrowing CPU) throws(MemoryError) -> UInt32 {
@@ -105,7 +106,8 @@ extension Areas {
     throw .rangeExhausted(largestHole: PageCount(largestHole))
   }
 
-  /// A hole, and where in it an area of `span` pages can start: the smallest hole in which every place would do.
+  /// A hole, and where in it an area of `span` pages can start: the smallest hole in which every place would
+  /// do.
   private func fit(_ span: UInt64, alignment: Int) -> (hole: UInt32, start: UInt64)? {
     let mask = (UInt64(1) &<< UInt64(truncatingIfNeeded: alignment)) &- 1
     let (padded, overflow) = span.addingReportingOverflow(mask)
@@ -121,8 +123,8 @@ extension Areas {
   /// How many holes a request looks at that may lie well enough, and how many pieces a step of a walk.
   fileprivate static var tries: Int { 64 }
 
-  /// The fallback of an aligned request when the range is nearly full: holes that are large enough if they lie well,
-  /// the largest of them first. O(`tries`).
+  /// The fallback of an aligned request when the range is nearly full: holes that are large enough if they
+  /// lie well, the largest of them first. O(`tries`).
   private func search(_ span: UInt64, _ mask: UInt64, below end: UInt64) -> (hole: UInt32, start: UInt64)? {
     var left = Self.tries
     var first = state.value.bins.largest(upTo: end &- 1, pool)
@@ -148,8 +150,8 @@ extension Areas {
     return area == 0 ? state.value.firstPiece : pool[area].value.end > page ? area : pool[area].value.after
   }
 
-  /// Whether the pieces from one on up to a page are free, or will be when what was freed is flushed. Of many pieces the first
-  /// few are asked, since this is but an answer to why it is not so now.
+  /// Whether the pieces from one on up to a page are free, or will be when what was freed is flushed. Of many
+  /// pieces the first few are asked, since this is but an answer to why it is not so now.
   private func isOnItsWayBack(_ first: UInt32, upTo end: UInt64) -> Bool {
     var piece = first
     for _ in 0..<16 {
@@ -258,8 +260,8 @@ extension Areas {
     case end
   }
 
-  /// The area with the lowest address at or above `page` that is wanted, if it is among the next few pieces: a walk holds
-  /// the lock for no more of them at a time.
+  /// The area with the lowest address at or above `page` that is wanted, if it is among the next few pieces:
+  /// a walk holds the lock for no more of them at a time.
   func step(from page: PageNumber, where isWanted: (AreaState) -> Bool) -> Step {
     guard page < range.end else { return .end }
     var piece = page <= range.first ? 0 : index.lastArea(notAfter: page.rawValue)

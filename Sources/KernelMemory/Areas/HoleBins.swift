@@ -100,7 +100,8 @@ extension HoleBins {
 
   /// - Parameters:
   ///   - size: where to begin.
-  ///   - flip: zero upwards; all bits downwards, where the largest size is the one whose complement is smallest.
+  ///   - flip: zero upwards; all bits downwards, where the largest size is the one whose complement is
+  ///     smallest.
   ///   - pool: of the descriptors.
   ///   - next: the next bin in that direction.
   @inline(__always)
@@ -269,7 +270,8 @@ extension HoleBins {
     return count
   }
 
-  /// - Parameter bits: what all sizes below a node have in common: how many low bits to shift out, and the rest.
+  /// - Parameter bits: what all sizes below a node have in common: how many low bits to shift out, and the
+  ///   rest.
   private func validate(
     _ hole: UInt32, _ bin: Int, _ bits: (shift: Int, rest: UInt64)?, _ pool: DescriptorPool
   ) -> Int? {

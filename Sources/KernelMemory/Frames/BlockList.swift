@@ -1,8 +1,8 @@
 internal import CMachine
 
-/// Blocks of frames that have left the free lists and must come back, or be mapped: a chain through the metadata
-/// of each block's first frame, whose state says how many frames it heads. As with a list of single frames,
-/// a path that drops one does not link.
+/// Blocks of frames that have left the free lists and must come back, or be mapped: a chain through the
+/// metadata of each block's first frame, whose state says how many frames it heads. As with a list of single
+/// frames, a path that drops one does not link.
 @frozen
 @usableFromInline
 struct BlockList: ~Copyable {

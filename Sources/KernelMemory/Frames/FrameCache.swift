@@ -40,8 +40,8 @@ struct FrameCache: ~Copyable {
     return frame
   }
 
-  /// Takes neighbours that lie on the list in ascending or in descending order, as frames do that were freed one after
-  /// the other.
+  /// Takes neighbours that lie on the list in ascending or in descending order, as frames do that were freed
+  /// one after the other.
   /// - Precondition: the list is not empty.
   mutating func popRun(atMost limit: Int, _ table: FrameTable) -> (first: UInt32, count: Int) {
     let first = head

@@ -2,8 +2,8 @@ internal import Synchronization
 
 // The metadata of a page frame
 //
-// Sixteen bytes a frame, in two words. The first says what the frame is: the second is a union that
-// this decides.
+// Sixteen bytes a frame, in two words. The first says what the frame is: the second is a union that this
+// decides.
 //
 //     state   63       48 47       32 31           16 15    12 11   8 7      0
 //            | slot      | count     | order, resting | flags  | zone | kind   |
@@ -20,9 +20,9 @@ internal import Synchronization
 // that frame's upper byte of `order` is the number of its cache, its count the objects that are out of the
 // slab, and its slot one more than the index of the first that is not.
 //
-// Links are 32-bit frame numbers, zero for none: frame zero is never managed, and RAM whose frame
-// numbers take more than 31 bits is refused at start (and reported), since the index of areas keeps
-// frame numbers in 31 bits.
+// Links are 32-bit frame numbers, zero for none: frame zero is never managed, and RAM whose frame numbers
+// take more than 31 bits is refused at start (and reported), since the index of areas keeps frame numbers in
+// 31 bits.
 //
 // Both words are atomics because CPUs read the state of frames that others own (a buddy's, a table's);
 // accesses are relaxed, which compiles to plain loads and stores that neither tear nor merge.

@@ -5,8 +5,8 @@
 // it was. Where memory is in small pieces the same loop ends up with single frames.
 
 extension Frames {
-  /// Allocates `count` frames, wherever they lie, in blocks that grow no larger along the list, from `zone` and
-  /// lower ones. O(blocks).
+  /// Allocates `count` frames, wherever they lie, in blocks that grow no larger along the list, from `zone`
+  /// and lower ones. O(blocks).
   /// - Throws: `framesExhausted` with how many there were, and none taken.
   func allocateBlocks(
     _ count: UInt64, _ zone: ZoneKind, _ cpu: borrowing CPU
@@ -84,8 +84,8 @@ extension Frames {
     return count
   }
 
-  /// The area that maps a frame, and which of its pages: what the first frame of its block says. Nil where no area
-  /// does. O(orders).
+  /// The area that maps a frame, and which of its pages: what the first frame of its block says. Nil where no
+  /// area does. O(orders).
   func mapper(of frame: UInt32) -> (area: UInt32, page: UInt32)? {
     let head = head(around: frame)
     guard table[head].value.state.kind == .mapped else { return nil }

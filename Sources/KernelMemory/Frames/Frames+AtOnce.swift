@@ -2,10 +2,11 @@ internal import Synchronization
 
 // The shortest way to a frame or a block, and back
 //
-// What nearly everybody asks for: a single frame, or a block of an order up to `BlockCaches.largestUsual`, wherever
-// it lies. It comes from this CPU's list of the highest zone that there is, and what goes back to that list is
-// checked on the way: its metadata says what it is, and one compare-and-swap ends its life. Whatever is not as
-// usual (an empty list, a full one, a frame of another zone, a mistake) is left as it is, for the longer way.
+// What nearly everybody asks for: a single frame, or a block of an order up to `BlockCaches.largestUsual`,
+// wherever it lies. It comes from this CPU's list of the highest zone that there is, and what goes back to
+// that list is checked on the way: its metadata says what it is, and one compare-and-swap ends its life.
+// Whatever is not as usual (an empty list, a full one, a frame of another zone, a mistake) is left as it is,
+// for the longer way.
 
 extension Frames {
   /// Tells every CPU which zone its usual lists are of: the highest that has memory.

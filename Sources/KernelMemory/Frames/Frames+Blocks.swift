@@ -1,8 +1,8 @@
 // Blocks of several frames through the CPU's lists
 //
-// As for single frames, each CPU keeps short lists of larger blocks: slabs and buffers of kmalloc are blocks, and an
-// area is made of a few. A pair that hits its list takes no lock. A listed block is `idle` with its order,
-// and its other frames are `tail`.
+// As for single frames, each CPU keeps short lists of larger blocks: slabs and buffers of kmalloc are blocks,
+// and an area is made of a few. A pair that hits its list takes no lock. A listed block is `idle` with its
+// order, and its other frames are `tail`.
 
 /// Which orders have lists, and how long those get.
 enum BlockCaches {
@@ -13,8 +13,8 @@ enum BlockCaches {
   /// The shortest ways serve orders up to this.
   static let largestUsual = 4
 
-  /// With 4 KiB frames at most 256 KiB a CPU and zone in the lists of orders 1 to 6 each, and one block above,
-  /// up to 2 MiB: twice what a pair needs, and small against what a CPU's share of memory is.
+  /// With 4 KiB frames at most 256 KiB a CPU and zone in the lists of orders 1 to 6 each, and one block
+  /// above, up to 2 MiB: twice what a pair needs, and small against what a CPU's share of memory is.
   @inline(__always)
   static func high(_ order: Int) -> Int { max(64 &>> order, 1) }
 }

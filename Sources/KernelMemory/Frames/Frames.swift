@@ -40,8 +40,8 @@ struct Frames {
     MemoryLayout<State>.stride &+ ZoneKind.count &* MemoryLayout<Zone>.stride
   }
 
-  /// All are zero memory: `state` of `byteCount` bytes, `caches`, `cleared` and `blocks` lists for each CPU and zone,
-  /// `locks` a lock for each zone.
+  /// All are zero memory: `state` of `byteCount` bytes, `caches`, `cleared` and `blocks` lists for each CPU
+  /// and zone, `locks` a lock for each zone.
   init(
     table: FrameTable, cpus: CPUs, state: Stable<UInt8>, caches: Stable<FrameCache>,
     cleared: Stable<FrameCache>, blocks: Stable<FrameCache>, locks: Stable<SpinLock>
@@ -188,7 +188,8 @@ extension Frames {
     cpu.count(.frameCacheRefills)
   }
 
-  /// Gives frames back to their zone, at most so many `runs` of neighbours: a frame alone takes some 300 instructions.
+  /// Gives frames back to their zone, at most so many `runs` of neighbours: a frame alone takes some 300
+  /// instructions.
   @inline(never)
   private func drain(
     _ cache: Stable<FrameCache>, _ zone: Int, downTo count: Int, runs: Int = .max, _ cpu: borrowing CPU

@@ -1,17 +1,17 @@
 // The firmware's memory map
 //
-// Firmware hands over a list of address ranges with a kind each, in any order, with edges inside a
-// page, with overlaps, and with holes that no entry names. Three rules make one answer of it:
+// Firmware hands over a list of address ranges with a kind each, in any order, with edges inside a page, with
+// overlaps, and with holes that no entry names. Three rules make one answer of it:
 //
 //   - a byte is RAM to hand out only where some entry calls it usable and none calls it otherwise;
 //   - a page frame counts only where all its bytes do, so ranges are cut inward to whole frames, after
 //     neighbours were joined (two usable entries may meet inside a page);
 //   - what no entry names does not exist.
 //
-// What is added is joined with the rows of its kind that it touches, so a map has as many rows as
-// there are separate ranges, however finely firmware cut them. How many that can be is the caller's to say: the
-// rows lie in memory of its own (servers have more than 300 rows, most of them scattered). They are
-// sorted by their first byte, so that a question about the map is one walk through it.
+// What is added is joined with the rows of its kind that it touches, so a map has as many rows as there are
+// separate ranges, however finely firmware cut them. How many that can be is the caller's to say: the rows
+// lie in memory of its own (servers have more than 300 rows, most of them scattered). They are sorted by
+// their first byte, so that a question about the map is one walk through it.
 
 /// What the firmware and the boot code say about physical memory: a handle to rows in memory of the caller's.
 /// Copies are the same map.
@@ -52,10 +52,10 @@ public struct MemoryMap {
 
   private static var alignment: Int { MemoryLayout<Row>.alignment }
 
-  /// An empty map in `storage`, whose contents do not matter. It is reached at the same address until a manager
-  /// has started: before the kernel's own tables are loaded and after.
-  /// - Parameter storage: `byteCount(rows:)` bytes for as many rows as the map is to hold; 8 KiB hold more than
-  ///   firmware is known to have. Memory that is too short holds fewer, or none.
+  /// An empty map in `storage`, whose contents do not matter. It is reached at the same address until a
+  /// manager has started: before the kernel's own tables are loaded and after.
+  /// - Parameter storage: `byteCount(rows:)` bytes for as many rows as the map is to hold; 8 KiB hold more
+  ///   than firmware is known to have. Memory that is too short holds fewer, or none.
   @unsafe
   public init(in storage: UnsafeMutableRawBufferPointer) {
     let first = UInt(bitPattern: storage.baseAddress)
@@ -85,10 +85,10 @@ public struct MemoryMap {
 // MARK: - Adding
 
 extension MemoryMap {
-  /// Adds what the firmware says of `byteCount` bytes from `start`. Ranges may come in any order and
-  /// overlap; empty ones are ignored, and one that runs past the top of the address space ends there. O(rows).
-  /// - Throws: `memoryMapFull`, with nothing changed, where the range touches no row of its kind and all rows are
-  ///   taken.
+  /// Adds what the firmware says of `byteCount` bytes from `start`. Ranges may come in any order and overlap;
+  /// empty ones are ignored, and one that runs past the top of the address space ends there. O(rows).
+  /// - Throws: `memoryMapFull`, with nothing changed, where the range touches no row of its kind and all rows
+  ///   are taken.
   public func add(
     _ kind: Kind, at start: PhysicalAddress, byteCount: UInt64
   ) throws(MemoryError) {
@@ -110,8 +110,8 @@ extension MemoryMap {
     return false
   }
 
-  /// Takes the rows that touch `new` out, and lets it cover them. Rows of a kind do not touch each other, so it
-  /// touches no further one by growing.
+  /// Takes the rows that touch `new` out, and lets it cover them. Rows of a kind do not touch each other, so
+  /// it touches no further one by growing.
   private func takeTouching(_ new: inout Row) {
     var kept = 0
     var joined = new
@@ -154,8 +154,8 @@ extension MemoryMap {
     func includes(_ kind: Kind) -> Bool { kind == .usable || (self == .mappable && kind == .kept) }
   }
 
-  /// The first run of whole frames for `use` that ends above `frame`, cut to start there. O(rows) for each run of
-  /// bytes that holds no whole frame, and for the one that does.
+  /// The first run of whole frames for `use` that ends above `frame`, cut to start there. O(rows) for each
+  /// run of bytes that holds no whole frame, and for the one that does.
   func nextRun(_ use: Use, from frame: FrameNumber, _ pageSize: PageSize) -> FrameRange? {
     var start = frame.address(pageSize).rawValue
     while let run = nextBytes(use, from: start) {

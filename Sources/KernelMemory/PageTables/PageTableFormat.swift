@@ -31,8 +31,8 @@ protocol PageTableFormat {
   static func frame(ofLeaf entry: UInt64, level: Int) -> FrameNumber
   /// An entry that names a table; all permissions are left to the leaves.
   static func table(_ frame: FrameNumber) -> UInt64
-  /// A present entry made absent, which CPUs may still have in their TLBs or walk caches. It says what it said, and is
-  /// not zero.
+  /// A present entry made absent, which CPUs may still have in their TLBs or walk caches. It says what it
+  /// said, and is not zero.
   static func quarantined(_ entry: UInt64) -> UInt64
   /// What `quarantined` made absent, present again.
   static func revived(_ entry: UInt64) -> UInt64
@@ -49,8 +49,8 @@ extension PageTableFormat {
   @inline(__always)
   static func isQuarantined(_ entry: UInt64) -> Bool { entry != 0 && !isPresent(entry) }
 
-  /// The table that a quarantined entry of a table of `level` named. It may be freed at any time, but for whoever has
-  /// the tables' lock.
+  /// The table that a quarantined entry of a table of `level` named. It may be freed at any time, but for
+  /// whoever has the tables' lock.
   @inline(__always)
   static func quarantinedTable(_ entry: UInt64, level: Int) -> FrameNumber? {
     isQuarantined(entry) && !isLeaf(entry, level: level) ? nextTable(entry) : nil
@@ -81,8 +81,8 @@ extension PageTableFormat {
     return PageNumber(page.rawValue | (all &<< width & all))
   }
 
-  /// The index of an address in the root; nil where the bits above the translated ones do not copy the highest of
-  /// these.
+  /// The index of an address in the root; nil where the bits above the translated ones do not copy the
+  /// highest of these.
   @inline(__always)
   func rootIndex(of address: VirtualAddress) -> Int? {
     let half = Self.span(1) &>> 1

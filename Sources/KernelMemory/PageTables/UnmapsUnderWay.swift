@@ -1,5 +1,6 @@
-/// The ranges that are being unmapped by hand, whose flushes are waited for: under the lock of the tables. One that overlaps
-/// another waits for it, so that the quarantined leaves in a range are those of the unmap that it belongs to.
+/// The ranges that are being unmapped by hand, whose flushes are waited for: under the lock of the tables.
+/// One that overlaps another waits for it, so that the quarantined leaves in a range are those of the unmap
+/// that it belongs to.
 struct UnmapsUnderWay: ~Copyable {
   /// Whoever comes when so many are under way waits, too.
   private static var capacity: Int { 8 }

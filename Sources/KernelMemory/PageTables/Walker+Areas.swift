@@ -37,8 +37,8 @@ extension BlockList: BlockSource {
   }
 }
 
-// An area's frames come in blocks, whose first frame's metadata says how many they are. So an area is filled and
-// cleared block by block: what is said of a frame is said once for a block, and what is left for each
+// An area's frames come in blocks, whose first frame's metadata says how many they are. So an area is filled
+// and cleared block by block: what is said of a frame is said once for a block, and what is left for each
 // page is one entry. Where `pin` has left a lowest table out, a block is mapped by one large leaf.
 extension Walker {
   /// Entries of one lowest table, from a page on; or the one entry in whose place a large leaf is.
@@ -102,8 +102,9 @@ extension Walker {
     }
   }
 
-  /// Clears leaves of an area, present or suspended, and detaches the blocks behind them: whole ones, from the first
-  /// page on, until that is `limit` of work or some more. Their tables are pinned, so no lock is needed. Cannot fail.
+  /// Clears leaves of an area, present or suspended, and detaches the blocks behind them: whole ones, from
+  /// the first page on, until that is `limit` of work or some more. Their tables are pinned, so no lock is
+  /// needed. Cannot fail.
   @inline(__always)
   func detach(_ pages: PageRange, limit: Int = .max) -> Detached {
     var detached = Detached()

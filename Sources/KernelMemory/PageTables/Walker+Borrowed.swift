@@ -1,7 +1,7 @@
 internal import Synchronization
 
-// Entries of areas whose frames are their callers'. Tables are pinned, so no lock is needed; nothing is said of
-// the frames, which may be mapped more than once. None of this can fail.
+// Entries of areas whose frames are their callers'. Tables are pinned, so no lock is needed; nothing is said
+// of the frames, which may be mapped more than once. None of this can fail.
 
 extension Walker {
   /// Writes an entry for each frame, one behind the other in one table.

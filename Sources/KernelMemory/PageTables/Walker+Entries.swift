@@ -1,7 +1,7 @@
 internal import Synchronization
 
-// Small areas, whose tables are pinned, remember where their entries are: these are written, made absent when the area is
-// freed, and present again when it is handed out, without a descent.
+// Small areas, whose tables are pinned, remember where their entries are: these are written, made absent when
+// the area is freed, and present again when it is handed out, without a descent.
 
 extension Walker {
   /// Where the entry of the first page is, if the others' are behind it in the same table; else zero.
@@ -46,8 +46,8 @@ extension Walker {
     }
   }
 
-  /// Makes entries of an area, one at least, absent that go on saying what they map: a CPU may translate through them until a
-  /// flush, and their frames stay theirs.
+  /// Makes entries of an area, one at least, absent that go on saying what they map: a CPU may translate
+  /// through them until a flush, and their frames stay theirs.
   @inline(__always)
   func suspend(_ count: UInt64, at firstEntry: UInt) {
     change(count, at: firstEntry) { value in Format.quarantined(value) }

@@ -47,8 +47,8 @@ extension Walker {
     return Format.isPresent(entry.value.load(ordering: .relaxed)) ? (lowest, entry, level) : nil
   }
 
-  /// The frame behind an address. O(levels), lock-free. Each entry on the way is read once: what it said then is
-  /// what counts.
+  /// The frame behind an address. O(levels), lock-free. Each entry on the way is read once: what it said then
+  /// is what counts.
   @inline(__always)
   func frame(at address: VirtualAddress) -> FrameNumber? {
     guard var index = format.rootIndex(of: address) else { return nil }
@@ -106,8 +106,8 @@ extension Walker {
     }
   }
 
-  /// The first page of `pages` that is mapped, or was until a flush that may not be complete: under the lock. O(tables + pages at
-  /// level 0).
+  /// The first page of `pages` that is mapped, or was until a flush that may not be complete: under the lock.
+  /// O(tables + pages at level 0).
   func firstMapped(in pages: PageRange) -> PageNumber? {
     var page = pages.first
     while page < pages.end {

@@ -85,8 +85,8 @@ extension Walker {
     return count
   }
 
-  /// The pins that a table should have. Leaves of areas have none of their own: an area pins its lowest tables once,
-  /// and the one above them for each lowest table that a large leaf spares it.
+  /// The pins that a table should have. Leaves of areas have none of their own: an area pins its lowest
+  /// tables once, and the one above them for each lowest table that a large leaf spares it.
   private func pins(_ place: TablePlace, _ areas: (PageRange) -> Int) -> Int {
     var pins = 0
     for slot in 0..<Int(Format.span(1)) {

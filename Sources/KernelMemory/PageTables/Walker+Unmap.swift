@@ -1,8 +1,8 @@
 internal import Synchronization
 
 extension Walker {
-  /// Quarantines every leaf of `pages`, whose frames are borrowed; leaves that stick out were split before. Their pins
-  /// stay. O(pages + tables). Cannot fail.
+  /// Quarantines every leaf of `pages`, whose frames are borrowed; leaves that stick out were split before.
+  /// Their pins stay. O(pages + tables). Cannot fail.
   /// - Parameter pages: pages that are not mapped are passed over.
   /// - Returns: the entries that are absent now.
   func quarantine(_ pages: PageRange) -> Int {
@@ -68,9 +68,9 @@ extension Walker {
     return detached
   }
 
-  /// Takes tables away after the flush: those that were not woken, and under which nothing rests any more. The
-  /// others stay, or go back on the list; one below which tables rest that others have yet to take waits for the last of
-  /// them. O(tables).
+  /// Takes tables away after the flush: those that were not woken, and under which nothing rests any more.
+  /// The others stay, or go back on the list; one below which tables rest that others have yet to take waits
+  /// for the last of them. O(tables).
   /// - Returns: the frames of up to `limit` tables, all zero.
   func takeAway(_ tables: inout FrameList, limit: Int, emptied: inout EmptiedTables) -> FrameList {
     var taken = FrameList()
@@ -96,8 +96,8 @@ extension Walker {
     return taken
   }
 
-  /// Counts a table less at rest below another. One that is at rest itself and has waited for the last of them, on no
-  /// list, so that it asked for no flush meanwhile, goes on the list.
+  /// Counts a table less at rest below another. One that is at rest itself and has waited for the last of
+  /// them, on no list, so that it asked for no flush meanwhile, goes on the list.
   private func noteTaken(below parent: UInt32, emptied: inout EmptiedTables) {
     let metadata = table[parent]
     let state = metadata.value.state.adding(count: 0, resting: -1)

@@ -3,33 +3,32 @@ internal import Synchronization
 
 // The walker: the one piece of code that reads and writes page-table entries, for every format.
 //
-// A range is edited table by table, not page by page: `forEachChunk` cuts it into the largest pieces that
-// lie in one table and whose leaves have one size; each piece is one descent from the root and one loop.
+// A range is edited table by table, not page by page: `forEachChunk` cuts it into the largest pieces that lie
+// in one table and whose leaves have one size; each piece is one descent from the root and one loop.
 //
 //          level 2       level 1       level 0
 //     ┌────────────┬────────────┬────────────┬──────────┐
 //     │ index: 9   │ index: 9   │ index: 9   │ offset   │   a virtual address, below the root's index
 //     └────────────┴────────────┴────────────┴──────────┘
 //
-// Making a mapping has three steps, and only the first can fail, before anything is written:
-//   1. `tablesMissing` counts the tables that the mapping needs; the caller reserves that many frames;
-//   2. `pin` puts them in place, and pins the lowest table of each piece;
-//   3. `write` fills in the leaves.
-// Pins keep a table in place. An area pins each of its lowest tables once, from before its leaves are written
-// until it is gone for good: in between its entries are its own, and are written and cleared without a
-// lock. A mapping of borrowed frames has a pin for each leaf, dropped with the leaf. A table pins the
-// one above it. Counts and the tables' shape change under one lock.
+// Making a mapping has three steps, and only the first can fail, before anything is written: 1.
+// `tablesMissing` counts the tables that the mapping needs; the caller reserves that many frames; 2. `pin`
+// puts them in place, and pins the lowest table of each piece; 3. `write` fills in the leaves. Pins keep a
+// table in place. An area pins each of its lowest tables once, from before its leaves are written until it is
+// gone for good: in between its entries are its own, and are written and cleared without a lock. A mapping of
+// borrowed frames has a pin for each leaf, dropped with the leaf. A table pins the one above it. Counts and
+// the tables' shape change under one lock.
 //
 // A table without a pin goes on a list of emptied tables. `prune` later puts to rest those that still have
-// none: the entry that names the table is quarantined, which makes it absent but keeps its name, since CPUs may
-// have it in their walk caches until they flush. A mapping that needs a table there before that wakes it, so
-// that what they have is right again; after the flush `takeAway` frees those that were not woken. The tables
-// directly below the root stay for good. A leaf that is unmapped by hand is quarantined until its flush, too, with
-// its pin, so that nobody maps the page before.
+// none: the entry that names the table is quarantined, which makes it absent but keeps its name, since CPUs
+// may have it in their walk caches until they flush. A mapping that needs a table there before that wakes it,
+// so that what they have is right again; after the flush `takeAway` frees those that were not woken. The
+// tables directly below the root stay for good. A leaf that is unmapped by hand is quarantined until its
+// flush, too, with its pin, so that nobody maps the page before.
 //
-// Present entries may be followed without a lock, as long as this CPU serves no flush meanwhile. A quarantined entry
-// says that a table is there, and is followed under the lock alone: its table is freed by whoever finds the flush
-// complete, and this CPU may have served that already.
+// Present entries may be followed without a lock, as long as this CPU serves no flush meanwhile. A
+// quarantined entry says that a table is there, and is followed under the lock alone: its table is freed by
+// whoever finds the flush complete, and this CPU may have served that already.
 //
 // Every entry is loaded and stored as a relaxed atomic: a plain loop of clears becomes a memset, which may
 // tear an entry while the MMU reads it.
@@ -155,8 +154,8 @@ struct Walker<Format: PageTableFormat> {
 
   // MARK: Mapping
 
-  /// The lowest level that an area pins for a piece of its range: `level`, unless the piece lies before `end`, up to
-  /// where large leaves are wanted, and is all that a table would lead to that does not exist.
+  /// The lowest level that an area pins for a piece of its range: `level`, unless the piece lies before
+  /// `end`, up to where large leaves are wanted, and is all that a table would lead to that does not exist.
   @inline(__always)
   private func levelToPin(_ page: PageNumber, level: Int, largeBefore end: PageNumber) -> Int {
     #if Ablations
@@ -168,10 +167,11 @@ struct Walker<Format: PageTableFormat> {
     return Format.areaLeafLevel
   }
 
-  /// Step 1, under the lock that `pin` is called under: the tables that a mapping needs and that do not exist. Changes
-  /// nothing. O(tables of the range).
-  /// - Throws: `alreadyMapped`, where a large leaf stands in the way, or, with `checkingLeaves`, any leaf, also one that is
-  ///   unmapped and not flushed; `placeBusy` where a table on its way to rest, or at rest, is in the place of a large leaf.
+  /// Step 1, under the lock that `pin` is called under: the tables that a mapping needs and that do not
+  /// exist. Changes nothing. O(tables of the range).
+  /// - Throws: `alreadyMapped`, where a large leaf stands in the way, or, with `checkingLeaves`, any leaf,
+  ///   also one that is unmapped and not flushed; `placeBusy` where a table on its way to rest, or at rest,
+  ///   is in the place of a large leaf.
   func tablesMissing(
     for pages: PageRange, frame: FrameNumber?, large: PageCount, checkingLeaves: Bool
   ) throws(MemoryError) -> Int {
@@ -221,8 +221,8 @@ struct Walker<Format: PageTableFormat> {
     }
   }
 
-  /// Step 2: puts the missing tables in place, wakes those at rest, and pins the lowest table of each piece: for each leaf, or,
-  /// for an area, once. Cannot fail.
+  /// Step 2: puts the missing tables in place, wakes those at rest, and pins the lowest table of each piece:
+  /// for each leaf, or, for an area, once. Cannot fail.
   /// - Returns: the tables put in place.
   func pin(
     _ pages: PageRange, frame: FrameNumber?, large: PageCount, eachLeaf: Bool,

@@ -1,13 +1,15 @@
-/// Freed areas that one CPU keeps for the next request of the same kind, by page count: a chain through
-/// their descriptors for each count, the one that was freed last in front. A CPU has two:
+/// Freed areas that one CPU keeps for the next request of the same kind, by page count: a chain through their
+/// descriptors for each count, the one that was freed last in front. A CPU has two:
 ///
 /// - *warm*: areas that are still mapped. A hit takes one out with its frames, entries and addresses, and
 ///   touches no page table.
-/// - *asleep*: areas whose entries are absent, and whose flush is done, with all that they had: frames, entries that say
-///   what they map, addresses, pinned tables. A hit makes the entries present again; it takes no lock.
+/// - *asleep*: areas whose entries are absent, and whose flush is done, with all that they had: frames,
+///   entries that say what they map, addresses, pinned tables. A hit makes the entries present again; it
+///   takes no lock.
 ///
-/// An area ages by standing still: `age` makes the chains of young areas those of old ones, which `evict` then
-/// empties, and an area that is taken and kept again is young. So the usual pair does nothing for its age.
+/// An area ages by standing still: `age` makes the chains of young areas those of old ones, which `evict`
+/// then empties, and an area that is taken and kept again is young. So the usual pair does nothing for its
+/// age.
 struct AreaCache: ~Copyable {
   /// The largest area that is kept, in pages: 256 KiB, which covers what repeats in kernels (stacks, rings,
   /// small buffers); larger ones are seldom asked for twice.

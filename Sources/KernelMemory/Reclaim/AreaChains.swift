@@ -1,12 +1,13 @@
-/// Freed areas whose entries are absent and may still be translated: those that will be asleep when their flush is
-/// complete, by page count. In cleared memory it is empty.
+/// Freed areas whose entries are absent and may still be translated: those that will be asleep when their
+/// flush is complete, by page count. In cleared memory it is empty.
 struct AreaChains: ~Copyable {
   private var first: AreaCache.Chains
   private var last: AreaCache.Chains
   /// Bit n: there is an area of n + 1 pages.
   private var counts: UInt64
 
-  /// Whether there is an area of `count` pages. Mutating in name: a borrowed array is copied before it is read.
+  /// Whether there is an area of `count` pages. Mutating in name: a borrowed array is copied before it is
+  /// read.
   @inline(__always)
   mutating func has(_ count: UInt64) -> Bool { first[Int(truncatingIfNeeded: count &- 1)] != nil }
 

@@ -3,8 +3,8 @@ internal import CMachine
 // Closing batches, and completing them.
 
 extension Reclaim {
-  /// Strict mode: asks for the flush of all that is retired here, and completes it where no other CPU has to flush
-  /// for that.
+  /// Strict mode: asks for the flush of all that is retired here, and completes it where no other CPU has to
+  /// flush for that.
   /// - Returns: the request after which nothing of it can be reached.
   func flushOpen(_ cpu: borrowing CPU) -> UInt64 {
     complete(limit: .max, cpu)
@@ -126,7 +126,8 @@ extension Reclaim {
     return done
   }
 
-  /// Gives an area's addresses back, and retires the index nodes that this empties. Under the lock of the areas. O(1).
+  /// Gives an area's addresses back, and retires the index nodes that this empties. Under the lock of the
+  /// areas. O(1).
   func giveBack(_ area: UInt32, _ cpu: borrowing CPU) {
     let range = areas[pool[area].value.traits.instance]
     range.release(area)

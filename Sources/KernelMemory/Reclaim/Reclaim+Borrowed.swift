@@ -1,8 +1,8 @@
 internal import CMachine
 
 extension Reclaim {
-  /// Takes an area back from its caller, whose the frames are: they stay out of the batch, into which the range
-  /// goes. Of several that try, one succeeds. All entries are cleared at once: O(pages), a store each.
+  /// Takes an area back from its caller, whose the frames are: they stay out of the batch, into which the
+  /// range goes. Of several that try, one succeeds. All entries are cleared at once: O(pages), a store each.
   /// - Parameters:
   ///   - area: its descriptor.
   ///   - life: the generation of the descriptor when the caller looked at it.

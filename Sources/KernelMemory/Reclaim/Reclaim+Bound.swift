@@ -3,7 +3,8 @@ internal import Synchronization
 // How much may be freed and not flushed: a part of it is each CPU's, and the rest anybody's.
 
 extension Reclaim {
-  /// Whether this CPU may have so many pages freed and not flushed; takes what is missing from what no CPU has.
+  /// Whether this CPU may have so many pages freed and not flushed; takes what is missing from what no CPU
+  /// has.
   @inline(__always)
   func isWithinBound(_ pages: UInt64, _ cpu: borrowing CPU) -> Bool {
     pages <= slot(cpu).value.limit || raiseLimit(to: pages, cpu)

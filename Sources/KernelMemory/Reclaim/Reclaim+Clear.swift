@@ -3,7 +3,8 @@ internal import CMachine
 // Clearing an area step by step: its entries, and then its hold on the tables.
 
 extension Reclaim {
-  /// Clears the next pages of a retired area, and then lets go of its tables; the last step puts it into the open batch.
+  /// Clears the next pages of a retired area, and then lets go of its tables; the last step puts it into the
+  /// open batch.
   /// - Parameters:
   ///   - area: the number of its descriptor.
   ///   - limit: of work, as `Walker.detach` counts it.
@@ -39,8 +40,8 @@ extension Reclaim {
     return (work, true)
   }
 
-  /// Lets go of the tables of an area that is cleared: `progress` counts on over its pages. Of the last of them the state
-  /// says that none is left.
+  /// Lets go of the tables of an area that is cleared: `progress` counts on over its pages. Of the last of
+  /// them the state says that none is left.
   /// - Returns: how much work that was.
   private func unpinStep(_ area: UInt32, limit: Int, _ cpu: borrowing CPU) -> Int {
     let descriptor = pool[area]

@@ -1,8 +1,9 @@
 internal import CMachine
 
 // Areas of other types than write-back, whose frames caches must forget when they come back
-// (MemoryManager+Contents.swift). Such an area never remembers where its entries are: so each hand-out of it with new
-// frames, and each clearing of its entries, takes the longer way, and the short ones have nothing to look at.
+// (MemoryManager+Contents.swift). Such an area never remembers where its entries are: so each hand-out of it
+// with new frames, and each clearing of its entries, takes the longer way, and the short ones have nothing to
+// look at.
 
 extension Reclaim {
   /// Notes where a small area's entries are; its tables are pinned.
@@ -19,7 +20,8 @@ extension Reclaim {
     descriptor.value.firstEntry = tables.firstLargeEntry(of: descriptor.value.pages)
   }
 
-  /// How many large leaves map so many pages, if that is a number for which there are chains of sleeping areas.
+  /// How many large leaves map so many pages, if that is a number for which there are chains of sleeping
+  /// areas.
   @inline(__always)
   func largeLeaves(_ pages: UInt64) -> UInt64? {
     let order = UInt64(truncatingIfNeeded: tables.areaLeafOrder)
@@ -27,8 +29,8 @@ extension Reclaim {
     return count &<< order == pages && count &- 1 < AreaCache.largest ? count : nil
   }
 
-  /// Whether its entries may be written and cleared the short way. Not where frames are to be cleaned as they come and go,
-  /// which is left to the longer ways.
+  /// Whether its entries may be written and cleared the short way. Not where frames are to be cleaned as they
+  /// come and go, which is left to the longer ways.
   func canRememberEntry(_ area: UInt32) -> Bool {
     isSmall(pool[area]) && pool[area].value.traits.cache == .writeBack
   }

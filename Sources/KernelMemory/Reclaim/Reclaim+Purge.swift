@@ -108,8 +108,8 @@ extension Reclaim {
     frames.hasListed(order: 63 &- pages.leadingZeroBitCount, .normal, cpu)
   }
 
-  /// What an allocation that finds this CPU over its bound adds to that: at most one step, and the next flush. The rest
-  /// is left to later allocations, to purge steps, and to whoever finds memory short.
+  /// What an allocation that finds this CPU over its bound adds to that: at most one step, and the next
+  /// flush. The rest is left to later allocations, to purge steps, and to whoever finds memory short.
   func relieveMore(_ cpu: borrowing CPU) {
     let left = Self.relief &- complete(limit: Self.relief, cpu)
     _ = clearQueued(limit: left, cpu)

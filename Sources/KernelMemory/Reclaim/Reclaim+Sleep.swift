@@ -1,8 +1,8 @@
 // Areas that slept too long, or whose memory somebody needs.
 
 extension Reclaim {
-  /// Takes areas apart that slept longest, with `all` any: their frames, tables and addresses are flushed, and free as
-  /// far as the flushed batch is completed.
+  /// Takes areas apart that slept longest, with `all` any: their frames, tables and addresses are flushed,
+  /// and free as far as the flushed batch is completed.
   /// - Returns: in pages, how much work that was: at most about `limit`.
   func stripAsleep(all: Bool, limit: Int, _ cpu: borrowing CPU) -> Int {
     var done = 0
@@ -10,8 +10,8 @@ extension Reclaim {
     return done
   }
 
-  /// For a new area: where what sleeps is of other kinds and sizes, and leaves no room for this one when it is freed, a
-  /// step of that goes.
+  /// For a new area: where what sleeps is of other kinds and sizes, and leaves no room for this one when it
+  /// is freed, a step of that goes.
   func makeRoom(for pages: UInt64, _ cpu: borrowing CPU) {
     let slot = slot(cpu)
     guard pages <= AreaCache.largest, mode != .strict, slot.value.owning.asleep.room < pages else { return }
@@ -37,7 +37,8 @@ extension Reclaim {
     return done
   }
 
-  /// As above, those of the open batch, for whose flush they wait. For a drain: without this they would fall asleep.
+  /// As above, those of the open batch, for whose flush they wait. For a drain: without this they would fall
+  /// asleep.
   func stripOpen(limit: Int, _ cpu: borrowing CPU) -> Int {
     var done = 0
     slot(cpu).forEachKind { done &+= stripOpen(&$0, limit: limit &- done, cpu) }

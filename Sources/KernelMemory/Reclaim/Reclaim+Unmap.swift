@@ -1,7 +1,8 @@
 internal import CMachine
 
-// Unmapping by hand: mappings of frames that are their callers'. No batch has a part in it, since nothing is freed but
-// tables; but nobody may map the pages before their flush, so the leaves are quarantined until then.
+// Unmapping by hand: mappings of frames that are their callers'. No batch has a part in it, since nothing is
+// freed but tables; but nobody may map the pages before their flush, so the leaves are quarantined until
+// then.
 
 extension Reclaim {
   /// An unmap whose flush is waited for.

@@ -106,9 +106,9 @@ struct Reclaim {
 
   let state: Stable<State>
 
-  /// The bound is Linux's for freed pages that are not flushed, 8,192 times the bit length of the number of CPUs.
-  /// One CPU has all of it; of several each has its part of one half, and takes from the other half when it needs
-  /// more, so that with many CPUs none has too little for one large area.
+  /// The bound is Linux's for freed pages that are not flushed, 8,192 times the bit length of the number of
+  /// CPUs. One CPU has all of it; of several each has its part of one half, and takes from the other half
+  /// when it needs more, so that with many CPUs none has too little for one large area.
   init(
     mode: FreeMode, frames: Frames, tables: PageTables, areas: AreasTable, shootdown: Shootdown,
     state: Stable<State>, slots: Stable<Slot>, open: Stable<RetiredBatch>, closed: Stable<RetiredBatch>,
@@ -235,9 +235,9 @@ extension Reclaim {
     return true
   }
 
-  /// In lazy and warm mode takes a small live area back from its caller, where the bound allows that: makes its entries
-  /// absent, and puts it with others of its page count behind the flush of the open batch. It keeps all else. Calls
-  /// nothing.
+  /// In lazy and warm mode takes a small live area back from its caller, where the bound allows that: makes
+  /// its entries absent, and puts it with others of its page count behind the flush of the open batch. It
+  /// keeps all else. Calls nothing.
   /// - Returns: false where it has not done so.
   @inline(__always)
   func suspend(
@@ -256,8 +256,8 @@ extension Reclaim {
     return true
   }
 
-  /// Puts an area whose entries were made absent behind the flush of the open batch. There are others of its page
-  /// count, and the flush is of everything.
+  /// Puts an area whose entries were made absent behind the flush of the open batch. There are others of its
+  /// page count, and the flush is of everything.
   /// - Parameter count: how many entries those are: its pages, or large leaves.
   @inline(__always)
   func hideWithOthers(
@@ -282,8 +282,8 @@ extension Reclaim {
     cover(area.value.pages, cpu)
   }
 
-  /// A small area that sleeps and whose entries are where it remembers them, straight from its chain; nil where work
-  /// that frees have left is due before. `asleep.takeFirst` takes it out.
+  /// A small area that sleeps and whose entries are where it remembers them, straight from its chain; nil
+  /// where work that frees have left is due before. `asleep.takeFirst` takes it out.
   @inline(__always)
   func first(
     _ pages: UInt64, _ traits: AreaTraits, among sleepers: inout Sleepers, _ cpu: borrowing CPU

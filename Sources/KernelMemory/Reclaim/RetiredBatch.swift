@@ -58,9 +58,9 @@ struct AreaList: ~Copyable {
 }
 
 /// What has been freed but may still be translated: frames, page tables, and address ranges. Nothing takes
-/// anything out but a `FlushedBatch`, and that wants the token of a flush that began after the last of it went
-/// in. It needs no memory: its lists run through the frames' metadata and the areas' descriptors. Borrowed
-/// frames never enter it.
+/// anything out but a `FlushedBatch`, and that wants the token of a flush that began after the last of it
+/// went in. It needs no memory: its lists run through the frames' metadata and the areas' descriptors.
+/// Borrowed frames never enter it.
 struct RetiredBatch: ~Copyable {
   var frames = BlockList()
   /// Tables at rest.

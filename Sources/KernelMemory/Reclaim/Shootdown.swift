@@ -4,20 +4,21 @@ internal import Synchronization
 // The shootdown: making every CPU forget
 //
 // Requests are numbered, by even numbers. A request says which ranges must be forgotten; it is complete when
-// every CPU that has joined has recorded a number at least as high (`CPUProgress`). A CPU records the newest number
-// that was there when its own flush began, so one flush serves all requests up to then, and a CPU that has
-// flushed since needs no notification. A switch of the address space records nothing: global entries survive it.
+// every CPU that has joined has recorded a number at least as high (`CPUProgress`). A CPU records the newest
+// number that was there when its own flush began, so one flush serves all requests up to then, and a CPU that
+// has flushed since needs no notification. A switch of the address space records nothing: global entries
+// survive it.
 //
-// CPUs serve requests only outside the core, where interrupts are on, or between two walks. So where CPUs flush by
-// interrupt a complete request says that software walkers have passed, too: whoever reads page tables without
-// a lock has interrupts off.
+// CPUs serve requests only outside the core, where interrupts are on, or between two walks. So where CPUs
+// flush by interrupt a complete request says that software walkers have passed, too: whoever reads page
+// tables without a lock has interrupts off.
 //
 // Who waits, waits for a number. It is taken in the same section that cleared the entries, and carried: once
-// interrupts are on, the caller may be on another CPU. While it waits it serves what it is asked, and asks again,
-// more and more seldom, whoever is behind.
+// interrupts are on, the caller may be on another CPU. While it waits it serves what it is asked, and asks
+// again, more and more seldom, whoever is behind.
 //
-// A CPU joins by claiming the newest request and drain, in one critical section, before it flushes: from then on
-// requests wait for it, and those before treat it as absent, which it was.
+// A CPU joins by claiming the newest request and drain, in one critical section, before it flushes: from then
+// on requests wait for it, and those before treat it as absent, which it was.
 
 /// Says that every CPU has served a request. Made nowhere but in this file.
 struct FlushToken: ~Copyable {
@@ -135,7 +136,8 @@ struct Shootdown {
     return upTo
   }
 
-  /// Joins, with interrupts off: claims what there is, in one critical section, and flushes all that the CPU knows.
+  /// Joins, with interrupts off: claims what there is, in one critical section, and flushes all that the CPU
+  /// knows.
   /// - Parameter round: the newest drain, read under the lock.
   func join(round: () -> UInt64, _ cpu: borrowing CPU) {
     #if Ablations

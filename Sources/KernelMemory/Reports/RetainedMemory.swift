@@ -1,6 +1,7 @@
 /// What one CPU has taken back from callers and not made free yet.
 public struct RetainedMemory: Equatable, Sendable {
-  /// Pages, guards included, through which some CPU may still translate: no flush since their free is complete.
+  /// Pages, guards included, through which some CPU may still translate: no flush since their free is
+  /// complete.
   public var unflushed = PageCount.zero
   /// Frames that wait for a flush, or for a purge step after it; page tables included.
   public var frames = PageCount.zero

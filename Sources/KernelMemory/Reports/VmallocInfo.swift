@@ -40,13 +40,14 @@ extension MemoryManager {
   /// What was done with locks, summed over the CPUs; asking takes none. O(CPUs).
   public var locks: LockUsage { cpus.locks }
 
-  /// What the calling CPU has taken back from callers and keeps; nothing is said in an NMI that has interrupted this
-  /// package. O(CPUs + large areas among it).
+  /// What the calling CPU has taken back from callers and keeps; nothing is said in an NMI that has
+  /// interrupted this package. O(CPUs + large areas among it).
   public var retained: RetainedMemory {
     cpus.attempt(otherwise: RetainedMemory()) { cpu in reclaim.retained(cpu) }
   }
 
-  /// What one zone of page frames holds, read without a lock: exact where nobody allocates meanwhile. O(CPUs).
+  /// What one zone of page frames holds, read without a lock: exact where nobody allocates meanwhile.
+  /// O(CPUs).
   public func usage(of zone: ZoneKind) -> ZoneUsage { frames.usage(of: zone) }
 
   /// Frames handed out, the package's own metadata included.
@@ -93,7 +94,8 @@ extension MemoryManager {
     return problem
   }
 
-  /// What is wrong with the metadata of the frames of a leaf, which is at `page` of an area of its own frames.
+  /// What is wrong with the metadata of the frames of a leaf, which is at `page` of an area of its own
+  /// frames.
   private func problem(of leaf: MappedRange, at page: UInt64, of area: UInt32) -> StaticString? {
     for offset in 0..<leaf.pages.count.rawValue {
       guard let mapper = frames.mapper(of: UInt32(truncatingIfNeeded: leaf.frame.rawValue &+ offset)) else {

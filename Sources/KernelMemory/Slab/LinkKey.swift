@@ -1,14 +1,15 @@
-/// What hides the words that the slab writes into memory that a caller may read: the links of free objects, and in
-/// checked mode the notes of sizes.
+/// What hides the words that the slab writes into memory that a caller may read: the links of free objects,
+/// and in checked mode the notes of sizes.
 ///
-/// A word w at a place p is stored as P(w ^ k) ^ (k + s), where s is the cache's secret, k = P(p ^ s), and P a
-/// permutation of 64 bits that everybody knows (the finalizer of SplitMix64, each output bit of which depends on
-/// every input bit): a cipher of Even and Mansour's kind, with keys for every place ("A construction of a cipher
-/// from a single pseudorandom permutation", 1997). P is linear neither over bits nor over integers, so no sum or
-/// difference of known words cancels the secret, as it does where a word is only xored with it: a reader of words
-/// whose meaning he knows has to search for s. Whoever overwrites a stored word, even by one bit, gets another word
-/// than he wants, and the check of where a link leads finds it. All of it is of one cache: a word of one tells
-/// nothing of another's. It is no cryptography, and costs some twenty instructions.
+/// A word w at a place p is stored as P(w ^ k) ^ (k + s), where s is the cache's secret, k = P(p ^ s), and P
+/// a permutation of 64 bits that everybody knows (the finalizer of SplitMix64, each output bit of which
+/// depends on every input bit): a cipher of Even and Mansour's kind, with keys for every place ("A
+/// construction of a cipher from a single pseudorandom permutation", 1997). P is linear neither over bits nor
+/// over integers, so no sum or difference of known words cancels the secret, as it does where a word is only
+/// xored with it: a reader of words whose meaning he knows has to search for s. Whoever overwrites a stored
+/// word, even by one bit, gets another word than he wants, and the check of where a link leads finds it. All
+/// of it is of one cache: a word of one tells nothing of another's. It is no cryptography, and costs some
+/// twenty instructions.
 struct LinkKey {
   private var secret: UInt = 0
 

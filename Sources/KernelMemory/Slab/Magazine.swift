@@ -1,7 +1,7 @@
 internal import Synchronization
 
-/// One CPU's free objects of one cache: a chain through their own memory. Beside it lies what the usual pair has
-/// to know of the cache, so that it looks nowhere else. All zero it is one of a cache that there is not.
+/// One CPU's free objects of one cache: a chain through their own memory. Beside it lies what the usual pair
+/// has to know of the cache, so that it looks nowhere else. All zero it is one of a cache that there is not.
 struct Magazine: ~Copyable {
   /// The address of the first object; zero for none, and always where links are hidden.
   var head: UInt

@@ -2,15 +2,16 @@ internal import Synchronization
 
 // The shortest way to an object or a block, and back
 //
-// Nearly every pair of kmalloc: straight lines over this CPU's own records, which call nothing. Each looks first
-// whether all is as usual: there is something in the magazine or on the list, or room in it; no link is hidden; no
-// quota is to be asked, and no peak looked for. Whatever is not so is left as it is, for the longer way. What is
-// freed is checked here as there: the frame's metadata, the first byte of an object, and one compare-and-swap that
-// ends a life.
+// Nearly every pair of kmalloc: straight lines over this CPU's own records, which call nothing. Each looks
+// first whether all is as usual: there is something in the magazine or on the list, or room in it; no link is
+// hidden; no quota is to be asked, and no peak looked for. Whatever is not so is left as it is, for the
+// longer way. What is freed is checked here as there: the frame's metadata, the first byte of an object, and
+// one compare-and-swap that ends a life.
 
 extension Slab {
   /// An object of a cache in the usual case: there is one in this CPU's magazine, no link is hidden, and no
-  /// quota is to be asked. Zero, with nothing changed, in another case, and for a tag that does not exist. O(1).
+  /// quota is to be asked. Zero, with nothing changed, in another case, and for a tag that does not exist.
+  /// O(1).
   @inline(__always)
   func takeAtOnce(_ number: Int, _ tag: Tag, _ cpu: borrowing CPU) -> UInt {
     let magazine = cpu.rooms.magazines[number]
@@ -50,14 +51,14 @@ enum FreeOutcome: UInt8 {
   case freed
   /// Nothing has changed: another way must be taken.
   case unknown
-  /// Somebody else has ended the life that was found. What is at the address now is not looked at again: it may be
-  /// another life already, and not the caller's.
+  /// Somebody else has ended the life that was found. What is at the address now is not looked at again: it
+  /// may be another life already, and not the caller's.
   case alreadyFree
 }
 
 extension Slab {
-  /// Takes an object back in the usual case: there is room for it in this CPU's magazine, no link is hidden, and
-  /// there is no quota. O(1).
+  /// Takes an object back in the usual case: there is room for it in this CPU's magazine, no link is hidden,
+  /// and there is no quota. O(1).
   /// - Parameters:
   ///   - object: its address.
   ///   - only: who must be charged for it; nil for anybody.

@@ -45,8 +45,8 @@ extension Slab {
     case notLive
   }
 
-  /// Gives a live object or block another size where it is, if it has room for that, the alignment and the zone.
-  /// Takes no memory. O(1), but for the red zone.
+  /// Gives a live object or block another size where it is, if it has room for that, the alignment and the
+  /// zone. Takes no memory. O(1), but for the red zone.
   func resize(
     _ address: UInt, to size: UInt, alignment: UInt64, _ zone: ZoneKind, _ cpu: borrowing CPU
   ) -> Resizing {
@@ -57,8 +57,8 @@ extension Slab {
     return note(size, of: address, caches[live.state.cache]) ? .inPlace : .notLive
   }
 
-  /// Notes another size of a live object, which is nobody's meanwhile: so it is not freed, and what is written is
-  /// not somebody else's.
+  /// Notes another size of a live object, which is nobody's meanwhile: so it is not freed, and what is
+  /// written is not somebody else's.
   private func note(_ size: UInt, of object: UInt, _ cache: Stable<CacheBlock>) -> Bool {
     let word = owner(of: object, cache)
     let owner = word.value.load(ordering: .relaxed)

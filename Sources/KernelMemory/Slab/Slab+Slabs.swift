@@ -130,8 +130,8 @@ extension Slab {
   /// Objects whose way back to their slabs is as much work as a page.
   private static let objectsPerPage = 3
 
-  /// Returns this CPU's magazines, and after the last one every empty slab. The magazine that takes it past its
-  /// budget is the last one: 128 objects at the most. O(caches + budget).
+  /// Returns this CPU's magazines, and after the last one every empty slab. The magazine that takes it past
+  /// its budget is the last one: 128 objects at the most. O(caches + budget).
   /// - Parameters:
   ///   - budget: pages of work.
   ///   - cpu: this CPU.
@@ -156,8 +156,8 @@ extension Slab {
 // MARK: - Making and returning slabs
 
 extension Slab {
-  /// A slab that is on no list, its objects chained in ascending order, but for the first, which comes last: at
-  /// its address a free looks for a block.
+  /// A slab that is on no list, its objects chained in ascending order, but for the first, which comes last:
+  /// at its address a free looks for a block.
   private func makeSlab(_ number: Int, _ cpu: borrowing CPU) -> UInt32? {
     let cache = caches[number]
     let layout = cache.value.layout

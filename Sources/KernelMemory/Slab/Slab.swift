@@ -15,20 +15,20 @@ internal import Synchronization
 //                of those that are out, and where the chain begins
 //
 // An address leads to its object in O(1): the frame's metadata names the cache; the offset in the slab, times
-// a reciprocal of the size, is the object's number; a remainder means that the address is inside an object. At
-// the end of the slab each object has a byte: zero where it is free, else one more than the number of the tag
-// that is charged. The one compare-and-swap that makes it zero decides whether a free is right, even when two
-// CPUs free at once.
+// a reciprocal of the size, is the object's number; a remainder means that the address is inside an object.
+// At the end of the slab each object has a byte: zero where it is free, else one more than the number of the
+// tag that is charged. The one compare-and-swap that makes it zero decides whether a free is right, even when
+// two CPUs free at once.
 //
-// An object freed on another CPU than it came from goes to that CPU's magazine, and from there back to
-// its slab. A magazine that is empty takes half of what it may hold from the slabs; one that is full
-// returns half. A slab of which nothing is out goes back to the frames, but for one a cache.
+// An object freed on another CPU than it came from goes to that CPU's magazine, and from there back to its
+// slab. A magazine that is empty takes half of what it may hold from the slabs; one that is full returns
+// half. A slab of which nothing is out goes back to the frames, but for one a cache.
 //
-// A free looks at the slab before it knows that the object is live: a second free of an object may do so while the
-// first one's slab goes back, and its compare-and-swap must not find somebody else's memory. So, where there are
-// other CPUs, a slab's frames wait in the open batch of `Reclaim`, all of their bytes zero: until every CPU has
-// served a flush that was requested after the slab was taken down, which it does outside the package only, and has
-// so left what it was at.
+// A free looks at the slab before it knows that the object is live: a second free of an object may do so
+// while the first one's slab goes back, and its compare-and-swap must not find somebody else's memory. So,
+// where there are other CPUs, a slab's frames wait in the open batch of `Reclaim`, all of their bytes zero:
+// until every CPU has served a flush that was requested after the slab was taken down, which it does outside
+// the package only, and has so left what it was at.
 //
 // Invariants, checked by `validate()`:
 //   - an object is in exactly one of: its slab's chain, one magazine, somebody's hands;
@@ -158,7 +158,8 @@ extension Slab {
     let multiple = isChecked && isPowerOfTwo ? max(alignment, byteCount) : alignment
     let rounded = (byteCount &+ hardening.padding &+ multiple &- 1) & ~(multiple &- 1)
     guard rounded > SizeClass.largest else { return rounded }
-    // A block of frames has no note; but what only the note keeps out of the largest class is no object of it.
+    // A block of frames has no note; but what only the note keeps out of the largest class is no object of
+    // it.
     return max((byteCount &+ alignment &- 1) & ~(alignment &- 1), SizeClass.largest &+ 1)
   }
 

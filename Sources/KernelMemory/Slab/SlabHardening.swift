@@ -2,8 +2,8 @@
 @frozen
 public enum SlabHardening: Sendable {
   case none
-  /// The words that link free objects are hidden by a secret, checked before they are followed, and wiped before
-  /// an object is handed out.
+  /// The words that link free objects are hidden by a secret, checked before they are followed, and wiped
+  /// before an object is handed out.
   /// - Parameter secret: a random number of this boot. Each cache derives its own from it.
   case hardened(secret: UInt64)
   /// As hardened; and behind each object of a slab lie at least eight bytes that must not change, and a free

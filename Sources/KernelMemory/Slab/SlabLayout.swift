@@ -1,14 +1,16 @@
 internal import Synchronization
 
-/// Where the objects of a slab are: from its start, one behind the other. At its end each has a byte that says who
-/// owns it, the first object's last. A slab begins at a multiple of its size, in virtual addresses, too.
+/// Where the objects of a slab are: from its start, one behind the other. At its end each has a byte that
+/// says who owns it, the first object's last. A slab begins at a multiple of its size, in virtual addresses,
+/// too.
 struct SlabGrid {
   /// Bytes from one object to the next; zero where there are no slabs.
   var stride: UInt = 0
   /// The bytes of a slab, less one.
   var mask: UInt = 0
-  /// 2⁶⁴ over the stride, rounded up: an offset times this is, above the lower 64 bits, the number of the object;
-  /// below them is how far into the object the offset is, as a share of 2⁶⁴. The error is offset / 2⁶⁴ objects.
+  /// 2⁶⁴ over the stride, rounded up: an offset times this is, above the lower 64 bits, the number of the
+  /// object; below them is how far into the object the offset is, as a share of 2⁶⁴. The error is offset /
+  /// 2⁶⁴ objects.
   var reciprocal: UInt = 0
 
   init() {}
@@ -19,16 +21,16 @@ struct SlabGrid {
     reciprocal = .max / stride &+ 1
   }
 
-  /// The number of the object that has the byte at an address, and whether it is its first: what lies behind the
-  /// last object has numbers, too.
+  /// The number of the object that has the byte at an address, and whether it is its first: what lies behind
+  /// the last object has numbers, too.
   @inline(__always)
   func object(at address: UInt) -> (index: UInt, isFirst: Bool) {
     let (index, share) = (address & mask).multipliedFullWidth(by: reciprocal)
     return (index, share < reciprocal)
   }
 
-  /// Who owns the object of a number, in the slab of an address: zero for nobody. There are such bytes for all
-  /// numbers that `object(at:)` gives; behind the last object they are always zero.
+  /// Who owns the object of a number, in the slab of an address: zero for nobody. There are such bytes for
+  /// all numbers that `object(at:)` gives; behind the last object they are always zero.
   @inline(__always)
   func owner(_ index: UInt, _ address: UInt) -> Stable<Atomic<UInt8>> {
     Stable(bitPattern: (address | mask) &- index)
@@ -62,8 +64,8 @@ struct SlabLayout {
     var best = UInt.max
     for order in 0...Self.maxOrder {
       let bytes = UInt(pageSize.bytes) &<< UInt(order)
-      // An owner for every multiple of the stride, so that who has an address need not look whether it is behind
-      // the last object.
+      // An owner for every multiple of the stride, so that who has an address need not look whether it is
+      // behind the last object.
       let owners = bytes &- ((bytes &- 1) / stride &+ 1)
       let count = min(owners / stride, 65_535)
       // Shares of the largest slab, so that they compare.

@@ -1,5 +1,5 @@
-/// What every tag has at one moment, to be compared with a later one: 4 KiB, so keep it where there is room for
-/// that rather than on a small stack. While other CPUs allocate, the tags are seen one after another.
+/// What every tag has at one moment, to be compared with a later one: 4 KiB, so keep it where there is room
+/// for that rather than on a small stack. While other CPUs allocate, the tags are seen one after another.
 public struct TagSnapshot: Sendable {
   /// What one tag has; wrapping counts of 32 bits suffice for differences.
   struct Live {

@@ -2,9 +2,10 @@ internal import Synchronization
 
 // Quotas
 //
-// A quota bounds what a tag has live, over all CPUs: bytes, or areas, each of which takes a descriptor and a place in
-// the index, however few its bytes. Each CPU has credit: bytes and areas that it may allocate without asking, to which
-// it adds what it frees, so that the usual pair stays on words of its own CPU. At any moment
+// A quota bounds what a tag has live, over all CPUs: bytes, or areas, each of which takes a descriptor and a
+// place in the index, however few its bytes. Each CPU has credit: bytes and areas that it may allocate
+// without asking, to which it adds what it frees, so that the usual pair stays on words of its own CPU. At
+// any moment
 //
 //     allocated - freed + the credit of all CPUs <= limit
 //
@@ -17,9 +18,10 @@ internal import Synchronization
 // freed, then credit, then what is allocated. An allocation counts itself before it spends its credit, and a
 // free adds to the credit before it counts itself: each is seen twice or once, never not at all.
 //
-// A credit word is zero where there is no such quota, and the pass, the one word that everybody looks at, is the tag's
-// handle where there is neither. A tag that does not exist has its credit closed, and nobody has its pass. While more is live than a limit, which was lowered, frees give no credit ("closed"), until
-// the sum is below it again. An allocation counts itself before it looks at the pass, too: so a quota that is set
+// A credit word is zero where there is no such quota, and the pass, the one word that everybody looks at, is
+// the tag's handle where there is neither. A tag that does not exist has its credit closed, and nobody has
+// its pass. While more is live than a limit, which was lowered, frees give no credit ("closed"), until the
+// sum is below it again. An allocation counts itself before it looks at the pass, too: so a quota that is set
 // meanwhile finds it in the sum, but for what a CPU holds in its store buffer at that moment.
 
 /// The bits of a credit word above the amount.
@@ -32,8 +34,8 @@ extension Tags {
   enum Resource: Int {
     case bytes, areas
 
-    /// What a CPU takes as credit at a time. What it frees may add up to twice as much: of bytes, the largest area
-    /// that is kept warm, freed and allocated in turn, needs no more.
+    /// What a CPU takes as credit at a time. What it frees may add up to twice as much: of bytes, the largest
+    /// area that is kept warm, freed and allocated in turn, needs no more.
     var batch: UInt64 { self == .bytes ? 256 << 10 : 64 }
   }
 
@@ -105,8 +107,8 @@ extension Tags {
     }
   }
 
-  /// Looks, under the lock, whether what is counted as allocated is within the limit, and gives this CPU credit
-  /// out of what is left. O(CPUs).
+  /// Looks, under the lock, whether what is counted as allocated is within the limit, and gives this CPU
+  /// credit out of what is left. O(CPUs).
   private func payFromQuota(_ resource: Resource, _ tag: Tag, _ cpu: borrowing CPU) -> Bool {
     guard contains(tag) else { return false }
     let credit = mine(tag, cpu).credit(resource)
@@ -230,14 +232,14 @@ extension Stable<Tags.Shared> {
 }
 
 extension MemoryManager {
-  /// Bounds the bytes that a tag has live: kmalloc's in sizes of classes and blocks, vmalloc's in whole pages.
-  /// What does not fit is refused with `overQuota`; memory that is freed, parked for the next request included,
-  /// is charged to nobody.
+  /// Bounds the bytes that a tag has live: kmalloc's in sizes of classes and blocks, vmalloc's in whole
+  /// pages. What does not fit is refused with `overQuota`; memory that is freed, parked for the next request
+  /// included, is charged to nobody.
   ///
-  /// Exact in one direction: usage never passes the quota. It may refuse what would fit while other CPUs allocate or free for the same
-  /// tag at the same moment: each of theirs may count twice then. Credit that CPUs keep, up to 512 KiB each, is
-  /// taken back before anything is refused, without waiting. A reallocation that copies is charged for both while
-  /// both are there. O(CPUs).
+  /// Exact in one direction: usage never passes the quota. It may refuse what would fit while other CPUs
+  /// allocate or free for the same tag at the same moment: each of theirs may count twice then. Credit that
+  /// CPUs keep, up to 512 KiB each, is taken back before anything is refused, without waiting. A reallocation
+  /// that copies is charged for both while both are there. O(CPUs).
   /// - Parameters:
   ///   - bytes: the quota; nil for none. One below what is live is legal: all is refused until use falls.
   ///   - tag: whose.
@@ -246,9 +248,9 @@ extension MemoryManager {
     try cpus.enter { (cpu) throws(MemoryError) in try tags.setQuota(bytes, .bytes, for: tag, cpu) }
   }
 
-  /// Bounds the areas that a tag has live, of `vmalloc` and `vmap`, whatever their sizes: each takes a descriptor,
-  /// a place in the index and page tables, which no quota of bytes counts. What does not fit is refused with
-  /// `overAreaQuota`. All else is as for the quota of bytes, beside which this one stands.
+  /// Bounds the areas that a tag has live, of `vmalloc` and `vmap`, whatever their sizes: each takes a
+  /// descriptor, a place in the index and page tables, which no quota of bytes counts. What does not fit is
+  /// refused with `overAreaQuota`. All else is as for the quota of bytes, beside which this one stands.
   /// - Parameters:
   ///   - areas: the quota; nil for none. One below what is live is legal: all is refused until use falls.
   ///   - tag: whose.

@@ -3,13 +3,13 @@ internal import Synchronization
 
 // What a tag has, and has had at the most
 //
-// A peak is a maximum over time of a sum over CPUs, and nobody takes a sum for each allocation. Each CPU has an
-// allowance of 64 KiB, and what it frees gives it back as much, up to 320 KiB; when it has no more, it takes a sum,
-// which is as dear as there are CPUs. The largest area that is kept warm has 256 KiB: freed and allocated in turn
-// it stays within the allowance. What a CPU has live and its allowance, added up, only grow where a sum is taken:
-// so since the last one, whoever took it, no CPU has come to have more than 320 KiB more, and a peak is at most
-// that a CPU too low. What is allocated is read before what is freed, so that a sum is never too high; it may be
-// too low, as far as below zero, and then counts as zero.
+// A peak is a maximum over time of a sum over CPUs, and nobody takes a sum for each allocation. Each CPU has
+// an allowance of 64 KiB, and what it frees gives it back as much, up to 320 KiB; when it has no more, it
+// takes a sum, which is as dear as there are CPUs. The largest area that is kept warm has 256 KiB: freed and
+// allocated in turn it stays within the allowance. What a CPU has live and its allowance, added up, only grow
+// where a sum is taken: so since the last one, whoever took it, no CPU has come to have more than 320 KiB
+// more, and a peak is at most that a CPU too low. What is allocated is read before what is freed, so that a
+// sum is never too high; it may be too low, as far as below zero, and then counts as zero.
 
 /// What one tag has been charged with; pages do not include guards.
 public struct TagUsage: Equatable, Sendable {
@@ -20,13 +20,13 @@ public struct TagUsage: Equatable, Sendable {
   /// Of kmalloc and caches, blocks included.
   public var objectsAllocated: UInt64 = 0
   public var objectsFreed: UInt64 = 0
-  /// Of kmalloc, sizes of classes and blocks; of vmalloc, whole pages. As in the counts of pages, what is being
-  /// allocated counts, too.
+  /// Of kmalloc, sizes of classes and blocks; of vmalloc, whole pages. As in the counts of pages, what is
+  /// being allocated counts, too.
   public var bytesAllocated: UInt64 = 0
   public var bytesFreed: UInt64 = 0
-  /// The most that were live at once, as far as was seen: less than the truth by at most 320 KiB for each CPU,
-  /// and by what others free while one looks. A single allocation of more is always seen, and so is what is live
-  /// whenever a usage is asked for.
+  /// The most that were live at once, as far as was seen: less than the truth by at most 320 KiB for each
+  /// CPU, and by what others free while one looks. A single allocation of more is always seen, and so is what
+  /// is live whenever a usage is asked for.
   public var peakBytes: UInt64 = 0
   /// The most objects, and the most areas, that were live at the moments at which `peakBytes` was looked for.
   public var peakObjects: UInt64 = 0

@@ -1,21 +1,23 @@
 // Tags: who asked
 //
-// Every allocation is charged to a tag: a driver, a subsystem, a caller. A tag is a small number, and which of the
-// number's lives it is; its name is kept here, cut to 47 bytes. What it holds is counted by each CPU for itself, as totals that
-// only grow: what is live is allocated less freed, over all CPUs, so that a free on another CPU than
-// the allocation's needs no shared write.
+// Every allocation is charged to a tag: a driver, a subsystem, a caller. A tag is a small number, and which
+// of the number's lives it is; its name is kept here, cut to 47 bytes. What it holds is counted by each CPU
+// for itself, as totals that only grow: what is live is allocated less freed, over all CPUs, so that a free
+// on another CPU than the allocation's needs no shared write.
 //
-// What is asked for is checked, then charged, then taken. A CPU has an allowance for each tag, a word that counts
-// down; as long as it lasts, to charge is to count and to compare. When it has run out a peak is to be looked for
-// (`Tags+Usage`), once the allocation has come to be; and a tag with a quota (`Tags+Quotas`) has a gate that no
-// allowance passes, so that it is asked each time. An allocation that fails takes its charge back.
+// What is asked for is checked, then charged, then taken. A CPU has an allowance for each tag, a word that
+// counts down; as long as it lasts, to charge is to count and to compare. When it has run out a peak is to be
+// looked for (`Tags+Usage`), once the allocation has come to be; and a tag with a quota (`Tags+Quotas`) has a
+// gate that no allowance passes, so that it is asked each time. An allocation that fails takes its charge
+// back.
 //
-// The gate says more: each CPU's record has the handle of the tag that may be charged there without asking, so that a
-// handle that was kept when its tag was removed (`Tags+Removal`) is charged to nobody.
+// The gate says more: each CPU's record has the handle of the tag that may be charged there without asking,
+// so that a handle that was kept when its tag was removed (`Tags+Removal`) is charged to nobody.
 
 internal import Synchronization
 
-/// Who an allocation is charged to. When a tag is removed its number may be another's later: that one is not equal to it.
+/// Who an allocation is charged to. When a tag is removed its number may be another's later: that one is not
+/// equal to it.
 @frozen
 public struct Tag: Equatable, Hashable, Sendable {
   /// The number in the low byte, and above it which of the number's lives this is.
@@ -58,7 +60,8 @@ struct Tags {
     init(_ utf8: UnsafeBufferPointer<UInt8>) {
       var end = min(utf8.count, Tags.nameCapacity)
       if end < utf8.count {
-        // A character of UTF-8 has at most three bytes after its first: more are no UTF-8, and are cut anywhere.
+        // A character of UTF-8 has at most three bytes after its first: more are no UTF-8, and are cut
+        // anywhere.
         var start = end
         while start > 0 && end &- start < 4, unsafe utf8[start] & 0xc0 == 0x80 { start &-= 1 }
         if unsafe utf8[start] & 0xc0 == 0xc0 { end = start }
@@ -95,8 +98,8 @@ struct Tags {
     let areas: Sums
     /// Bytes that this CPU may allocate before it looks whether there is a new peak.
     let allowance: Atomic<UInt64>
-    /// The handle of the tag that is charged here as long as the allowance lasts; `noTag` where it has a quota, or there
-    /// is none, or it is being removed.
+    /// The handle of the tag that is charged here as long as the allowance lasts; `noTag` where it has a
+    /// quota, or there is none, or it is being removed.
     let pass: Atomic<UInt16>
     /// What this CPU may allocate before it asks again; zero where there is no such quota.
     let byteCredit: Atomic<UInt64>
@@ -207,7 +210,8 @@ struct Tags {
     return tag
   }
 
-  /// The next handle of a number: one that has not been used, or, when all have, the one that was given longest ago.
+  /// The next handle of a number: one that has not been used, or, when all have, the one that was given
+  /// longest ago.
   private var vacantTag: Tag? {
     for step in 1...Self.capacity {
       let holder = holder(of: (state.value.newest &+ step) % Self.capacity)
@@ -255,8 +259,8 @@ extension Tags {
 
   /// Charges an object or an area that is about to be handed out, where this CPU's allowance covers it: it is
   /// counted first and looked at then, so that whoever sets a quota meanwhile finds it in the sum.
-  /// - Returns: false, with nothing charged, where the allowance is used up, the tag has a quota, or there is no
-  ///   such tag: `charge(settling:)` says more.
+  /// - Returns: false, with nothing charged, where the allowance is used up, the tag has a quota, or there is
+  ///   no such tag: `charge(settling:)` says more.
   @inline(__always)
   func charge(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) -> Bool {
     let mine = mine(tag, cpu)
@@ -270,7 +274,8 @@ extension Tags {
     return true
   }
 
-  /// As `charge`; where that does not do, `settle` asks the quota, and says whether a peak is to be looked for.
+  /// As `charge`; where that does not do, `settle` asks the quota, and says whether a peak is to be looked
+  /// for.
   @inline(__always)
   func charge(settling kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) -> Settlement {
     charge(kind, tag, bytes, cpu) ? .paid : settle(kind, tag, bytes, cpu)

@@ -15,8 +15,8 @@ extension MemoryManager {
   static var freed: UInt64 { .max }
   static var unknown: UInt64 { .max &- 1 }
 
-  /// The hot path: an area that this CPU remembers, or that the index leads to, goes into the warm cache, or behind
-  /// the next flush.
+  /// The hot path: an area that this CPU remembers, or that the index leads to, goes into the warm cache, or
+  /// behind the next flush.
   /// - Returns: `freed`; `unknown`; or the life in which the area is to be freed otherwise, so that no other
   ///   area is freed that is behind the address by then: zero, which none has, where there is none.
   @inline(never)
@@ -63,8 +63,8 @@ extension MemoryManager {
   }
 
   /// The one place that decides whether a free is right: the area that was live a moment ago with `address`
-  /// as its first byte. Of several callers with the same address, one succeeds in ending its life. On a CPU that
-  /// serves no flush meanwhile.
+  /// as its first byte. Of several callers with the same address, one succeeds in ending its life. On a CPU
+  /// that serves no flush meanwhile.
   @inline(__always)
   func candidate(startingAt address: VirtualAddress) -> Candidate? {
     let pageSize = pageSize

@@ -94,8 +94,8 @@ extension MemoryManager {
 // MARK: - Making
 
 extension MemoryManager {
-  /// The hot path: the area that was freed here last among those of its page count, still mapped or asleep, if it
-  /// is of the kind that is asked for and nothing unusual is due for its tag. Calls nothing.
+  /// The hot path: the area that was freed here last among those of its page count, still mapped or asleep,
+  /// if it is of the kind that is asked for and nothing unusual is due for its tag. Calls nothing.
   /// - Returns: its first address; zero, which is in no range, where that was not done.
   @inline(never)
   func pop(_ byteCount: Int, _ traits: AreaTraits) -> UInt {
@@ -242,8 +242,9 @@ extension MemoryManager {
     request.place = address.number(pageSize)
   }
 
-  /// An area with frames of its own. Where earlier frees have left work, this CPU does its share, so that nothing
-  /// depends on an idle loop: as much as it takes, and past the bound, where waiting is legal, a step more.
+  /// An area with frames of its own. Where earlier frees have left work, this CPU does its share, so that
+  /// nothing depends on an idle loop: as much as it takes, and past the bound, where waiting is legal, a step
+  /// more.
   /// - Returns: its first page.
   @inline(never)
   private func makeUnmapped(
@@ -295,8 +296,8 @@ extension MemoryManager {
     return woken
   }
 
-  /// What an allocation adds to its share where this CPU is over its bound: waits for the flush of what is closed,
-  /// and makes one step.
+  /// What an allocation adds to its share where this CPU is over its bound: waits for the flush of what is
+  /// closed, and makes one step.
   @inline(never)
   func relieve() {
     guard cpus.count == 1 || cpus.mayWait else { return }

@@ -1,17 +1,17 @@
 internal import CMachine
 
 // Mappings of frames that a caller has, for a while. The area is one like vmalloc's: it has its guard, it is
-// listed, and sleeps when it was unmapped, with its addresses and tables, until the next of its kind. Its state tells
-// it from one of vmalloc's: no free of the one kind finds an area of the other.
+// listed, and sleeps when it was unmapped, with its addresses and tables, until the next of its kind. Its
+// state tells it from one of vmalloc's: no free of the one kind finds an area of the other.
 
 extension MemoryManager {
   /// Maps frames that the caller has at contiguous addresses, with a guard page behind them, in the vmalloc
   /// range.
   ///
   /// The frames are borrowed: they stay the caller's, who may have them mapped several times, even in one
-  /// area, and does not free them while they are mapped. What is charged is an area of no bytes, which a quota of
-  /// areas may refuse. O(pages), whatever the number of areas. Legal in any context but an NMI; it waits as
-  /// `vmalloc` does.
+  /// area, and does not free them while they are mapped. What is charged is an area of no bytes, which a
+  /// quota of areas may refuse. O(pages), whatever the number of areas. Legal in any context but an NMI; it
+  /// waits as `vmalloc` does.
   ///
   /// With another type than write-back the frames are reached through this mapping alone until `vunmap`: what
   /// was written before is in memory when this returns, and what is written here is, when `vunmap` does.
@@ -24,9 +24,9 @@ extension MemoryManager {
   ///   - mayWait: whether the call may wait for other CPUs; with interrupts off it never does.
   /// - Returns: the address of the first byte, for `vunmap`.
   /// - Throws: `sizeIsZero`, `frameOutOfReach` for a frame that is not the manager's, `frameUnavailable` for
-  ///   one that is free or the package's own, `tagUnavailable` for a tag that does not exist, `overAreaQuota`,
-  ///   `rangeExhausted`, `tablesExhausted`, `metadataExhausted`, `wouldWait`, `wrongContext`; with nothing
-  ///   mapped.
+  ///   one that is free or the package's own, `tagUnavailable` for a tag that does not exist,
+  ///   `overAreaQuota`, `rangeExhausted`, `tablesExhausted`, `metadataExhausted`, `wouldWait`,
+  ///   `wrongContext`; with nothing mapped.
   public func vmap(
     _ borrowed: UnsafeBufferPointer<FrameNumber>, _ protection: Protection = .readWrite,
     cache: CacheType = .writeBack, tag: Tag = .untagged, mayWait: Bool = true

@@ -165,7 +165,8 @@ extension ScheduledRun {
   private func mayChange(_ thread: Int, at step: Step, _ interruptsAreOn: Bool) -> Bool {
     if step.isWaiting { return true }
     if players[thread].isInNMI { return false }
-    // Before interrupts go off nothing has happened since they came on: there an interrupt is no other choice.
+    // Before interrupts go off nothing has happened since they came on: there an interrupt is no other
+    // choice.
     let takesInterrupts = interruptsAreOn && step != .interruptsDisabling
     return rules.points.contains(step) || (takesInterrupts && machine.isNotified(players[thread].cpu))
       || (nmisLeft > 0 && rules.nmiPoints.contains(step))

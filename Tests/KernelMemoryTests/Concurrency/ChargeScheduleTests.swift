@@ -19,12 +19,13 @@ import Testing
     return (stage, tag)
   }
 
-  /// A quota is set, and used up, while another CPU is on its shortest way to an area: that area is charged, and
-  /// never are more bytes live than the quota has.
+  /// A quota is set, and used up, while another CPU is on its shortest way to an area: that area is charged,
+  /// and never are more bytes live than the quota has.
   @Test(arguments: [FreeMode.lazy, .warm]) func aQuotaThatIsSetMeanwhileCountsEveryArea(mode: FreeMode) throws
   {
     let (stage, tag) = try stage(mode) { stage, tag in
-      // No peak is to be looked for, and there is an area whose flush is done, behind one that is taken again.
+      // No peak is to be looked for, and there is an area whose flush is done, behind one that is taken
+      // again.
       try stage.manager.vfree(try stage.manager.vmalloc(4096, areas(tag)))
       let blocks = try (0..<3).map { _ in try stage.allocate() }
       for block in blocks { try stage.free(block) }

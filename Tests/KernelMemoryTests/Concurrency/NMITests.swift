@@ -4,11 +4,12 @@ import Testing
 
 @testable import KernelMemory
 
-/// An NMI cannot be kept off: it may come at any step of the package, and call any public function. Each refuses, or
-/// does what it is asked, at once; none hangs, and what was interrupted goes on as if nothing had been.
+/// An NMI cannot be kept off: it may come at any step of the package, and call any public function. Each
+/// refuses, or does what it is asked, at once; none hangs, and what was interrupted goes on as if nothing had
+/// been.
 @Suite struct NMITests {
-  /// Calls everything that changes something: with `wrongContext` where the package is interrupted, and else as
-  /// ever. What is got is given back.
+  /// Calls everything that changes something: with `wrongContext` where the package is interrupted, and else
+  /// as ever. What is got is given back.
   private static func changeThings(_ stage: Stage, _ live: Block) throws {
     let manager = stage.manager
     func attempt(_ body: () throws(MemoryError) -> Void) throws {

@@ -5,8 +5,9 @@ import MachineSimulator
 
 /// CPUs that are asked for a flush and do not answer for long.
 extension Scenarios {
-  /// A stage on which CPU 0 is deaf while CPU 1 asks for flushes: first of a page that CPU 0 has read and that is
-  /// free when all have flushed, then of others, next to each other, so that all together are few ranges.
+  /// A stage on which CPU 0 is deaf while CPU 1 asks for flushes: first of a page that CPU 0 has read and
+  /// that is free when all have flushed, then of others, next to each other, so that all together are few
+  /// ranges.
   private static func stageWithDeafCPU(requests: Int) throws -> (Stage, Block) {
     let stage = try Stage(.lazy, cpuCount: 3)
     let (simulated, manager) = (stage.test.simulated, stage.manager)
@@ -59,8 +60,8 @@ extension Scenarios {
     }
   }
 
-  /// A CPU is in the middle of the package when it is asked for a flush, and an NMI would serve that: whoever asks would
-  /// take it for a sign that no walk is under way there.
+  /// A CPU is in the middle of the package when it is asked for a flush, and an NMI would serve that: whoever
+  /// asks would take it for a sign that no walk is under way there.
   static func nmiWhileAsked() throws -> Play {
     let (stage, block) = try stageWithBlock(.lazy)
     let manager = stage.manager
@@ -87,7 +88,8 @@ extension Scenarios {
     return play
   }
 
-  /// A CPU that is nearly as far behind as is remembered reads what it was asked for, while others ask for more.
+  /// A CPU that is nearly as far behind as is remembered reads what it was asked for, while others ask for
+  /// more.
   static func requestsWhileServing() throws -> Play {
     let (stage, block) = try stageWithDeafCPU(requests: 15)
     let manager = stage.manager

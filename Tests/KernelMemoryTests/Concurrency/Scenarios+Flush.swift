@@ -4,8 +4,8 @@ import MachineSimulator
 
 /// What CPUs wait for: flushes, walkers, drains, each other.
 extension Scenarios {
-  /// The tables of the only area are freed and filled with what looks like entries, while another CPU, which has
-  /// served their flush, makes an area in their place.
+  /// The tables of the only area are freed and filled with what looks like entries, while another CPU, which
+  /// has served their flush, makes an area in their place.
   static func freedTables(_ mode: FreeMode) throws -> Play {
     let stage = try Stage(mode) { stage in stage[0] = try stage.allocate() }
     guard let block = stage[0] else { throw Mistake("nothing was prepared") }
@@ -111,7 +111,8 @@ extension Scenarios {
     }
   }
 
-  /// One CPU unmaps a page where nothing is, another makes a range that has it, and an area there: that stays.
+  /// One CPU unmaps a page where nothing is, another makes a range that has it, and an area there: that
+  /// stays.
   static func unmapBesideMakeAreas(_ mode: FreeMode) throws -> Play {
     let (stage, pages) = (try Stage(mode), PageRange(window, 1))
     let manager = stage.manager
@@ -188,7 +189,8 @@ extension Scenarios {
     }
   }
 
-  /// A page that another CPU unmaps is mapped again, to another frame, which is reached then, or that is refused.
+  /// A page that another CPU unmaps is mapped again, to another frame, which is reached then, or that is
+  /// refused.
   static func mapBesideUnmap(_ mode: FreeMode) throws -> Play {
     let pages = PageRange(window, 1)
     let address = pages.first.address(.size4K)

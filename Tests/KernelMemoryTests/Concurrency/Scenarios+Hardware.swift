@@ -56,8 +56,8 @@ extension Scenarios {
     return play
   }
 
-  /// A table goes back in another batch than the pages that it was for, when CPUs have it in their walk caches
-  /// again; and an invalidation drops no other tables than those on the way to its address.
+  /// A table goes back in another batch than the pages that it was for, when CPUs have it in their walk
+  /// caches again; and an invalidation drops no other tables than those on the way to its address.
   static func tableWithoutItsPages(_ mode: FreeMode) throws -> Play {
     var hardware = Hardware()
     hardware.tableDrop = .ofAddress
@@ -80,7 +80,8 @@ extension Scenarios {
       ])
   }
 
-  /// A large leaf is wanted where all addresses are free, and a table is on its way back, since a CPU is deaf.
+  /// A large leaf is wanted where all addresses are free, and a table is on its way back, since a CPU is
+  /// deaf.
   static func largeLeafOverTable(_ mode: FreeMode) throws -> Play {
     let stage = try Stage(mode, pages: 4096) { stage in
       // Its addresses are free, and its table is empty, but still there.
@@ -119,8 +120,8 @@ extension Scenarios {
     return play
   }
 
-  /// A CPU looks for a frame without a lock, and an NMI has it serve what others ask, while another CPU frees the
-  /// area, with its table, and has the table's frame for another one.
+  /// A CPU looks for a frame without a lock, and an NMI has it serve what others ask, while another CPU frees
+  /// the area, with its table, and has the table's frame for another one.
   static func walkerOfFreedTable(_ mode: FreeMode) throws -> Play {
     let stage = try Stage(mode) { stage in
       stage[0] = try stage.allocate(1, options(at: far))

@@ -4,8 +4,8 @@ import MachineSimulator
 
 /// Look-ups without a lock in an index whose nodes come and go.
 extension Scenarios {
-  /// The last area below a node of the index goes, and with it the node: its frame, and every other free one, is
-  /// filled with numbers of an area that there is not, while another CPU looks the address up.
+  /// The last area below a node of the index goes, and with it the node: its frame, and every other free one,
+  /// is filled with numbers of an area that there is not, while another CPU looks the address up.
   static func lookUpInFreedNode(_ mode: FreeMode) throws -> Play {
     // A node of the lowest level has 1,024 pages.
     let places = (1...5).map { VirtualAddress((TestMachine.vmallocStart.rawValue + 1024 * $0) << 12) }
@@ -50,7 +50,8 @@ extension Scenarios {
 }
 
 extension Stage {
-  /// Makes the first of some frames a descriptor of a live area, and the others the slots of a node that lead to it.
+  /// Makes the first of some frames a descriptor of a live area, and the others the slots of a node that lead
+  /// to it.
   func fill(_ frames: [FrameNumber], withAreaAt address: VirtualAddress) {
     guard let first = frames.first else { return }
     let descriptor = Stable<AreaDescriptor>(bitPattern: UInt(manager.linearAddress(of: first).rawValue))

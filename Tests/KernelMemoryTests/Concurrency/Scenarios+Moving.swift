@@ -2,8 +2,8 @@ import MachineSimulator
 
 @testable import KernelMemory
 
-/// Callers that are moved to other CPUs, wherever their interrupts are on, while they wait for a flush: what they
-/// have waited for is none of the CPU's that they come to.
+/// Callers that are moved to other CPUs, wherever their interrupts are on, while they wait for a flush: what
+/// they have waited for is none of the CPU's that they come to.
 extension Scenarios {
   /// Callers of anything.
   static func movingCallers(_ mode: FreeMode) throws -> Play {
@@ -35,8 +35,8 @@ extension Scenarios {
         ]))
   }
 
-  /// An unmap by hand: when it returns no CPU reaches the frame. The page behind stays, so that no table is given back,
-  /// whose flush would be one for the page as well.
+  /// An unmap by hand: when it returns no CPU reaches the frame. The page behind stays, so that no table is
+  /// given back, whose flush would be one for the page as well.
   static func movingUnmap(_ mode: FreeMode) throws -> Play {
     let window = TestMachine.vmallocStart.rawValue + (1 << 20)
     let pages = PageRange(window, 1)

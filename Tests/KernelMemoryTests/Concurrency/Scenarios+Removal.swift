@@ -8,7 +8,8 @@ extension Scenarios {
   private static let range = PageRange(
     unchecked: PageNumber(TestMachine.vmallocStart.rawValue + (1 << 20)), count: PageCount(16))
 
-  /// A range is given back while another CPU makes an area in it: one of the two is refused, with what is true.
+  /// A range is given back while another CPU makes an area in it: one of the two is refused, with what is
+  /// true.
   static func removalBesideAllocation(_ mode: FreeMode) throws -> Play {
     var id = AreasID(index: 0)
     let stage = try Stage(mode) { stage in id = try stage.manager.makeAreas(Self.range) }
@@ -44,8 +45,8 @@ extension Scenarios {
     }
   }
 
-  /// A range is given back, and all free frames are filled with what leads to an area that there is not, while another CPU
-  /// looks an address of the range up.
+  /// A range is given back, and all free frames are filled with what leads to an area that there is not,
+  /// while another CPU looks an address of the range up.
   static func lookUpBesideRemoval(_ mode: FreeMode) throws -> Play {
     var id = AreasID(index: 0)
     let stage = try Stage(mode, pages: 600) { stage in id = try stage.manager.makeAreas(Self.range) }
@@ -72,8 +73,8 @@ extension Scenarios {
       })
   }
 
-  /// A tag is removed while another CPU allocates for it: one of the two is refused, and nobody for a removal that is
-  /// refused.
+  /// A tag is removed while another CPU allocates for it: one of the two is refused, and nobody for a removal
+  /// that is refused.
   static func removalOfTagBesideAllocation(_ mode: FreeMode) throws -> Play {
     var tag = KernelMemory.Tag.untagged
     let stage = try Stage(mode) { stage in

@@ -41,8 +41,8 @@ extension Scenarios {
       }, validatesEach: 1)
   }
 
-  /// A CPU frees an object that was freed long ago, while its frame, which others have written to since, becomes a slab
-  /// of the same cache again: the object is nobody's, and the free is refused at any moment.
+  /// A CPU frees an object that was freed long ago, while its frame, which others have written to since,
+  /// becomes a slab of the same cache again: the object is nobody's, and the free is refused at any moment.
   static func lateFreeInANewSlab(_ hardening: SlabHardening) throws -> Play {
     var object: UnsafeMutableRawPointer?
     let stage = try Stage(.warm, hardening: hardening) { stage in

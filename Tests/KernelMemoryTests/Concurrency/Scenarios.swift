@@ -78,7 +78,8 @@ enum Scenarios {
       ])
   }
 
-  /// As `readerOfFreedFrame`, while the area falls asleep, is taken apart by purges, and another takes its frames.
+  /// As `readerOfFreedFrame`, while the area falls asleep, is taken apart by purges, and another takes its
+  /// frames.
   static func readerOfSleepingArea(_ mode: FreeMode) throws -> Play {
     let (stage, block) = try stageWithBlock(mode)
     return Play(

@@ -6,8 +6,8 @@ import Testing
 
 // In the suite of ablations, since no mistake may be made meanwhile.
 
-/// Stores that others see late: the classical small programs, whose outcomes are known for weakly ordered CPUs;
-/// and the core's scenarios on such a machine.
+/// Stores that others see late: the classical small programs, whose outcomes are known for weakly ordered
+/// CPUs; and the core's scenarios on such a machine.
 extension AblationTests {
   private typealias Word = Stable<KernelMemory.Atomic<UInt64>>
 

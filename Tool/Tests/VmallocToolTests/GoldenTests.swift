@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// What is printed of the recorded boot, whole files, as a user sees it. `VMALLOC_GOLDEN=write` writes them anew;
-/// what changed is then in the commit for everybody to judge.
+/// What is printed of the recorded boot, whole files, as a user sees it. `VMALLOC_GOLDEN=write` writes them
+/// anew; what changed is then in the commit for everybody to judge.
 @Suite struct GoldenTests {
   @Test(arguments: [
     ("inspect.txt", ["inspect", "-", "--meminfo", Boot.meminfo, "--histogram", "--top", "0"], Boot.list),

@@ -18,7 +18,8 @@ enum Lists {
 
     """
 
-  /// The same boot later: two more threads, one gone, the hash table gone to one node, the module's name changed.
+  /// The same boot later: two more threads, one gone, the hash table gone to one node, the module's name
+  /// changed.
   static let evening = """
     0xffffc90000000000-0xffffc90000201000 2101248 alloc_large_system_hash+0x181/0x23e pages=512 vmalloc N0=512
     0xffffc90000201000-0xffffc90000203000    8192 hpet_enable+0x37/0x2b8 phys=0x00000000fed00000 ioremap

@@ -1,11 +1,11 @@
 // kmalloc beside vmalloc
 //
-// The same pairs (allocate, free) of three sizes on both sides, and what they cost, as the manager
-// counts it: entries written, flushes by kind, and, for allocations that are live together, the runs of
-// contiguous frames behind them and the addresses that they take, guards included. A manager has one mode from
-// start to end, so a run is that of one manager: a lazy one measures kmalloc and cold pairs of vmalloc, which
-// edit page tables; a warm one measures pairs that find a mapped area again. Scripts/compare.sh merges the
-// lines of both into a table. All figures in a line are totals; the script divides.
+// The same pairs (allocate, free) of three sizes on both sides, and what they cost, as the manager counts it:
+// entries written, flushes by kind, and, for allocations that are live together, the runs of contiguous
+// frames behind them and the addresses that they take, guards included. A manager has one mode from start to
+// end, so a run is that of one manager: a lazy one measures kmalloc and cold pairs of vmalloc, which edit
+// page tables; a warm one measures pairs that find a mapped area again. Scripts/compare.sh merges the lines
+// of both into a table. All figures in a line are totals; the script divides.
 
 public import KernelMemory
 
@@ -65,8 +65,8 @@ public struct Comparison {
     }
   }
 
-  /// A tenth of the pairs runs first, so that the caches are as full as they stay; the clock stops when nothing
-  /// that the pairs freed is on its way back.
+  /// A tenth of the pairs runs first, so that the caches are as full as they stay; the clock stops when
+  /// nothing that the pairs freed is on its way back.
   private func measure(
     _ index: Int, _ side: Side, _ clock: () -> UInt64?, _ sink: inout some TextSink
   ) throws(MemoryError) {

@@ -146,8 +146,9 @@ extension UInt64 {
   @inline(__always)
   fileprivate static func everyByte(_ byte: UInt8) -> UInt64 { UInt64(byte) &* 0x0101_0101_0101_0101 }
 
-  /// The highest bit of every byte that is below `limit`, which is at most 128, is set. A borrow may set bits above
-  /// the first such byte, and none below it (Bit Twiddling Hacks, "Determine if a word has a byte less than n").
+  /// The highest bit of every byte that is below `limit`, which is at most 128, is set. A borrow may set bits
+  /// above the first such byte, and none below it (Bit Twiddling Hacks, "Determine if a word has a byte less
+  /// than n").
   @inline(__always)
   fileprivate func bytes(below limit: UInt8) -> UInt64 {
     (self &- UInt64.everyByte(limit)) & ~self & UInt64.everyByte(0x80)

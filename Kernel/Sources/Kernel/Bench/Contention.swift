@@ -3,17 +3,18 @@ import CKernel
 import CMachine
 import KernelMemory
 
-// Every CPU works at the same time, and what is counted is how they get in each other's way: locks that were taken, attempts that found one taken, and updates of words that other CPUs may write.
-// QEMU's instruction counter runs one CPU at a time, and would switch between any two instructions but
-// hardly ever inside a lock: so the kernel of this bench is built with CMACHINE_CONTENTION, by which whoever
-// takes a lock has another CPU run while it holds it. Instructions of such a build mean nothing.
+// Every CPU works at the same time, and what is counted is how they get in each other's way: locks that were
+// taken, attempts that found one taken, and updates of words that other CPUs may write. QEMU's instruction
+// counter runs one CPU at a time, and would switch between any two instructions but hardly ever inside a
+// lock: so the kernel of this bench is built with CMACHINE_CONTENTION, by which whoever takes a lock has
+// another CPU run while it holds it. Instructions of such a build mean nothing.
 //
 // The counts are of a loop alone, between two moments at which all CPUs stand still. What it leaves behind is
 // not purged between them: that is paid for where instructions are counted.
 //
-// Each CPU first runs pairs of one page, one after the other. Then, for comparison and without a goal, it keeps
-// areas of 1 to 64 pages in 64 places, and frees or allocates at random: what a CPU's caches have fits less
-// often.
+// Each CPU first runs pairs of one page, one after the other. Then, for comparison and without a goal, it
+// keeps areas of 1 to 64 pages in 64 places, and frees or allocates at random: what a CPU's caches have fits
+// less often.
 
 /// One run, shared by the CPUs.
 @safe

@@ -7,8 +7,8 @@ struct ContentionCounts {
   private(set) var pairs: UInt64 = 0
   private var locks: UInt64 = 0
   private var lockWaits: UInt64 = 0
-  /// Updates that decide who ends an allocation, on words of the allocation's own; and all others but those of
-  /// locks.
+  /// Updates that decide who ends an allocation, on words of the allocation's own; and all others but those
+  /// of locks.
   private var ends: UInt64 = 0
   private var shared: UInt64 = 0
   private var lockUpdates: UInt64 = 0

@@ -2,8 +2,8 @@ import BareMetal
 import KernelMemory
 import RuntimeHeap
 
-/// Pairs of kmalloc, of kvmalloc and of Swift's runtime: an allocation, a byte or a field written, a free. Their
-/// usual way touches no page table and no flush, whatever the mode; so they are measured in one mode.
+/// Pairs of kmalloc, of kvmalloc and of Swift's runtime: an allocation, a byte or a field written, a free.
+/// Their usual way touches no page table and no flush, whatever the mode; so they are measured in one mode.
 struct KmallocPairs {
   let manager: MemoryManager
 

@@ -1,14 +1,14 @@
 import BareMetal
 import KernelMemory
 
-// What is kept for a live area besides its pages: the manager's own counters, before and after many areas of one
-// size are made. They know the frames that were taken for descriptors and the index, holes' descriptors
+// What is kept for a live area besides its pages: the manager's own counters, before and after many areas of
+// one size are made. They know the frames that were taken for descriptors and the index, holes' descriptors
 // included, and the tables. Descriptors are used again, whatever the range, and an index belongs to its
-// range: so areas that are made once more, in a range that is new, take an index alone, and what the
-// first ones took beyond that are descriptors.
+// range: so areas that are made once more, in a range that is new, take an index alone, and what the first
+// ones took beyond that are descriptors.
 //
-// The records of frames are made at start, for all of RAM, with all others of that time: a page's share is what
-// was in use when the bench began.
+// The records of frames are made at start, for all of RAM, with all others of that time: a page's share is
+// what was in use when the bench began.
 
 /// Writes the bytes that a live area takes besides its pages.
 struct MemoryCost {

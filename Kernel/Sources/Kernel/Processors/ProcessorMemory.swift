@@ -10,7 +10,8 @@ struct ProcessorMemory {
   /// As large as the first CPU's (x86_64.ld).
   private static var stackBytes: Int { 64 * 1024 }
   private static var faultStackBytes: Int { 16 * 1024 }
-  /// As below the first CPU's: no frame of a function reaches over them (x86_64.ld). They are addresses, no memory.
+  /// As below the first CPU's: no frame of a function reaches over them (x86_64.ld). They are addresses, no
+  /// memory.
   private static var guardPages: UInt16 { 8 }
 
   init(in areas: AreasID, of manager: MemoryManager) throws(MemoryError) {

@@ -2,10 +2,12 @@ import KernelMemory
 
 /// An area that carries a pattern in every page, as one word that can be handed from CPU to CPU:
 ///
-///     63 is one   62-40 stamp   39-34 pages - 1   33-0 place: its first page, counted from the vmalloc range's
+///     63 is one   62-40 stamp   39-34 pages - 1   33-0 place
 ///
-/// The pattern depends on the word and on the page, so that a page which belongs to another area, or
-/// which was this area's at another time, shows.
+/// The place is its first page, counted from the vmalloc range's.
+///
+/// The pattern depends on the word and on the page, so that a page which belongs to another area, or which
+/// was this area's at another time, shows.
 struct CheckedArea {
   /// Never zero.
   let word: UInt

@@ -3,8 +3,8 @@ import BareMetal
 // What Swift's library asks a platform for besides a heap.
 
 /// Random bytes, with which dictionaries and sets seed their hashes. From the time stamp, stirred
-/// (splitmix64: G. Steele and others, 2014): it differs from boot to boot, and no more is promised. Whoever takes
-/// keys from somebody hostile needs a better source.
+/// (splitmix64: G. Steele and others, 2014): it differs from boot to boot, and no more is promised. Whoever
+/// takes keys from somebody hostile needs a better source.
 @c(arc4random_buf)
 public func randomBytes(_ bytes: UnsafeMutableRawPointer, _ count: Int) {
   var state = TimeStamp.now

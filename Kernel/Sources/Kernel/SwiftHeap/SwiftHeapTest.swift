@@ -4,9 +4,9 @@ import CMachine
 import KernelMemory
 import RuntimeHeap
 
-// Swift's own objects on all CPUs at once. Each CPU does every exercise in every round, and hands an object to
-// another CPU, which looks at it and is the one that ends it: its memory goes back on another CPU than it came
-// from. At the end every object's deinit has run, and every allocation of the runtime was freed.
+// Swift's own objects on all CPUs at once. Each CPU does every exercise in every round, and hands an object
+// to another CPU, which looks at it and is the one that ends it: its memory goes back on another CPU than it
+// came from. At the end every object's deinit has run, and every allocation of the runtime was freed.
 
 /// One run, shared by the CPUs.
 @safe
@@ -91,8 +91,8 @@ extension SwiftHeapTest {
     open(boxOf: cpu, &tally)
   }
 
-  /// To the next CPU, when its box is empty; meanwhile this one's own is emptied, so that no two wait for each
-  /// other. A CPU that is alone is the next one, too.
+  /// To the next CPU, when its box is empty; meanwhile this one's own is emptied, so that no two wait for
+  /// each other. A CPU that is alone is the next one, too.
   private func handOver(_ parcel: Parcel, from cpu: Int, _ tally: inout Tally) {
     let word = unsafe UInt(bitPattern: Unmanaged.passRetained(parcel).toOpaque())
     let box = unsafe boxes + (cpu + 1) % cpuCount

@@ -1,5 +1,6 @@
-// The two addresses that begin a line, in every spelling: `0x…-0x…`, bare hexadecimal, `(ptrval)` with and without
-// `0x`, underscores or blanks, words of hidden digits, blanks around the dash, a left half that was cut off.
+// The two addresses that begin a line, in every spelling: `0x…-0x…`, bare hexadecimal, `(ptrval)` with and
+// without `0x`, underscores or blanks, words of hidden digits, blanks around the dash, a left half that was
+// cut off.
 
 /// Two addresses in a line.
 struct AddressRange {

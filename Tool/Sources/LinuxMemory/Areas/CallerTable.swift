@@ -63,8 +63,8 @@ extension String {
 
 /// The callers of a list, each stored once: a line costs a hash and a comparison, and no string.
 ///
-/// The names lie one behind the other in one array of bytes, found by an open table of hashes that is never more
-/// than half full.
+/// The names lie one behind the other in one array of bytes, found by an open table of hashes that is never
+/// more than half full.
 public struct CallerTable: Sendable {
   private struct Entry {
     var hash: UInt64

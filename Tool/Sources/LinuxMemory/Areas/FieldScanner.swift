@@ -1,5 +1,6 @@
-// The words of a line behind its addresses: size, caller, attributes, flags. One scanner serves the clean line of
-// a kernel and what is left of a pasted one; the second may break off anywhere and go on in a later line.
+// The words of a line behind its addresses: size, caller, attributes, flags. One scanner serves the clean
+// line of a kernel and what is left of a pasted one; the second may break off anywhere and go on in a later
+// line.
 
 /// How far a line has been read, so that the next one can go on there.
 enum AreaStage: Comparable {

@@ -1,7 +1,8 @@
-// vmallocinfo and allocinfo beside each other, by function and module. They count different things: the first has
-// the pages of areas under the return address after inlining; the second has every allocation, of slabs and single
-// pages, too, under the function that the source names, with the pages[] array charged to the same place. Where a
-// row is in one alone, or the sums differ, that is the residue; it is shown, and never spread over the rows.
+// vmallocinfo and allocinfo beside each other, by function and module. They count different things: the first
+// has the pages of areas under the return address after inlining; the second has every allocation, of slabs
+// and single pages, too, under the function that the source names, with the pages[] array charged to the same
+// place. Where a row is in one alone, or the sums differ, that is the residue; it is shown, and never spread
+// over the rows.
 
 /// One function in both lists.
 public struct JoinedOwner: Sendable {

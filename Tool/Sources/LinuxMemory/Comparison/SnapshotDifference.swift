@@ -1,6 +1,6 @@
-// Two lists side by side. Within one boot an area is the same if its addresses are: hashed ones, too, since the key
-// of the hash is chosen at boot. Between boots nothing of an area stays but who asked for it, so that callers are
-// compared by function and module.
+// Two lists side by side. Within one boot an area is the same if its addresses are: hashed ones, too, since
+// the key of the hash is chosen at boot. Between boots nothing of an area stays but who asked for it, so that
+// callers are compared by function and module.
 
 /// How the areas of two lists were matched.
 public enum Matching: String, Sendable {

@@ -1,9 +1,9 @@
 // Lines of a file, a pipe or a buffer as spans of bytes, in one pass.
 //
-// The file is read in large chunks into one buffer, and a line is a span into it: no line is copied but the one
-// that lies across two chunks, whose beginning moves to the front. The buffer grows for a longer line, so that
-// there is no limit to one. A chunk of 256 KiB is past the point where a system call's cost can be seen, and
-// still fits a second-level cache.
+// The file is read in large chunks into one buffer, and a line is a span into it: no line is copied but the
+// one that lies across two chunks, whose beginning moves to the front. The buffer grows for a longer line, so
+// that there is no limit to one. A chunk of 256 KiB is past the point where a system call's cost can be seen,
+// and still fits a second-level cache.
 import Glibc
 
 /// Reads lines from a file descriptor that it closes, or from memory.
@@ -77,8 +77,8 @@ public struct LineReader: ~Copyable {
     }
   }
 
-  /// A line that has no end in a whole chunk may be one from which newlines were lost. With a byte of zero in it,
-  /// it is of no text, and may go on for ever, as /dev/zero does.
+  /// A line that has no end in a whole chunk may be one from which newlines were lost. With a byte of zero in
+  /// it, it is of no text, and may go on for ever, as /dev/zero does.
   private func refuseBinary(from begin: Int, _ number: Int) throws(InputError) {
     guard end - begin >= Self.chunk,
       unsafe buffer.withUnsafeBytes({ bytes in

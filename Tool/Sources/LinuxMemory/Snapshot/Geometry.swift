@@ -1,8 +1,8 @@
 /// The size of a page and of a guard, as the rows of a list show them.
 ///
-/// A row with `pages=` has room for its pages and a guard. Each size of page that some kernel has gets a vote from
-/// every row that fits it with the guard of one page, or with the 17 pages of newer x86-64 kernels; the guard of
-/// one 4 KiB page is never taken for granted.
+/// A row with `pages=` has room for its pages and a guard. Each size of page that some kernel has gets a vote
+/// from every row that fits it with the guard of one page, or with the 17 pages of newer x86-64 kernels; the
+/// guard of one 4 KiB page is never taken for granted.
 public struct Geometry: Equatable, Sendable {
   static let candidates: [UInt64] = [4 << 10, 8 << 10, 16 << 10, 32 << 10, 64 << 10, 256 << 10]
 

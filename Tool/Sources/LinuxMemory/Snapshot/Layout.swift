@@ -33,8 +33,8 @@ public struct Layout: Sendable {
 }
 
 extension Snapshot {
-  /// The layout, or nil where no address is real. Takes time in proportion to the areas, and to sort them where
-  /// the list is not in order.
+  /// The layout, or nil where no address is real. Takes time in proportion to the areas, and to sort them
+  /// where the list is not in order.
   public func layout() -> Layout? {
     guard addresses == .real, !ranges.isEmpty else { return nil }
     let sorted = rangesAreSorted ? ranges : ranges.sorted { $0.start < $1.start }
@@ -70,7 +70,8 @@ extension Snapshot {
     layout.regions[last].areas += 1
   }
 
-  /// The spaces that kernels keep modules in: the top 2 GiB of x86-64, 16 MiB below the linear map of 32-bit Arm.
+  /// The spaces that kernels keep modules in: the top 2 GiB of x86-64, 16 MiB below the linear map of 32-bit
+  /// Arm.
   private static func region(of start: UInt64, isWide: Bool) -> Layout.Region {
     if isWide && start >= 0xFFFF_FFFF_8000_0000 {
       return Layout.Region(

@@ -1,5 +1,5 @@
-/// Where in the report of this project's own replay a line is (`make run`, `vmalloc replay`): of its many lines
-/// those of its list alone are areas, although others look like some.
+/// Where in the report of this project's own replay a line is (`make run`, `vmalloc replay`): of its many
+/// lines those of its list alone are areas, although others look like some.
 enum ReplayReportPart {
   case none
   case figures

@@ -1,7 +1,7 @@
 /// What one text says about a kernel's memory: its areas in sums, its Vmalloc lines, its allocation sites.
 ///
-/// Areas are summed by caller and kind as they come, so that a list of any length takes the room of its callers;
-/// single areas are kept where that is asked for.
+/// Areas are summed by caller and kind as they come, so that a list of any length takes the room of its
+/// callers; single areas are kept where that is asked for.
 public struct Snapshot: Sendable {
   /// The name of the file.
   public var name: String

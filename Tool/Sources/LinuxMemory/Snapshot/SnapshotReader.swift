@@ -1,6 +1,6 @@
-// One pass over the lines of a text, each of which is taken for what it is: the area of a kernel's list, as most
-// are; the rest of the area before it; a line of another file that lies beside the list; or damage, which is
-// counted. A line as kernels print it never leaves the first branch of `take`.
+// One pass over the lines of a text, each of which is taken for what it is: the area of a kernel's list, as
+// most are; the rest of the area before it; a line of another file that lies beside the list; or damage,
+// which is counted. A line as kernels print it never leaves the first branch of `take`.
 
 struct SnapshotReader {
   var snapshot: Snapshot

@@ -27,8 +27,8 @@ enum StrangeLine {
     return line.byte(at) == 0x4E && line.decimal(&digits) != nil && line.has("=", at: digits)
   }
 
-  /// Whether a line begins with a caller: `symbol+0x…`, an address, or a bare name with nothing but attributes
-  /// and a module behind it.
+  /// Whether a line begins with a caller: `symbol+0x…`, an address, or a bare name with nothing but
+  /// attributes and a module behind it.
   static func isCaller(_ line: Span<UInt8>, _ words: [Range<Int>]) -> Bool {
     guard let first = words.first, first.allSatisfy({ isCallerByte(line.byte($0)) }) else { return false }
     if hasOffset(line, first) || line.has("0x", at: first.lowerBound) { return true }
@@ -127,7 +127,8 @@ enum StrangeLine {
     return line.has("\u{7F}ELF", at: 0) ? "it is a program or a core file, not a list" : nil
   }
 
-  /// Whether a text begins with the mark of UTF-16, or has a zero in every second byte, as PowerShell writes it.
+  /// Whether a text begins with the mark of UTF-16, or has a zero in every second byte, as PowerShell writes
+  /// it.
   private static func isUTF16(_ line: Span<UInt8>) -> Bool {
     guard line.count >= 4 else { return false }
     let (first, second) = (line.byte(0), line.byte(1))

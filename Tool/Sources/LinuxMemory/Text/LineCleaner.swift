@@ -1,5 +1,5 @@
-// Undoes what mail programs, terminals and web pages do to a line: quoted-printable, no-break spaces, byte-order
-// marks, colours, entities. Nothing here knows what the line says.
+// Undoes what mail programs, terminals and web pages do to a line: quoted-printable, no-break spaces,
+// byte-order marks, colours, entities. Nothing here knows what the line says.
 
 /// A line after cleaning.
 struct CleanedLine {

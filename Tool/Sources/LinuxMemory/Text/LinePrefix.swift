@@ -1,6 +1,6 @@
-// What stands before the words of a line that goes on from the one before, or that is none of a list: quoting,
-// comment and list marks, and the prefixes of kernel logs. Before a pair of addresses no such knowledge is needed:
-// whatever stands there is a prefix.
+// What stands before the words of a line that goes on from the one before, or that is none of a list:
+// quoting, comment and list marks, and the prefixes of kernel logs. Before a pair of addresses no such
+// knowledge is needed: whatever stands there is a prefix.
 
 enum LinePrefix {
   /// The number of bytes before the text proper.
@@ -39,7 +39,8 @@ enum LinePrefix {
     }
   }
 
-  /// `[ 1234.500000]`, `[T123]`, `[Thu Nov 26 17:16:11 2026]`: brackets with a digit that do not name a module.
+  /// `[ 1234.500000]`, `[T123]`, `[Thu Nov 26 17:16:11 2026]`: brackets with a digit that do not name a
+  /// module.
   private static func skipTimestamp(_ line: Span<UInt8>, _ at: inout Int) {
     guard line.has("[", at: at) else { return }
     var end = at + 1

@@ -1,7 +1,8 @@
 import Glibc
 import LinuxMemory
 
-/// A whole file or pipe in memory, for what has to be read twice. What is no text may never end, and is refused.
+/// A whole file or pipe in memory, for what has to be read twice. What is no text may never end, and is
+/// refused.
 enum WholeInput {
   static func read(_ path: String) throws -> [UInt8] {
     var reader = try LineReader(path: path)

@@ -1,5 +1,5 @@
-// The one way in which this tool prints columns: right-aligned numbers, one left-aligned column of names that gives
-// way where the terminal is narrow, a heading, and rows set apart by a rule.
+// The one way in which this tool prints columns: right-aligned numbers, one left-aligned column of names that
+// gives way where the terminal is narrow, a heading, and rows set apart by a rule.
 
 struct Table {
   struct Column {

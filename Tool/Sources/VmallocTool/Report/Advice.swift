@@ -1,7 +1,7 @@
 import LinuxMemory
 
-// Advice is given where the rows themselves show the reason, and says what shows it. A list that shows nothing of
-// the kind gets none.
+// Advice is given where the rows themselves show the reason, and says what shows it. A list that shows
+// nothing of the kind gets none.
 
 /// A sentence for the reader, and a name by which scripts know it.
 struct Advice: Equatable {
@@ -89,8 +89,8 @@ extension InspectReport {
     )
   }
 
-  /// Compiled BPF programs beside their limit: the running kernel's, or for a list from elsewhere the smallest
-  /// that x86-64 kernels have of themselves.
+  /// Compiled BPF programs beside their limit: the running kernel's, or for a list from elsewhere the
+  /// smallest that x86-64 kernels have of themselves.
   private var jitLimit: Advice? {
     let bytes = JITMemory.bytes(of: snapshot)
     let limit = bpfLimit ?? JITMemory.usualLimit

@@ -62,7 +62,8 @@ struct DiffReport {
     var reason: String
   }
 
-  /// Owners that grew and gave nothing back, most suspicious first. An owner that only changed its size is none.
+  /// Owners that grew and gave nothing back, most suspicious first. An owner that only changed its size is
+  /// none.
   var suspects: [Suspect] {
     changed.compactMap { owner in
       let growth = pageGrowth(owner)

@@ -1,7 +1,8 @@
 import LinuxMemory
 
-// `inspect` for Prometheus. Labels are names of kinds, functions and modules, never addresses or offsets, which
-// change from boot to boot; and at most `--top` owners have series of their own, the others being one series.
+// `inspect` for Prometheus. Labels are names of kinds, functions and modules, never addresses or offsets,
+// which change from boot to boot; and at most `--top` owners have series of their own, the others being one
+// series.
 
 extension InspectReport {
   /// The metrics, ready for node_exporter's textfile collector.

@@ -1,9 +1,10 @@
-// The terminal while `watch` has it: keys come one by one and without an echo, the cursor is hidden, and what is
-// drawn is on a second screen, so that the first is as it was when the program has ended.
+// The terminal while `watch` has it: keys come one by one and without an echo, the cursor is hidden, and what
+// is drawn is on a second screen, so that the first is as it was when the program has ended.
 //
-// Whatever ends the program gives the terminal back: the normal way, a signal that asks for the end, a stop by
-// Ctrl-Z, and a crash. For the last one the saved settings lie in memory that a signal handler may read, and the
-// handlers call nothing but what POSIX lets them: tcsetattr, write, signal, raise. Only SIGKILL cannot be answered.
+// Whatever ends the program gives the terminal back: the normal way, a signal that asks for the end, a stop
+// by Ctrl-Z, and a crash. For the last one the saved settings lie in memory that a signal handler may read,
+// and the handlers call nothing but what POSIX lets them: tcsetattr, write, signal, raise. Only SIGKILL
+// cannot be answered.
 import Glibc
 import Synchronization
 

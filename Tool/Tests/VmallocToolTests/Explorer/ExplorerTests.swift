@@ -151,8 +151,8 @@ struct ExplorerPageTests {
     #expect(number(result, "timeIsHidden") == 1 && number(result, "kinds") == AreaKind.allCases.count)
   }
 
-  /// Whichever theme the reader has, words and owners can be told from their ground (WCAG 2.2: 4.5 for words, 3
-  /// for what is no word).
+  /// Whichever theme the reader has, words and owners can be told from their ground (WCAG 2.2: 4.5 for words,
+  /// 3 for what is no word).
   @Test(arguments: [false, true])
   func bothThemesCanBeRead(_ isDark: Bool) throws {
     let script = """

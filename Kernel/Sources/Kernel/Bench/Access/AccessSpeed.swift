@@ -1,12 +1,12 @@
 import BareMetal
 import KernelMemory
 
-// What leaves of 2 MiB save who uses the memory: page-table walks. QEMU has no TLB like a CPU's, and no counter
-// of walks that a guest can read. So the memory is mapped for real, with leaves of one size and then of the
-// other, and read at random addresses through these mappings; for each read the leaf is looked up in
+// What leaves of 2 MiB save who uses the memory: page-table walks. QEMU has no TLB like a CPU's, and no
+// counter of walks that a guest can read. So the memory is mapped for real, with leaves of one size and then
+// of the other, and read at random addresses through these mappings; for each read the leaf is looked up in
 // the real tables, and given to a model of a CPU's TLBs (TranslationModel.swift), which counts. These are
-// counts of a model, then, for real tables; what a walk costs depends on where its entries are cached,
-// and is not said.
+// counts of a model, then, for real tables; what a walk costs depends on where its entries are cached, and is
+// not said.
 
 /// Counts walks for random reads over 64 MiB and over 1 GiB.
 struct AccessSpeed {

@@ -1,8 +1,8 @@
 import KernelMemory
 
 extension Growth {
-  /// In a range of 4 GiB of addresses, empty, and with 95 % and then 50 % of it in use: it is filled with areas of a
-  /// page and its guard, and of these, others than are left are freed at random.
+  /// In a range of 4 GiB of addresses, empty, and with 95 % and then 50 % of it in use: it is filled with
+  /// areas of a page and its guard, and of these, others than are left are freed at random.
   func measureWithUsedAddresses() throws(MemoryError) -> Bool {
     var options = VmallocOptions()
     options.areas = try manager.makeAreas(AddressSpace.growthRange)

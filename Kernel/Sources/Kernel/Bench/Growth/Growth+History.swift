@@ -1,8 +1,8 @@
 import KernelMemory
 
 extension Growth {
-  /// After a million random operations over 8,192 places, about half of which have an area then: of 1 to 16 pages,
-  /// and one in 64 of up to 512.
+  /// After a million random operations over 8,192 places, about half of which have an area then: of 1 to 16
+  /// pages, and one in 64 of up to 512.
   func measureWithHistory() throws(MemoryError) -> Bool {
     let places = try AddressArray(count: 8_192, on: manager)
     var random = RandomNumbers(seed: 1_000_000)
