@@ -83,13 +83,18 @@ import Testing
     test.expectValid()
   }
 
+  /// Maps a page, and unmaps it again: the table that it was in is empty.
+  private func emptyTable(at page: PageNumber) throws {
+    let pages = PageRange(unchecked: page, count: PageCount(1))
+    try test.manager.map(pages, to: Pages.device, MappingAttributes(.readWrite))
+    try test.manager.unmap(pages)
+  }
+
   /// A large leaf cannot stand where a table rests: the call has the flush made first.
   @Test func givesWayToALargeLeaf() throws {
     test.simulated.onNotify = { [manager = test.manager] _ in manager.serveFlushes() }
     let window = PageRange(unchecked: PageNumber(UInt64(0xffff_f000_0000_0000) >> 12), count: PageCount(512))
-    let first = PageRange(unchecked: window.first, count: PageCount(1))
-    try test.manager.map(first, to: Pages.device, MappingAttributes(.readWrite))
-    try test.manager.unmap(first)
+    try emptyTable(at: window.first)
     // The table that this has emptied rests: its flush is not asked for.
     try test.manager.map(window, to: Pages.device, MappingAttributes(.readWrite))
     #expect(test.manager.mapping(at: window.first.address(.size4K))?.pages == window)
@@ -101,20 +106,13 @@ import Testing
   @Test func givesWayToALargeLeafWhenItWasWokenAndEmptied() throws {
     test.simulated.onNotify = { [manager = test.manager] _ in manager.serveFlushes() }
     let window = PageRange(unchecked: PageNumber(UInt64(0xffff_f000_0000_0000) >> 12), count: PageCount(512))
-    let first = PageRange(unchecked: window.first, count: PageCount(1))
-    for _ in 0..<2 {
-      try test.manager.map(first, to: Pages.device, MappingAttributes(.readWrite))
-      try test.manager.unmap(first)
-    }
+    for _ in 0..<2 { try emptyTable(at: window.first) }
     try test.manager.map(window, to: Pages.device, MappingAttributes(.readWrite))
     #expect(test.manager.mapping(at: window.first.address(.size4K))?.pages == window)
     try test.manager.unmap(window)
     // The table above it is the same case for a leaf of its size.
     let giant = PageRange(unchecked: window.first, count: PageCount(1 << 18))
-    for _ in 0..<2 {
-      try test.manager.map(first, to: Pages.device, MappingAttributes(.readWrite))
-      try test.manager.unmap(first)
-    }
+    for _ in 0..<2 { try emptyTable(at: window.first) }
     try test.manager.map(giant, to: Pages.device, MappingAttributes(.readWrite))
     #expect(test.manager.mapping(at: window.first.address(.size4K))?.pages == giant)
     test.expectValid()

@@ -175,4 +175,17 @@ import Testing
     try test.manager.flushRetired()
     #expect(test.manager.retained == RetainedMemory())
   }
+
+  /// Areas, frames and tables that a drain gives back share a flush, however many steps that takes.
+  @Test func aDrainFlushesOnce() throws {
+    let test = try TestMachine(ram: RAMRegion.pc(byteCount: 256 << 20), mode: .lazy)
+    try pairs(7_000, test)
+    let counters = test.manager.counters
+    try test.manager.flushRetired()
+    let work = test.manager.counters.since(counters)
+    #expect(work[.flushesOfAll] + work[.flushesOfRanges] + work[.flushesOfPage] == 1)
+    #expect(work[.tablesReturned] > 8)
+    #expect(test.manager.retained == RetainedMemory())
+    test.expectValid()
+  }
 }

@@ -130,8 +130,9 @@ extension Slab {
   /// Objects whose way back to their slabs is as much work as a page.
   private static let objectsPerPage = 3
 
-  /// Returns this CPU's magazines, and after the last one every empty slab. The magazine that takes it past
-  /// its budget is the last one: 128 objects at the most. O(caches + budget).
+  /// Returns this CPU's magazines, and after the last one every empty slab, whose flush is the caller's to
+  /// ask for. The magazine that takes it past its budget is the last one: 128 objects at the most. O(caches +
+  /// budget).
   /// - Parameters:
   ///   - budget: pages of work.
   ///   - cpu: this CPU.
@@ -148,7 +149,6 @@ extension Slab {
     for number in 0..<Self.capacity where caches[number].value.layout.stride != 0 {
       withLock(number, cpu) { cache in returnEmpty(cache, keeping: 0, cpu) }
     }
-    reclaim.passOnSlabs(cpu)
     return left
   }
 }
