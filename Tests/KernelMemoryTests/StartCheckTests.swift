@@ -14,7 +14,7 @@ import Testing
       memoryMap: simulated.memoryMap, window: simulated.linearMap, linearMap: simulated.linearMap,
       format: .x86_64FourLevel(hasGigabyteLeaves: true))
     let root = bootstrap.root
-    try simulated.loadRoot(root)
+    for number in 0..<cpuCount { try simulated.onCPU(number) { try simulated.loadRoot(root) } }
     var machine = simulated.machine
     change(&machine)
     cmachine_set_cpu_number(cpu)
@@ -55,7 +55,8 @@ import Testing
       #expect(error == .cpuNumberUnusable(Int(number), count: count))
     }
     // The first CPU need not be number zero.
-    #expect(try start(cpu: UInt32(count) - 1, cpuCount: count).error == nil)
+    let (_, error) = try start(cpu: UInt32(count) - 1, cpuCount: count)
+    #expect(error == nil)
   }
 
   @Test func eachSaysWhatIsWrong() {
