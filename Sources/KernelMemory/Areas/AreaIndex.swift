@@ -152,7 +152,7 @@ struct AreaIndex {
   @inline(never)
   private func stockMore(_ cpu: borrowing CPU) throws(MemoryError) {
     while state.value.spareCount < nodesOfInsertion {
-      guard let frame = state.value.frames.allocateMetadata(cpu) else { throw .metadataExhausted }
+      guard let frame = state.value.frames.allocateNode(cpu) else { throw .metadataExhausted }
       keep(frame)
     }
   }
@@ -253,8 +253,8 @@ struct AreaIndex {
     return 1
   }
 
-  /// Takes out an emptied node of which there are more than two insertions need. Readers may still be in it.
-  func takeSurplus() -> UInt32? { state.value.spareCount > 2 &* nodesOfInsertion ? takeNode() : nil }
+  /// Takes out an emptied node of which there are more than four insertions need. Readers may still be in it.
+  func takeSurplus() -> UInt32? { state.value.spareCount > 4 &* nodesOfInsertion ? takeNode() : nil }
 
   /// Frees all nodes, when the last page has none any more and every look-up has ended.
   func end(rootOrder order: Int, _ cpu: borrowing CPU) {

@@ -79,8 +79,8 @@ struct AreaTraits: Equatable, Sendable {
   var needsPreparing: Bool { rawValue & (1 &<< 47 | 0xf &<< 28) != 0 }
 
   @usableFromInline var tag: Tag {
-    get { Tag(rawValue: UInt16(truncatingIfNeeded: rawValue &>> 48)) }
-    set { self[48, 0xffff] = UInt64(newValue.rawValue) }
+    get { Tag(rawValue: rawValue &>> 48) }
+    set { self[48, 0xffff] = newValue.rawValue }
   }
 
   /// Whether all but the tag is the same: two areas of one size then serve the same requests.

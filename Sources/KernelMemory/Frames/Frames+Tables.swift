@@ -4,10 +4,7 @@ extension Frames {
   func allocateTables(_ count: Int, _ cpu: borrowing CPU) throws(MemoryError) -> FrameList {
     var list = FrameList()
     guard count > 0 else { return list }
-    for zone in 0..<ZoneKind.count {
-      let cache = cleared(cpu.number, zone)
-      while list.count < count, cache.value.count > 0 { list.push(cache.value.pop(table), table) }
-    }
+    while list.count < count, let frame = takeCleared(cpu) { list.push(frame, table) }
     guard list.count < count else { return list }
     do throws(MemoryError) {
       var others = try allocate(count: count &- list.count, zone: .normal, cpu)
@@ -30,20 +27,54 @@ extension Frames {
     }
   }
 
+  private func takeCleared(_ cpu: borrowing CPU) -> UInt32? {
+    for zone in 0..<ZoneKind.count {
+      let cache = cleared(cpu.number, zone)
+      if cache.value.count > 0 { return cache.value.pop(table) }
+    }
+    return nil
+  }
+
   /// Frees up to `limit` tables of a list, whose entries are all zero; a few stay so.
   /// - Returns: how many.
   func free(tables: inout FrameList, limit: Int, _ cpu: borrowing CPU) -> Int {
     var count = 0
     while count < limit, let frame = tables.pop(table) {
-      let zone = table[frame].value.state.zone
-      let cache = cleared(cpu.number, zone)
-      if cache.value.count < FrameCache.clearedHigh {
-        cache.value.push(frame, table)
-      } else {
-        keep(frame, zone, table, cpu)
-      }
+      freeCleared(frame, table[frame].value.state.zone, cpu)
       count &+= 1
     }
+    return count
+  }
+
+  /// Frees a frame that is all zero, which may stay so.
+  private func freeCleared(_ frame: UInt32, _ zone: Int, _ cpu: borrowing CPU) {
+    let cache = cleared(cpu.number, zone)
+    if cache.value.count < FrameCache.clearedHigh {
+      cache.value.push(frame, table)
+    } else {
+      keep(frame, zone, table, cpu)
+    }
+  }
+
+  /// A cleared frame for a node of the index of areas, like those for tables.
+  func allocateNode(_ cpu: borrowing CPU) -> UInt32? {
+    guard let frame = takeCleared(cpu) else { return allocateMetadata(cpu) }
+    table[frame].value.setState(FrameState(.metadata, zone: table[frame].value.state.zone))
+    cpu.count(.metadataFramesTaken)
+    return frame
+  }
+
+  /// Frees up to `limit` nodes of a list, all of them empty.
+  /// - Returns: how many.
+  func free(nodes: inout FrameList, limit: Int, _ cpu: borrowing CPU) -> Int {
+    var count = 0
+    while count < limit, let frame = nodes.pop(table) {
+      let zone = table[frame].value.state.zone
+      table[frame].value.setState(FrameState(.idle, zone: zone))
+      freeCleared(frame, zone, cpu)
+      count &+= 1
+    }
+    cpu.count(.metadataFramesReturned, count)
     return count
   }
 }

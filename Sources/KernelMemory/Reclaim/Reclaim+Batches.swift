@@ -68,7 +68,8 @@ extension Reclaim {
         &batch.value.frames, limit: Self.share(of: left, Self.frameCost), cpu)
     left &-= Self.tableCost &* free(&batch.value.tables, limit: Self.share(of: left, Self.tableCost), cpu)
     left &-=
-      Self.nodeCost &* free(nodes: &batch.value.nodes, limit: Self.share(of: left, Self.nodeCost), cpu)
+      Self.nodeCost
+      &* frames.free(nodes: &batch.value.nodes, limit: Self.share(of: left, Self.nodeCost), cpu)
     cmachine_step(cmachine_step_frames_freed)
     left &-= release(&batch.value.areas, limit: left, cpu)
     return limit &- left
@@ -86,7 +87,7 @@ extension Reclaim {
     _ = frames.free(&batch.value.frames, frames: pages, cpu)
     cmachine_step(cmachine_step_frames_freed)
     _ = free(&batch.value.tables, limit: 1, cpu)
-    _ = free(nodes: &batch.value.nodes, limit: 1, cpu)
+    _ = frames.free(nodes: &batch.value.nodes, limit: 1, cpu)
     _ = release(&batch.value.areas, limit: 2 &* Self.releaseCost(UInt64(pages)), cpu)
   }
 
@@ -98,17 +99,6 @@ extension Reclaim {
     let count = frames.free(tables: &taken, limit: .max, cpu)
     taken.end()
     cpu.count(.tablesReturned, count)
-    return count
-  }
-
-  /// Frees up to `limit` nodes of the index that every look-up has left.
-  /// - Returns: how many.
-  private func free(nodes: inout FrameList, limit: Int, _ cpu: borrowing CPU) -> Int {
-    var count = 0
-    while count < limit, let node = nodes.pop(frames.table) {
-      frames.freeMetadata(node, cpu)
-      count &+= 1
-    }
     return count
   }
 

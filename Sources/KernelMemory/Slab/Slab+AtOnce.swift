@@ -33,7 +33,7 @@ extension Slab {
     let list = frames.usualList(order, cpu)
     let bytes = UInt64(1) &<< UInt64(truncatingIfNeeded: Int(table.pageSize.shift) &+ order)
     guard list.value.count != 0, tags.charge(.objects, tag, bytes, cpu) else { return 0 }
-    let block = frames.takeAtOnce(list, as: .large, note: UInt32(tag.index), cpu)
+    let block = frames.takeAtOnce(list, as: .large, note: UInt32(truncatingIfNeeded: tag.rawValue), cpu)
     return UInt(table.address(of: FrameNumber(UInt64(block))).rawValue)
   }
 

@@ -215,7 +215,7 @@ extension Slab {
   @inline(__always)
   func handOut(_ object: UInt, _ magazine: Stable<Magazine>, _ tag: Tag) {
     magazine.value.count &-= 1
-    let owner = UInt8(truncatingIfNeeded: tag.index) &+ 1
+    let owner = UInt8(truncatingIfNeeded: tag.rawValue) &+ 1
     magazine.value.grid.owner(of: object).value.store(owner, ordering: .releasing)
   }
 
@@ -230,7 +230,7 @@ extension Slab {
       tags.uncharge(.objects, tag, bytes, cpu)
       return 0
     }
-    table[block].value.setLinks(next: UInt32(tag.index))
+    table[block].value.setLinks(next: UInt32(truncatingIfNeeded: tag.rawValue))
     table[block].value.setState(table[block].value.state.becoming(.large, order: order))
     tags.finish(settlement, tag, cpu)
     return address(of: block)
@@ -307,7 +307,7 @@ extension Slab {
     default: return .foreign
     }
     guard head == frame, (address &- base) & UInt(table.pageSize.offsetMask) == 0 else { return .interior }
-    let tag = Tag(index: UInt16(truncatingIfNeeded: table[head].value.next))
+    let tag = Tag(index: UInt16(UInt8(truncatingIfNeeded: table[head].value.next)))
     guard isCharged(tag, as: wanted) else { return .foreign }
     let idle = state.becoming(.idle, order: state.order)
     guard table[head].value.move(from: state, to: idle) else { return .alreadyFree }

@@ -26,7 +26,7 @@ public struct TagSnapshot: Sendable {
   /// their numbers. O(tags).
   public func forEachGrowth(since earlier: TagSnapshot, _ body: (TagGrowth) -> Void) {
     for index in 0..<Tags.capacity {
-      let tag = Tag(rawValue: UInt16(lives[index]) &<< 8 | UInt16(index))
+      let tag = Tag(rawValue: UInt64(lives[index]) &<< 8 | UInt64(index))
       let growth = TagGrowth(tag, from: earlier[tag], to: tags[index])
       if growth.hasGrown { body(growth) }
     }
@@ -34,7 +34,7 @@ public struct TagSnapshot: Sendable {
 
   /// What a tag had: nothing, where another had its number.
   subscript(tag: Tag) -> Live {
-    get { UInt16(lives[Int(tag.index)]) == tag.rawValue &>> 8 ? tags[Int(tag.index)] : Live() }
+    get { UInt64(lives[Int(tag.index)]) == tag.rawValue &>> 8 ? tags[Int(tag.index)] : Live() }
     set {
       tags[Int(tag.index)] = newValue
       lives[Int(tag.index)] = UInt8(truncatingIfNeeded: tag.rawValue &>> 8)

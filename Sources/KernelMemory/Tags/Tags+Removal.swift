@@ -36,8 +36,8 @@ extension Tags {
         throw error
       }
       close(tag)
-      let next = tag.rawValue &+ 0x100
-      shared(of: tag).value.holder.store(UInt32(next) | Holder.vacant, ordering: .releasing)
+      let next = UInt32(tag.rawValue &+ 0x100) & 0xffff
+      shared(of: tag).value.holder.store(next | Holder.vacant, ordering: .releasing)
     }
   }
 

@@ -20,14 +20,15 @@ internal import Synchronization
 /// equal to it.
 @frozen
 public struct Tag: Equatable, Hashable, Sendable {
-  /// The number in the low byte, and above it which of the number's lives this is.
-  @usableFromInline let rawValue: UInt16
+  /// The number in the low byte, and in the byte above it which of the number's lives this is; as wide as a
+  /// register, so that it is compared as it is.
+  @usableFromInline let rawValue: UInt64
 
-  init(rawValue: UInt16) { self.rawValue = rawValue }
-  init(index: UInt16) { rawValue = index }
+  init(rawValue: UInt64) { self.rawValue = rawValue }
+  init(index: UInt16) { rawValue = UInt64(index) }
 
   /// A number below 255: no two tags have it at a time.
-  public var index: UInt16 { rawValue & 0xff }
+  public var index: UInt16 { UInt16(rawValue & 0xff) }
 
   /// Whoever does not say: there from the start, named "-".
   public static var untagged: Tag { Tag(index: 0) }
@@ -100,7 +101,7 @@ struct Tags {
     let allowance: Atomic<UInt64>
     /// The handle of the tag that is charged here as long as the allowance lasts; `noTag` where it has a
     /// quota, or there is none, or it is being removed.
-    let pass: Atomic<UInt16>
+    let pass: Atomic<UInt64>
     /// What this CPU may allocate before it asks again; zero where there is no such quota.
     let byteCredit: Atomic<UInt64>
     let areaCredit: Atomic<UInt64>
@@ -144,13 +145,13 @@ struct Tags {
     /// It goes, unless somebody is charged meanwhile.
     static var leaving: UInt32 { 1 &<< 16 }
 
-    var tag: Tag { Tag(rawValue: UInt16(truncatingIfNeeded: rawValue)) }
+    var tag: Tag { Tag(rawValue: UInt64(rawValue & 0xffff)) }
     var isVacant: Bool { rawValue & Self.vacant != 0 }
     var isLeaving: Bool { rawValue & Self.leaving != 0 }
   }
 
-  /// What no handle is: its number would be 255.
-  static var noTag: UInt16 { 0xff }
+  /// What no handle is.
+  static var noTag: UInt64 { .max }
 
   struct State: ~Copyable {
     let cpus: CPUs
@@ -343,7 +344,7 @@ extension Tags {
 
 extension Tags.Charges {
   @inline(__always)
-  var isUnlimited: Bool { pass.load(ordering: .relaxed) != Tags.noTag }
+  var isUnlimited: Bool { pass.load(ordering: .relaxed) <= 0xffff }
 
   /// Lets as many bytes be allocated without a look as were freed, up to a bound.
   @inline(__always)

@@ -8,17 +8,19 @@ extension Scenarios {
   /// is filled with numbers of an area that there is not, while another CPU looks the address up.
   static func lookUpInFreedNode(_ mode: FreeMode) throws -> Play {
     // A node of the lowest level has 1,024 pages.
-    let places = (1...5).map { VirtualAddress((TestMachine.vmallocStart.rawValue + 1024 * $0) << 12) }
+    let places = (1...9).map { VirtualAddress((TestMachine.vmallocStart.rawValue + 1024 * $0) << 12) }
     let stage = try Stage(mode, pages: 600) { stage in
       var options = VmallocOptions()
       // As many nodes as an index keeps for later, and one more.
-      for (slot, place) in places.enumerated() {
+      var blocks: [Block] = []
+      for place in places {
         options.address = place
-        stage[slot] = try stage.allocate(1, options)
+        blocks.append(try stage.allocate(1, options))
       }
-      for slot in places.indices.dropLast() { if let block = stage.take(slot) { try stage.free(block) } }
+      let last = blocks.removeLast()
+      for block in blocks { try stage.free(block) }
       try stage.manager.flushRetired()
-      if let block = stage.take(places.count - 1) { try stage.free(block) }
+      try stage.free(last)
       // Flushed by both, its addresses and tables are kept; so there is no more to do than to give them back.
       for _ in 0..<2 {
         stage.manager.purge()
