@@ -39,7 +39,8 @@ private func cleanCaches(_: UnsafeMutableRawPointer?, _ range: cmachine_range) {
   guard let size = ProcessorFeatures.cacheLineSize else { return x86_wbinvd() }
   x86_mfence()
   var address = range.start
-  while address < range.end {
+  // Not `<`: a range may end at the top of the address space.
+  while address != range.end {
     x86_clflush(address)
     address &+= size
   }

@@ -113,7 +113,8 @@ extension Stable<CPURooms> {
 struct CPUs {
   /// What all CPUs read.
   struct Shared: ~Copyable {
-    /// The newest flush that was asked for; on cache lines that are written by requests alone.
+    /// The newest flush that was asked for, with bit 0 set: the epoch of whoever comes in now. On cache lines
+    /// that are written by requests alone.
     let requested: Atomic<UInt64>
     private let padding: InlineArray<15, UInt64>
     /// By CPU number: a block, or for a number that is too high one that nobody enters.
@@ -136,11 +137,12 @@ struct CPUs {
     self.count = count
     self.blocks = blocks
     self.shared = shared
+    requested.value.store(1, ordering: .relaxed)
     for number in 0..<Self.limit { shared.value.directory[number] = block(min(number, count)) }
     for number in 0...count { block(number).value.progress.close() }
   }
 
-  /// The newest flush that was asked for.
+  /// The newest flush that was asked for, with bit 0 set.
   var requested: Stable<Atomic<UInt64>> { Stable<Atomic<UInt64>>(bitPattern: shared.address) }
 
   func block(_ number: Int) -> Stable<CPUBlock> {
@@ -160,6 +162,7 @@ struct CPUs {
     #else
     let read = cmachine_cpu_number()
     #endif
+    // A CPU that has joined has a number below 256: `joinCPU` stops the machine at any other.
     assert(read < UInt(Self.limit), "a CPU has a number above every one that there is")
     let number = Int(truncatingIfNeeded: read & 0xff)
     return (interrupts, number, shared.value.directory[number])

@@ -36,9 +36,9 @@ extension CPUProgress {
   @inline(__always)
   var isClosed: Bool { epochWord.load(ordering: .relaxed) & 1 != 0 }
 
-  /// Comes in, when `requested` was the newest request.
+  /// Comes in. The epoch is the newest request, with bit 0 set.
   @inline(__always)
-  borrowing func enter(_ requested: UInt64) { epochWord.store(requested | 1, ordering: .relaxed) }
+  borrowing func enter(_ epoch: UInt64) { epochWord.store(epoch, ordering: .relaxed) }
 
   /// Begins a look-up, in any context, an NMI in the package included: until it ends no flush is served.
   /// - Returns: what `endLookup` wants; nil, with nothing begun, where nobody waits for this CPU.

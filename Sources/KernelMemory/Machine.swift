@@ -52,9 +52,9 @@ public struct Machine {
 
   /// Writes back and invalidates, to where accesses of all types meet (Arm: the point of coherency), every
   /// line of `range` that a cache may hold; returns when that is done. `range` is whole pages of the linear
-  /// map. It is called where frames begin or end to be mapped with another type than write-back, with
-  /// interrupts on or off. It orders what this CPU has stored before, combined stores included, before what
-  /// it does.
+  /// map, and ends at zero where it ends at the top of the address space. It is called where frames begin or
+  /// end to be mapped with another type than write-back, with interrupts on or off. It orders what this CPU
+  /// has stored before, combined stores included, before what it does.
   public typealias CleanMemory =
     @convention(c) (
       _ context: UnsafeMutableRawPointer?, _ range: cmachine_range
@@ -88,9 +88,9 @@ public struct Machine {
   public var fatal: Fatal
   /// Nil where nobody wants to know.
   public var silent: Silent?
-  /// Turns of waiting after which whoever has not answered is notified again, in case the interrupt was lost;
-  /// then after twice as many, and so on. On hardware 4,096, which is some hundred microseconds: a handler
-  /// has answered by then.
+  /// Turns of waiting, at least one, after which whoever has not answered is notified again, in case the
+  /// interrupt was lost; then after twice as many, and so on. On hardware 4,096, which is some hundred
+  /// microseconds: a handler has answered by then.
   public var reminderTurns = UInt64(cmachine_reminder_turns())
   /// Turns of waiting. A turn is a pause and a look at each CPU, some 50 to 200 ns: four million of them are
   /// a fraction of a second, in which a CPU that takes interrupts has answered.

@@ -48,7 +48,7 @@ extension MemoryManager {
 
   private func leave(_ cpu: borrowing CPU) -> Departure {
     guard !cpu.block.value.progress.isClosed else { return .held }
-    cpu.block.value.progress.enter(reclaim.shootdown.newest)
+    cpu.block.value.progress.enter(reclaim.shootdown.newest | 1)
     let isEmpty = drainStep(cpu) && reclaim.isEmpty(cpu)
     if isEmpty && reclaim.shootdown.leave(cpu) { return .gone }
     cpu.block.value.progress.exit()
@@ -117,7 +117,7 @@ extension MemoryManager {
   /// Waits for the CPUs that are behind.
   private func wait(whileBehind isBehind: (Int) -> Bool) {
     var turn: UInt64 = 0
-    var reminder = control.value.machine.value.reminderTurns
+    var reminder = max(1, control.value.machine.value.reminderTurns)
     while anyCPU(isBehind) {
       turn &+= 1
       if turn == reminder {
@@ -197,13 +197,14 @@ extension MemoryManager {
 // MARK: - Purging
 
 extension MemoryManager {
-  /// One step of purging, for an idle loop: completes frees, ages the warm cache, clears large areas
-  /// that were freed, detaches empty tables. Never waits. O(budget). In an NMI it does nothing.
+  /// One step of purging, for an idle loop: completes frees, ages the warm cache, clears large areas that were
+  /// freed, detaches empty tables. Never waits. O(budget). In an NMI that has interrupted the package, and on
+  /// a CPU that has not joined, it does nothing, and says that there is nothing to do.
   /// - Parameter budget: pages of work; a default step takes at most some 20,000 instructions.
   /// - Returns: whether there is more to do on this CPU.
   @discardableResult
   public func purge(budget: Int = 96) -> Bool {
-    cpus.attempt(otherwise: true) { cpu in
+    cpus.attempt(otherwise: false) { cpu in
       freeDropped(cpu)
       _ = reclaim.step(budget: max(1, budget), all: false, cpu)
       return reclaim.hasWork(cpu)

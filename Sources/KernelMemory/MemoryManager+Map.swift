@@ -8,15 +8,21 @@ extension MemoryManager {
   /// Maps a run of pages to a run of frames, with the largest leaves that alignment allows. The frames are a
   /// device's, or memory that was kept back, or their caller's, who does not free them while they are mapped.
   /// O(tables + leaves + frames).
-  /// - Throws: `sizeIsZero`, `alreadyMapped`, `placeTaken` inside a managed range, `notCanonical`,
-  ///   `frameOutOfReach`, `frameUnavailable`, `tablesExhausted`, `wouldWait`, `wrongContext`, with nothing
-  ///   mapped.
+  ///
+  /// Where a window on all memory has a hole, a device may be mapped at the place that its frames have there;
+  /// that is then a part of the window, and `unmapMemory` unmaps it.
+  /// - Throws: `sizeIsZero`, `alreadyMapped`, `placeTaken` inside a managed range, `memoryWindow` for another
+  ///   place in the linear map or in another window on all memory, `notCanonical`, `frameOutOfReach`,
+  ///   `frameUnavailable`, `tablesExhausted`, `wouldWait`, `wrongContext`, with nothing mapped.
   public func map(
     _ pages: PageRange, to frame: FrameNumber, _ attributes: MappingAttributes
   ) throws(MemoryError) {
     try check(pages)
     do throws(MemoryError) { try tables.checkReach(frame, pages.count) } catch { throw failed(error) }
     let run = FrameRange(unchecked: frame, count: pages.count)
+    if let page = windows.firstPage(in: pages, notFor: frame) {
+      throw failed(.memoryWindow(page.address(pageSize)))
+    }
     try checkMappable(run)
     if attributes.cache != .writeBack { cleanMemory(run) }
     #if Ablations

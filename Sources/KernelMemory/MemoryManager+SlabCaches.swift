@@ -32,10 +32,12 @@ extension MemoryManager {
     unsafe block.constructor = constructor
     unsafe block.context = context
     block.name = Tags.Name(name)
-    guard let cache = slab.makeCache(block) else {
-      throw failed(.cachesExhausted(limit: Slab.capacity - Slab.firstNamed))
+    return try entering { _ throws(MemoryError) in
+      guard let cache = slab.makeCache(block) else {
+        throw .cachesExhausted(limit: Slab.capacity - Slab.firstNamed)
+      }
+      return cache
     }
-    return cache
   }
 
   /// Allocates an object of a cache. O(1) usually, and as `kmalloc` otherwise.

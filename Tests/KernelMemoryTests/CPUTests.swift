@@ -26,8 +26,15 @@ import Testing
       #expect(throws: MemoryError.wrongContext) {
         try manager.unmap(PageRange(TestMachine.vmallocStart.rawValue - 100, 1))
       }
+      #expect(throws: MemoryError.wrongContext) { try manager.makeCache(named: "mine", objectSize: 8) }
+      #expect(throws: MemoryError.wrongContext) { try manager.makeTag(named: "mine") }
+      #expect(throws: MemoryError.wrongContext) {
+        try manager.makeAreas(PageRange(TestMachine.vmallocStart.rawValue - 1000, 100))
+      }
+      #expect(throws: MemoryError.wrongContext) { try manager.forEachArea { _ in } }
       manager.serveFlushes()
-      manager.purge()
+      // An idle loop ends.
+      #expect(!manager.purge())
     }
     let work = manager.counters.since(before.0)
     #expect(work[.areasAllocated] == 0 && work[.areasFreed] == 0 && work[.flushesServed] == 0)

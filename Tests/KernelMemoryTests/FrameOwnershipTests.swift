@@ -145,6 +145,25 @@ import Testing
     #expect(test.manager.frame(at: root) == test.manager.tables.root)
   }
 
+  /// A device lies between two pieces of RAM.
+  @Test func aHoleOfTheLinearMapTakesWhatBelongsThere() throws {
+    let device = FrameNumber(0x3000)
+    let test = try TestMachine(ram: [
+      RAMRegion(PhysicalAddress(0), byteCount: 32 << 20),
+      RAMRegion(PhysicalAddress(128 << 20), byteCount: 16 << 20),
+    ])
+    let place = test.manager.linearAddress(of: device).number(.size4K)
+    let first = place.address(.size4K)
+    test.expectRefused(.memoryWindow(first)) { try test.map(place.rawValue, 2, to: 0xfee00) }
+    test.expectRefused(.memoryWindow(first)) { try test.map(place.rawValue, 2, to: device.rawValue + 1) }
+    try test.map(place.rawValue, 2, to: device.rawValue)
+    #expect(test.manager.frame(at: first) == device)
+    test.expectRefused(.memoryWindow(first)) { try test.unmap(place.rawValue, 2) }
+    try test.manager.unmapMemory(FrameRange(from: device, upTo: FrameNumber(device.rawValue + 2)))
+    #expect(test.manager.frame(at: first) == nil)
+    test.expectValid()
+  }
+
   /// By name, where nobody else may need it: the image of a kernel.
   @Test func keptMemoryIsTakenOutOfEveryWindow() throws {
     let simulated = try SimulatedMachine(ram: [RAMRegion(PhysicalAddress(0), byteCount: 16 << 20)])

@@ -41,7 +41,7 @@ import Testing
       _ = manager.frame(at: VirtualAddress(object))
       manager.forEachMapping { _ in }
       manager.serveFlushes()
-      precondition(manager.purge())
+      precondition(!manager.purge())
     }
 
     private func refused(_ body: () throws -> Void) {

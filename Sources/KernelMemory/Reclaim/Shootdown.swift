@@ -56,7 +56,10 @@ struct Shootdown {
   var machine: Stable<Machine> { state.value.machine }
   private var cpus: CPUs { state.value.cpus }
   private var requested: Stable<Atomic<UInt64>> { state.value.cpus.requested }
-  var newest: UInt64 { requested.value.load(ordering: .acquiring) }
+  /// The newest request.
+  var newest: UInt64 { requested.value.load(ordering: .acquiring) & ~1 }
+  /// Under the lock, where nobody makes another.
+  private var newestLocked: UInt64 { requested.value.load(ordering: .relaxed) & ~1 }
 
   /// The ranges of a request.
   private func ranges(of number: UInt64) -> Stable<FlushRanges> {
@@ -72,9 +75,9 @@ struct Shootdown {
   /// - Returns: the number of the request.
   func request(_ ranges: FlushRanges, _ cpu: borrowing CPU) -> UInt64 {
     let number = locked(cpu) {
-      let number = requested.value.load(ordering: .relaxed) &+ 2
+      let number = newestLocked &+ 2
       self.ranges(of: number).value = ranges
-      requested.value.store(number, ordering: .releasing)
+      requested.value.store(number | 1, ordering: .releasing)
       return number
     }
     cmachine_step(cmachine_step_flush_requested)
@@ -119,7 +122,7 @@ struct Shootdown {
   /// Adds what was requested after `done`. Under the lock.
   /// - Returns: the newest request.
   private func collect(_ ranges: inout FlushRanges, after done: UInt64) -> UInt64 {
-    let upTo = requested.value.load(ordering: .relaxed)
+    let upTo = newestLocked
     #if Ablations
     let memory = Self.memory &+ (Ablation.forgetOldestRequest.isOn ? 1 : 0)
     #else
@@ -147,13 +150,13 @@ struct Shootdown {
       everything.flush(state.value.machine.value)
       cmachine_step(cmachine_step_flush_confirmed)
       locked(cpu) {
-        cpu.block.value.progress.join(requested: requested.value.load(ordering: .relaxed), round: round())
+        cpu.block.value.progress.join(requested: newestLocked, round: round())
       }
       return cpu.block.value.progress.open()
     }
     #endif
     locked(cpu) {
-      cpu.block.value.progress.join(requested: requested.value.load(ordering: .relaxed), round: round())
+      cpu.block.value.progress.join(requested: newestLocked, round: round())
     }
     var everything = FlushRanges()
     everything.addEverything()

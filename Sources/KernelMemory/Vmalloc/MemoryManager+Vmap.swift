@@ -17,7 +17,7 @@ extension MemoryManager {
   /// was written before is in memory when this returns, and what is written here is, when `vunmap` does.
   /// - Parameters:
   ///   - borrowed: a frame for each page, each one of a block of frames, of an area, or of a block of kmalloc
-  ///     that somebody holds.
+  ///     that somebody holds. Nobody changes the list meanwhile.
   ///   - protection: what the pages allow.
   ///   - cache: how CPUs cache them.
   ///   - tag: who is charged with the area.
