@@ -13,13 +13,6 @@ public enum TimeStamp {
   public static var isInvariant: Bool {
     x86_cpuid(0x8000_0000, 0).eax >= 0x8000_0007 && x86_cpuid(0x8000_0007, 0).edx & 1 << 8 != 0
   }
-
-  /// Waits for at least that long, on any CPU whose counter runs at 5 GHz or less; on most for longer. It
-  /// needs nothing but the counter.
-  static func wait(microseconds: UInt32) {
-    let start = now
-    while now &- start < UInt64(microseconds) &* 5_000 { x86_pause() }
-  }
 }
 
 #endif

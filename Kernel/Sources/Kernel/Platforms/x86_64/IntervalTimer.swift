@@ -1,19 +1,17 @@
-#if arch(x86_64)
-
-private import CBareMetal
+import CBareMetal
 
 /// A PC's interval timer, an 8254, whose third counter is wired to the speaker and can be polled: it
 /// runs at the same rate on every machine, and needs no interrupt (Intel 82C54 data sheet, 231244:
 /// control word, mode 0; port 0x61: bit 0 the counter's gate, bit 1 the speaker, bit 5 the counter's
 /// output).
-public enum IntervalTimer {
+enum IntervalTimer {
   private static var frequency: UInt64 { 1_193_182 }
 
   /// Waits for at least that long, in turns of at most 50 ms: the counter has 16 bits. A machine without this
   /// timer has no such port either, and its bits read as ones; there the wait is a longer one, by the
   /// time-stamp counter.
-  public static func wait(microseconds: UInt32) {
-    guard isPresent else { return TimeStamp.wait(microseconds: microseconds) }
+  static func wait(microseconds: UInt32) {
+    guard isPresent else { return waitByTimeStamp(microseconds: microseconds) }
     var left = microseconds
     while left > 0 {
       let turn = min(left, 50_000)
@@ -28,6 +26,12 @@ public enum IntervalTimer {
     return x86_in8(0x61) & 0x20 == 0
   }
 
+  /// On any CPU whose counter runs at 5 GHz or less; on most for longer.
+  private static func waitByTimeStamp(microseconds: UInt32) {
+    let start = TimeStamp.now
+    while TimeStamp.now &- start < UInt64(microseconds) &* 5_000 { x86_pause() }
+  }
+
   private static func waitOnce(counts: UInt16) {
     start(counts: counts)
     while x86_in8(0x61) & 0x20 == 0 { x86_pause() }
@@ -40,5 +44,3 @@ public enum IntervalTimer {
     x86_out8(0x42, UInt8(truncatingIfNeeded: counts &>> 8))
   }
 }
-
-#endif

@@ -1,24 +1,22 @@
-#if arch(x86_64)
-
-private import CBareMetal
-public import KernelMemory
+import CBareMetal
+import KernelMemory
 
 // A 16550 UART, polled: no interrupt, no buffer, no state but the port number, so that it works before
 // the first table is built and inside the handler of any fault. Registers and bits: PC16550D data
 // sheet (Texas Instruments, SNLS378), section 8.
 
 /// A serial port of a PC.
-public struct SerialPort: TextSink {
+struct SerialPort: TextSink {
   let base: UInt16
 
   /// The port whose eight registers begin at `base`.
-  public init(at base: UInt16) { self.base = base }
+  init(at base: UInt16) { self.base = base }
 
   /// COM1, where every PC has had it since the first one.
-  public static var com1: SerialPort { SerialPort(at: 0x3f8) }
+  static var com1: SerialPort { SerialPort(at: 0x3f8) }
 
   /// Sets 115,200 baud, 8 data bits, no parity, one stop bit, no interrupts, and empties the FIFOs.
-  public func configure() {
+  func configure() {
     set(.interruptEnable, 0)
     set(.lineControl, LineControl.divisorLatch)
     set(.data, 1)  // The divisor's low byte: 1.8432 MHz / 16 / 1 is 115,200 baud.
@@ -30,7 +28,7 @@ public struct SerialPort: TextSink {
 
   /// Sends one byte as soon as the port can take it. Where there is no port its status reads as all
   /// ones, which says ready: the byte is lost and nothing hangs.
-  public mutating func write(_ byte: UInt8) {
+  mutating func write(_ byte: UInt8) {
     while x86_in8(base &+ Register.lineStatus.rawValue) & LineStatus.transmitterEmpty == 0 {
       x86_pause()
     }
@@ -59,5 +57,3 @@ public struct SerialPort: TextSink {
     x86_out8(base &+ register.rawValue, value)
   }
 }
-
-#endif

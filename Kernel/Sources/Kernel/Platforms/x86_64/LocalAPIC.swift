@@ -1,7 +1,5 @@
-#if arch(x86_64)
-
-private import CBareMetal
-public import KernelMemory
+import CBareMetal
+import KernelMemory
 
 // The local APIC: each CPU's own interrupt controller, by which CPUs interrupt each other, with a
 // timer. Its registers are memory (xAPIC mode; Intel SDM vol. 3A, 12.4.1, table 12-1): at the same
@@ -10,11 +8,11 @@ public import KernelMemory
 
 /// This CPU's local APIC.
 @safe
-public struct LocalAPIC {
+struct LocalAPIC {
   private let base: UInt
 
   /// The registers are mapped at `address`.
-  public init(at address: VirtualAddress) { base = UInt(address.rawValue) }
+  init(at address: VirtualAddress) { base = UInt(address.rawValue) }
 
   enum Register: UInt {
     case id = 0x20
@@ -46,14 +44,14 @@ extension LocalAPIC {
   }
 
   /// The ID that this CPU's had after the reset, by CPUID.01H:EBX: it can be asked before anything is mapped.
-  public static var initialID: UInt8 { UInt8(truncatingIfNeeded: x86_cpuid(1, 0).ebx &>> 24) }
+  static var initialID: UInt8 { UInt8(truncatingIfNeeded: x86_cpuid(1, 0).ebx &>> 24) }
 
   /// Whether this CPU has one (CPUID.01H:EDX.APIC).
-  public static var isPresent: Bool { x86_cpuid(1, 0).edx & 1 << 9 != 0 }
+  static var isPresent: Bool { x86_cpuid(1, 0).edx & 1 << 9 != 0 }
 
   /// Where this CPU's registers are, or nil where they are no memory: firmware has chosen x2APIC mode, out
   /// of which there is no way but a reset, or has switched the APIC off.
-  public static var physicalAddress: PhysicalAddress? {
+  static var physicalAddress: PhysicalAddress? {
     let value = x86_read_msr(baseRegister)
     guard value & (BaseBit.enabled | BaseBit.x2APIC) == BaseBit.enabled else { return nil }
     return PhysicalAddress(UInt64(value) & 0x000f_ffff_ffff_f000)
@@ -61,15 +59,15 @@ extension LocalAPIC {
 
   /// Lets it take interrupts. `spuriousVector` is what it raises when an interrupt went away meanwhile
   /// (Intel SDM vol. 3A, 12.9); that one is not to be acknowledged.
-  public func enable(spuriousVector: UInt8) {
+  func enable(spuriousVector: UInt8) {
     self[.spuriousVector] = 1 << 8 | UInt32(spuriousVector)
   }
 
   /// Its ID, by which other CPUs address it.
-  public var id: UInt8 { UInt8(truncatingIfNeeded: self[.id] &>> 24) }
+  var id: UInt8 { UInt8(truncatingIfNeeded: self[.id] &>> 24) }
 
   /// The handler of an interrupt has done its work.
-  public func acknowledge() { self[.endOfInterrupt] = 0 }
+  func acknowledge() { self[.endOfInterrupt] = 0 }
 }
 
 // MARK: - Other CPUs
@@ -89,24 +87,24 @@ extension LocalAPIC {
 
   /// Raises `vector` on the CPU whose APIC has `id`. Call with interrupts off: the command takes two
   /// writes.
-  public func interrupt(_ id: UInt8, vector: UInt8) {
+  func interrupt(_ id: UInt8, vector: UInt8) {
     send(Command.fixed | Command.assert | UInt32(vector), to: id)
   }
 
   /// Raises an NMI on every other CPU, whether it has interrupts on or off. Call with interrupts off.
-  public func interruptOthersUnmasked() {
+  func interruptOthersUnmasked() {
     send(Command.nonMaskable | Command.assert | Command.allOthers, to: 0)
   }
 
   /// Resets a CPU; it then waits for `startUp`.
-  public func initialize(_ id: UInt8) {
+  func initialize(_ id: UInt8) {
     send(Command.initialize | Command.assert | Command.levelTriggered, to: id)
     send(Command.initialize | Command.levelTriggered, to: id)
   }
 
   /// Starts a CPU that waits, in real mode, at the beginning of `page`, which is below 1 MiB. One that runs
   /// takes no notice.
-  public func startUp(_ id: UInt8, at page: FrameNumber) {
+  func startUp(_ id: UInt8, at page: FrameNumber) {
     send(Command.startUp | Command.assert | UInt32(truncatingIfNeeded: page.rawValue & 0xff), to: id)
   }
 
@@ -121,5 +119,3 @@ extension LocalAPIC {
     while self[.interruptCommandLow] & Command.isPending != 0 { x86_pause() }
   }
 }
-
-#endif

@@ -1,5 +1,3 @@
-#if arch(x86_64)
-
 // The APIC's timer (Intel SDM vol. 3A, 12.5.4). It counts down at the rate of a bus that differs from
 // machine to machine, so its rate is measured once, against the interval timer, which does not.
 
@@ -12,7 +10,7 @@ extension LocalAPIC {
   }
 
   /// Its counts in `microseconds`, at most 50,000, which pass meanwhile. The timer is stopped then.
-  public func timerCounts(in microseconds: UInt32) -> UInt32 {
+  func timerCounts(in microseconds: UInt32) -> UInt32 {
     self[.divideConfiguration] = Timer.divideBy16
     self[.timer] = Timer.masked
     self[.initialCount] = .max
@@ -23,16 +21,14 @@ extension LocalAPIC {
   }
 
   /// Raises `vector` on this CPU each time that `counts` have passed.
-  public func startTimer(counts: UInt32, vector: UInt8) {
+  func startTimer(counts: UInt32, vector: UInt8) {
     self[.divideConfiguration] = Timer.divideBy16
     self[.timer] = Timer.periodic | UInt32(vector)
     self[.initialCount] = max(1, counts)
   }
 
-  public func stopTimer() {
+  func stopTimer() {
     self[.timer] = Timer.masked
     self[.initialCount] = 0
   }
 }
-
-#endif

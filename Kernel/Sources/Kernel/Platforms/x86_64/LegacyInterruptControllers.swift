@@ -1,12 +1,10 @@
-#if arch(x86_64)
-
-private import CBareMetal
+import CBareMetal
 
 /// The two 8259A controllers of a PC, which after a reset deliver the timer as a double fault.
-public enum LegacyInterruptControllers {
+enum LegacyInterruptControllers {
   /// Moves their interrupts behind the CPU's 32 exceptions and masks them all, so that interrupts may be
   /// switched on before the first driver exists (Intel 8259A data sheet, 231468: ICW1 to ICW4, OCW1).
-  public static func silence() {
+  static func silence() {
     set(command: 0x20, data: 0x21, vector: 32, cascade: 1 << 2)
     set(command: 0xa0, data: 0xa1, vector: 40, cascade: 2)
   }
@@ -15,7 +13,7 @@ public enum LegacyInterruptControllers {
   /// Such an interrupt is not acknowledged to the controller that raised it; but the second one's came
   /// through an input of the first, which does wait for an answer (8259A data sheet, "Cascade mode").
   /// - Returns: whether `vector` was one of the two.
-  public static func endSpurious(_ vector: UInt8) -> Bool {
+  static func endSpurious(_ vector: UInt8) -> Bool {
     if vector == 47 { x86_out8(0x20, 0x20) }  // OCW2: end of interrupt.
     return vector == 39 || vector == 47
   }
@@ -28,5 +26,3 @@ public enum LegacyInterruptControllers {
     x86_out8(data, 0xff)  // OCW1: all masked.
   }
 }
-
-#endif
