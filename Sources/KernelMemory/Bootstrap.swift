@@ -82,9 +82,8 @@ extension Bootstrap {
       shared: try carve(Tags.capacity), lock: try carve(1))
     let frames = Frames(
       table: table, cpus: cpus, state: try carve(Frames.byteCount),
-      caches: try carve(count * ZoneKind.count),
-      cleared: try carve(count * ZoneKind.count),
-      blocks: try carve(count * ZoneKind.count * BlockCaches.count), locks: try carve(ZoneKind.count))
+      lists: try carve(count * ZoneKind.count * FrameCache.orderCount),
+      cleared: try carve(count * ZoneKind.count), locks: try carve(ZoneKind.count))
     let places = DescriptorPool.places(below: allocatableEnd())
     let pool = DescriptorPool(frames: frames, state: try carve(1), regions: try carve(places), places: places)
     let areas = AreasTable(
@@ -159,7 +158,7 @@ extension Bootstrap {
       next = run.end
     }
     frames.adopt(inUse: taken)
-    frames.chooseUsualZone()
+    frames.selectFastZone()
     frames.state.value.refused = refusedFrames()
   }
 

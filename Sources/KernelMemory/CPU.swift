@@ -23,7 +23,7 @@ struct CPU: ~Copyable {
 
   /// What the rooms have for this CPU.
   @inline(__always)
-  var rooms: Stable<CPURooms> { Stable(bitPattern: block.address) }
+  var perCPU: Stable<PerCPU> { Stable(bitPattern: block.address) }
 
   @inline(__always)
   borrowing func countLock() { block.value.locks.taken.bump(1) }
@@ -48,15 +48,13 @@ struct CPU: ~Copyable {
 }
 
 /// Where the rooms' records of one CPU are: for each room the first of an array, so that it is one load away.
-struct CPURooms {
-  /// Of each zone.
-  var frames: Stable<FrameCache>
-  /// Of each zone and order.
-  var blocks: Stable<FrameCache>
-  /// Those of the highest zone that there is, by order.
-  var usual: InlineArray<5, Stable<FrameCache>>
-  /// What a single frame of that zone is that nobody has.
-  var usualIdle: FrameState
+struct PerCPU {
+  /// Free blocks, by zone and order.
+  var lists: Stable<FrameCache>
+  /// The fast lists, by order.
+  var fastLists: InlineArray<5, Stable<FrameCache>>
+  /// The state of a free single frame of the fast zone.
+  var fastIdleState: FrameState
   /// A copy, so that it is near.
   var table: FrameTable
   var reclaim: Stable<Reclaim.Slot>
@@ -68,7 +66,7 @@ struct CPURooms {
 /// What the core keeps for each CPU.
 struct CPUBlock: ~Copyable {
   /// First, so that a block's address is theirs.
-  var rooms: CPURooms
+  var perCPU: PerCPU
   struct Locks: ~Copyable {
     let taken: Atomic<UInt64>
     let waits: Atomic<UInt64>
@@ -98,7 +96,7 @@ extension CPUBlock {
   }
 }
 
-extension Stable<CPURooms> {
+extension Stable<PerCPU> {
   /// Of each cache.
   @inline(__always)
   var magazines: Stable<Magazine> { Stable<Magazine>(bitPattern: address &+ CPUBlock.magazines) }
@@ -182,13 +180,13 @@ struct CPUs {
     return try body(CPU(number: number, block: block))
   }
 
-  /// Runs `body`, the shortest way to what is usual, on this CPU. Where `enter` throws the result is
-  /// `otherwise`, as where `body` finds that another way must be taken.
+  /// Runs `body`, a hot path, on this CPU. Where `enter` throws the result is
+  /// `fallback`, as where `body` finds that the slow path must be taken.
   @inline(__always)
-  func attempt<Result>(otherwise: Result, _ body: (borrowing CPU) -> Result) -> Result {
+  func attempt<Result>(orElse fallback: Result, _ body: (borrowing CPU) -> Result) -> Result {
     let (interrupts, number, block) = claim()
     defer { cmachine_interrupts_restore(interrupts) }
-    guard !block.value.progress.isClosed else { return otherwise }
+    guard !block.value.progress.isClosed else { return fallback }
     assert(block.value.progress.isOnline, "a CPU came in that has not joined")
     #if DEBUG
     assert(block.value.heldLocks == 0, "a CPU came in that holds a lock")
@@ -201,15 +199,15 @@ struct CPUs {
   /// Runs `body` with interrupts off, in any context, an NMI inside this package included: so it gets no CPU,
   /// and can take no lock. No flush of this CPU is confirmed meanwhile, not even by an NMI's `serveFlushes`,
   /// so that nothing that it walks through is freed. On a CPU that nobody waits for the result is
-  /// `otherwise`.
+  /// `fallback`.
   @inline(__always)
-  func undisturbed<Result>(otherwise: Result, _ body: () -> Result) -> Result {
+  func undisturbed<Result>(orElse fallback: Result, _ body: () -> Result) -> Result {
     let (interrupts, _, block) = claim()
     defer { cmachine_interrupts_restore(interrupts) }
     #if Ablations
     if Ablation.unmarkedLookups.isOn { return body() }
     #endif
-    guard let epoch = block.value.progress.beginLookup() else { return otherwise }
+    guard let epoch = block.value.progress.beginLookup() else { return fallback }
     defer { block.value.progress.endLookup(epoch) }
     return body()
   }
@@ -232,7 +230,7 @@ struct CPUs {
   }
 
   /// Where the rooms' records of a CPU are.
-  func rooms(_ number: Int) -> Stable<CPURooms> { Stable(bitPattern: block(number).address) }
+  func perCPU(_ number: Int) -> Stable<PerCPU> { Stable(bitPattern: block(number).address) }
 
   /// The sum of all CPUs' counters. O(CPUs).
   var snapshot: Counters {

@@ -69,7 +69,7 @@ extension MemoryManager {
     #if Ablations
     if Ablation.serveInNMI.isOn { _ = cpus.atTheDoor { cpu in reclaim.shootdown.serve(cpu) } }
     #endif
-    cpus.attempt(otherwise: ()) { cpu in
+    cpus.attempt(orElse: ()) { cpu in
       if !serve(cpu) { reclaim.shootdown.notify(cpu.number, cpu) }
     }
   }
@@ -95,9 +95,9 @@ extension MemoryManager {
   /// for the rest.
   /// - Returns: the request to wait for.
   private func drainThisCPU() -> UInt64 {
-    cpus.attempt(otherwise: ()) { cpu in freeDropped(cpu) }
-    while !cpus.attempt(otherwise: true, { cpu in drainStep(cpu) }) {}
-    return cpus.attempt(otherwise: 0) { cpu in reclaim.awaited(cpu) }
+    cpus.attempt(orElse: ()) { cpu in freeDropped(cpu) }
+    while !cpus.attempt(orElse: true, { cpu in drainStep(cpu) }) {}
+    return cpus.attempt(orElse: 0) { cpu in reclaim.awaited(cpu) }
   }
 }
 
@@ -109,7 +109,7 @@ extension MemoryManager {
     #if Ablations
     let request =
       Ablation.waitForThisCPU.isOn
-      ? cpus.attempt(otherwise: request) { cpu in cpu.block.value.progress.done } : request
+      ? cpus.attempt(orElse: request) { cpu in cpu.block.value.progress.done } : request
     #endif
     wait { cpu in !reclaim.shootdown.hasServed(cpu, request) }
   }
@@ -131,7 +131,7 @@ extension MemoryManager {
   /// One turn of waiting for another CPU.
   func waitATurn() {
     assert(cpus.count == 1 || cpus.mayWait, "a CPU waits that can serve nobody")
-    cpus.attempt(otherwise: ()) { cpu in _ = serve(cpu) }
+    cpus.attempt(orElse: ()) { cpu in _ = serve(cpu) }
     cmachine_wait(cmachine_step_flush_waiting)
   }
 
@@ -146,7 +146,7 @@ extension MemoryManager {
     #if Ablations
     if Ablation.joinUnanswered.isOn { return }
     #endif
-    cpus.attempt(otherwise: ()) { cpu in
+    cpus.attempt(orElse: ()) { cpu in
       for other in 0..<cpus.count where other != cpu.number && isBehind(other) {
         if turn >= machine.value.silenceLimit { report(silent: other, cpu) }
         reclaim.shootdown.notify(other, cpu)
@@ -182,7 +182,7 @@ extension MemoryManager {
   /// Starts a drain, and notifies those who have yet to make it.
   /// - Returns: its number; nil in an NMI.
   private func askForDrain() -> UInt64? {
-    cpus.attempt(otherwise: nil) { cpu in
+    cpus.attempt(orElse: nil) { cpu in
       freeDropped(cpu)
       let round = reclaim.startDrain(cpu)
       _ = serve(cpu)
@@ -197,14 +197,14 @@ extension MemoryManager {
 // MARK: - Purging
 
 extension MemoryManager {
-  /// One step of purging, for an idle loop: completes frees, ages the warm cache, clears large areas that were
-  /// freed, detaches empty tables. Never waits. O(budget). In an NMI that has interrupted the package, and on
-  /// a CPU that has not joined, it does nothing, and says that there is nothing to do.
+  /// One step of purging, for an idle loop: completes frees, ages the warm cache, clears large areas that
+  /// were freed, detaches empty tables. Never waits. O(budget). In an NMI that has interrupted the package,
+  /// and on a CPU that has not joined, it does nothing, and says that there is nothing to do.
   /// - Parameter budget: pages of work; a default step takes at most some 20,000 instructions.
   /// - Returns: whether there is more to do on this CPU.
   @discardableResult
   public func purge(budget: Int = 96) -> Bool {
-    cpus.attempt(otherwise: false) { cpu in
+    cpus.attempt(orElse: false) { cpu in
       freeDropped(cpu)
       _ = reclaim.step(budget: max(1, budget), all: false, cpu)
       return reclaim.hasWork(cpu)
@@ -224,6 +224,6 @@ extension MemoryManager {
   func finishFlush(_ request: UInt64) {
     guard cpus.count == 1 || cpus.mayWait else { return }
     wait(for: request)
-    cpus.attempt(otherwise: ()) { cpu in _ = reclaim.complete(limit: .max, cpu) }
+    cpus.attempt(orElse: ()) { cpu in _ = reclaim.complete(limit: .max, cpu) }
   }
 }

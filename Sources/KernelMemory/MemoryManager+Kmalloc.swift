@@ -1,6 +1,6 @@
 // kmalloc: memory in the linear map, contiguous in physical addresses too, at a constant distance from
-// them. The usual pair stays on this CPU and takes no lock; what is unusual, or short, takes the longer
-// way through all checks and the one retry.
+// them. A pair that finds its magazine or list neither empty nor full stays on this CPU and takes no lock;
+// the slow path makes all checks, refills or drains, and retries where memory is short.
 
 extension MemoryManager {
   /// The bytes of the largest object or block of kmalloc: 4 MiB.
@@ -28,34 +28,32 @@ extension MemoryManager {
     if options.alignment == 8, options.zone == .normal {
       let address =
         size &- 1 < SizeClass.largestSmall
-        ? takeAtOnce(SizeClass.index(of: size), options.tag)
+        ? popObject(SizeClass.index(of: size), options.tag)
         : size &- 1 < SizeClass.largest
-          ? takeAtOnce(SizeClass.index(of: size), orFrames: size, options.tag)
-          : takeBlockAtOnce(size, options.tag)
+          ? popObject(SizeClass.index(of: size), orFrames: size, options.tag)
+          : popBlock(size, options.tag)
       if address != 0 { return unsafe UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped }
     }
-    return unsafe try allocateCarefully(byteCount, options)
+    return unsafe try allocateSlow(byteCount, options)
   }
 
-  /// The usual way; zero where it is another.
+  /// Zero where `allocateSlow` must see to it.
   @inline(never)
-  func takeAtOnce(_ cache: Int, _ tag: Tag) -> UInt {
-    cpus.attempt(otherwise: 0) { cpu in slab.takeAtOnce(cache, tag, cpu) }
+  func popObject(_ cache: Int, _ tag: Tag) -> UInt {
+    cpus.attempt(orElse: 0) { cpu in slab.pop(cache, tag, cpu) }
   }
 
-  /// As `takeAtOnce`, for a size whose class may be one of whole frames.
+  /// As above, for a size whose class may be one of whole frames.
   @inline(never)
-  func takeAtOnce(_ cache: Int, orFrames byteCount: UInt, _ tag: Tag) -> UInt {
-    cpus.attempt(otherwise: 0) { cpu in
-      slab.isOfFrames(cache, cpu)
-        ? slab.takeBlockAtOnce(byteCount, tag, cpu) : slab.takeAtOnce(cache, tag, cpu)
+  func popObject(_ cache: Int, orFrames byteCount: UInt, _ tag: Tag) -> UInt {
+    cpus.attempt(orElse: 0) { cpu in
+      slab.isOfFrames(cache, cpu) ? slab.popBlock(byteCount, tag, cpu) : slab.pop(cache, tag, cpu)
     }
   }
 
-  /// As `takeAtOnce`, a block of frames.
   @inline(never)
-  func takeBlockAtOnce(_ byteCount: UInt, _ tag: Tag) -> UInt {
-    cpus.attempt(otherwise: 0) { cpu in slab.takeBlockAtOnce(byteCount, tag, cpu) }
+  func popBlock(_ byteCount: UInt, _ tag: Tag) -> UInt {
+    cpus.attempt(orElse: 0) { cpu in slab.popBlock(byteCount, tag, cpu) }
   }
 
   /// As `kmalloc`, with all `byteCount` bytes zero.
@@ -131,12 +129,12 @@ extension MemoryManager {
     let address = UInt(bitPattern: pointer)
     // A multiple of the smallest frames is more often a block than the first object of a slab.
     if address & UInt(PageSize.size4K.offsetMask) == 0 {
-      let outcome = freeBlockAtOnce(address)
+      let outcome = pushBlock(address)
       if outcome == .freed { return }
       if outcome == .alreadyFree { throw refused(address, .alreadyFree) }
     }
-    let outcome = freeAtOnce(address)
-    if outcome != .freed { try freeCarefully(address, outcome) }
+    let outcome = pushObject(address)
+    if outcome != .freed { try freeSlow(address, outcome) }
   }
 
   /// As `kfree`, of memory that is charged to a tag.
@@ -146,40 +144,38 @@ extension MemoryManager {
     guard let pointer = unsafe pointer else { return }
     let address = UInt(bitPattern: pointer)
     if address & UInt(PageSize.size4K.offsetMask) == 0 {
-      let outcome = freeBlockAtOnce(address, tag)
+      let outcome = pushBlock(address, tag)
       if outcome == .freed { return }
       if outcome == .alreadyFree { throw refused(address, .alreadyFree) }
     }
-    let outcome = freeAtOnce(address, tag)
-    if outcome != .freed { try freeCarefully(address, outcome, only: tag) }
-  }
-
-  /// The usual way of an object.
-  @inline(never)
-  func freeAtOnce(_ address: UInt) -> FreeOutcome {
-    cpus.attempt(otherwise: .unknown) { cpu in slab.freeAtOnce(address, cpu) }
+    let outcome = pushObject(address, tag)
+    if outcome != .freed { try freeSlow(address, outcome, only: tag) }
   }
 
   @inline(never)
-  func freeAtOnce(_ address: UInt, _ tag: Tag) -> FreeOutcome {
-    cpus.attempt(otherwise: .unknown) { cpu in slab.freeAtOnce(address, only: tag, cpu) }
-  }
-
-  /// The usual way of a block.
-  @inline(never)
-  func freeBlockAtOnce(_ address: UInt) -> FreeOutcome {
-    cpus.attempt(otherwise: .unknown) { cpu in slab.freeBlockAtOnce(address, cpu) }
+  func pushObject(_ address: UInt) -> FreeOutcome {
+    cpus.attempt(orElse: .unknown) { cpu in slab.push(address, cpu) }
   }
 
   @inline(never)
-  func freeBlockAtOnce(_ address: UInt, _ tag: Tag) -> FreeOutcome {
-    cpus.attempt(otherwise: .unknown) { cpu in slab.freeBlockAtOnce(address, only: tag, cpu) }
+  func pushObject(_ address: UInt, _ tag: Tag) -> FreeOutcome {
+    cpus.attempt(orElse: .unknown) { cpu in slab.push(address, only: tag, cpu) }
   }
 
   @inline(never)
-  func freeCarefully(_ address: UInt, _ outcome: FreeOutcome, only tag: Tag? = nil) throws(MemoryError) {
+  func pushBlock(_ address: UInt) -> FreeOutcome {
+    cpus.attempt(orElse: .unknown) { cpu in slab.pushBlock(address, cpu) }
+  }
+
+  @inline(never)
+  func pushBlock(_ address: UInt, _ tag: Tag) -> FreeOutcome {
+    cpus.attempt(orElse: .unknown) { cpu in slab.pushBlock(address, only: tag, cpu) }
+  }
+
+  @inline(never)
+  func freeSlow(_ address: UInt, _ outcome: FreeOutcome, only tag: Tag? = nil) throws(MemoryError) {
     if outcome == .alreadyFree { throw refused(address, .alreadyFree) }
-    let problem = try freeing { (cpu) throws(MemoryError) in slab.free(address, only: tag, cpu) }
+    let problem = try freeing { (cpu) throws(MemoryError) in slab.freeSlow(address, only: tag, cpu) }
     if let problem { throw refused(address, problem) }
   }
 
@@ -204,7 +200,7 @@ extension MemoryManager {
   }
 }
 
-// MARK: - The longer way
+// MARK: - The slow path
 
 extension MemoryManager {
   /// What is asked for, checked, with its size rounded so that its class has the alignment.
@@ -216,7 +212,7 @@ extension MemoryManager {
   }
 
   @inline(never)
-  func allocateCarefully(
+  func allocateSlow(
     _ byteCount: Int, _ options: KmallocOptions
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
     let request: ObjectRequest
@@ -249,8 +245,8 @@ extension MemoryManager {
   func allocate(_ request: ObjectRequest, _ cpu: borrowing CPU) throws(MemoryError) -> UInt {
     let address =
       request.zone == .normal
-      ? slab.allocate(request.byteCount, asked: request.asked, tag: request.tag, cpu)
-      : slab.allocateBlock(request.byteCount, request.zone, tag: request.tag, cpu)
+      ? slab.allocateSlow(request.byteCount, asked: request.asked, tag: request.tag, cpu)
+      : slab.allocateBlockSlow(request.byteCount, request.zone, tag: request.tag, cpu)
     guard address != Slab.overQuota else { throw tags.error(.overBytes, request.tag) }
     guard address != 0 else {
       throw .framesExhausted(got: .zero, of: PageCount(1 &<< UInt64(slab.order(request.byteCount))))

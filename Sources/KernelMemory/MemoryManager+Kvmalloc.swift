@@ -122,18 +122,18 @@ extension MemoryManager {
   private func resizeArea(
     _ address: VirtualAddress, _ byteCount: Int, _ policy: KvmallocPolicy, _ cpu: borrowing CPU
   ) throws(MemoryError) -> Int? {
-    guard let (area, life) = liveArea(startingAt: address) else {
+    guard let (area, generation) = liveArea(startingAt: address) else {
       throw .badFree(problem(freeing: address))
     }
     let (old, pages) = (area.value.byteCount, area.value.pageCount)
     let isRoom = PageCount(bytes: UInt64(byteCount), pageSize).rawValue <= pages
     if isRoom && address.rawValue & (policy.alignment &- 1) == 0 && !policy.mustBeContiguous {
-      guard area.value.resize(to: UInt64(byteCount), in: life) else { throw .badFree(.alreadyFree) }
+      guard area.value.resize(to: UInt64(byteCount), in: generation) else { throw .badFree(.alreadyFree) }
       return nil
     }
     // What was read is the area's only if it has not been freed since.
     atomicMemoryFence(ordering: .acquiring)
-    guard area.value.liveGeneration == life else { throw .badFree(.alreadyFree) }
+    guard area.value.liveGeneration == generation else { throw .badFree(.alreadyFree) }
     return Int(truncatingIfNeeded: old)
   }
 }

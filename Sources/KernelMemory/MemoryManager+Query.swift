@@ -7,14 +7,14 @@ extension MemoryManager {
   // Inlined, so that a loop over pages keeps what does not change in registers.
   @inline(__always)
   public func frame(at address: VirtualAddress) -> FrameNumber? {
-    cpus.undisturbed(otherwise: nil) { tables.frame(at: address) }
+    cpus.undisturbed(orElse: nil) { tables.frame(at: address) }
   }
 
   /// The leaf that maps `address`. O(levels), lock-free.
   public func mapping(at address: VirtualAddress) -> MappedRange? {
     let page = address.number(pageSize)
     guard tables.isCanonical(PageRange(unchecked: page, count: PageCount(1))) else { return nil }
-    return cpus.undisturbed(otherwise: nil) { tables.query(page) }
+    return cpus.undisturbed(orElse: nil) { tables.query(page) }
   }
 
   /// Whether `address` lies in a range that this manager hands areas out of.
@@ -25,7 +25,7 @@ extension MemoryManager {
   /// The live area that has `address`, interior and guard addresses included. O(1), lock-free.
   public func area(containing address: VirtualAddress) -> Area? {
     let page = address.number(pageSize)
-    return cpus.undisturbed(otherwise: nil) {
+    return cpus.undisturbed(orElse: nil) {
       guard let number = areas.instance(containing: page)?.find(page), let area = liveArea(number),
         area.spanRange.contains(page)
       else { return nil }
@@ -34,17 +34,17 @@ extension MemoryManager {
   }
 
   /// What a descriptor says of a live area; nil where it describes none. Lock-free: what was read belongs
-  /// together only if the same life went on all the while.
+  /// together only if the generation is the same at the end.
   private func liveArea(_ number: UInt32) -> Area? {
     let descriptor = areas.pool[number]
-    guard let (life, isBorrowed) = descriptor.value.heldLife else { return nil }
+    guard let (generation, isBorrowed) = descriptor.value.heldGeneration else { return nil }
     cmachine_step(cmachine_step_area_found)
     let area = area(number, isBorrowed: isBorrowed)
     #if Ablations
     if Ablation.skipAreaGeneration.isOn { return area }
     #endif
     atomicMemoryFence(ordering: .acquiring)
-    return descriptor.value.heldLife?.generation == life ? area : nil
+    return descriptor.value.heldGeneration?.generation == generation ? area : nil
   }
 
   /// Every live area, instance by instance, in address order. Areas that come or go meanwhile may be
@@ -68,7 +68,7 @@ extension MemoryManager {
   ) -> UInt32? {
     var isDone = false
     while !isDone {
-      let found: UInt32? = cpus.attempt(otherwise: nil) { cpu in
+      let found: UInt32? = cpus.attempt(orElse: nil) { cpu in
         areas.locked(cpu) {
           switch areas.find(id)?.step(from: page, where: isWanted) ?? .end {
           case .found(let number):
@@ -123,7 +123,7 @@ extension MemoryManager {
   /// Every leaf of the address space, in address order, the lower half first. `body` runs with
   /// interrupts off. O(tables + leaves).
   public func forEachMapping(_ body: (MappedRange) -> Void) {
-    cpus.undisturbed(otherwise: ()) { tables.visitAll(body) }
+    cpus.undisturbed(orElse: ()) { tables.visitAll(body) }
   }
 
   /// Every leaf that maps a page of a run, in address order; `body` runs with interrupts as they are.
@@ -131,8 +131,8 @@ extension MemoryManager {
   func forEachLeaf(of pages: PageRange, _ body: (MappedRange) -> Void) {
     var rest = pages
     // What is no leaf any more waits for its flush.
-    while let page = cpus.undisturbed(otherwise: nil, { tables.firstMapped(in: rest) }) {
-      let leaf = cpus.undisturbed(otherwise: nil) { tables.query(page) }
+    while let page = cpus.undisturbed(orElse: nil, { tables.firstMapped(in: rest) }) {
+      let leaf = cpus.undisturbed(orElse: nil) { tables.query(page) }
       if let leaf { body(leaf) }
       rest = PageRange(from: leaf?.pages.end ?? PageNumber(page.rawValue &+ 1), upTo: pages.end)
     }

@@ -51,7 +51,7 @@ extension MemoryManager {
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
     guard slab.contains(cache) else { throw failed(.cacheUnavailable) }
     let number = Int(cache.number)
-    let address = takeAtOnce(number, slab.caches[number].value.tag)
+    let address = popObject(number, slab.caches[number].value.tag)
     if address != 0 { return unsafe UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped }
     let found = try retrying(mayWait: mayWait) { (cpu) throws(MemoryError) -> UInt in
       let address = take(cache, cpu)
@@ -68,7 +68,7 @@ extension MemoryManager {
   @inline(__always)
   private func take(_ cache: SlabCache, _ cpu: borrowing CPU) -> UInt {
     let block = slab.caches[Int(cache.number)]
-    return slab.take(Int(cache.number), asked: block.value.objectSize, tag: block.value.tag, cpu)
+    return slab.allocateSlow(Int(cache.number), asked: block.value.objectSize, tag: block.value.tag, cpu)
   }
 
   /// Destroys a cache none of whose objects is live; objects that lie in magazines of other CPUs are

@@ -136,20 +136,20 @@ extension MemoryManager {
   @inline(__always)
   public func allocateFrames(order: Int = 0, zone: ZoneKind = .normal) throws(MemoryError) -> FrameNumber {
     if order == 0, zone == .normal {
-      let frame = takeFrameAtOnce()
+      let frame = popFrame()
       if frame != 0 { return FrameNumber(UInt64(frame)) }
     }
-    return try allocateFramesCarefully(order: order, zone: zone)
+    return try allocateFramesSlow(order: order, zone: zone)
   }
 
-  /// The usual way to a single frame; zero where it is another.
+  /// A single frame; zero where `allocateFramesSlow` must see to it.
   @inline(never)
-  func takeFrameAtOnce() -> UInt32 {
-    cpus.attempt(otherwise: 0) { cpu in frames.takeAtOnce(cpu) }
+  func popFrame() -> UInt32 {
+    cpus.attempt(orElse: 0) { cpu in frames.popFrame(cpu) }
   }
 
   @inline(never)
-  func allocateFramesCarefully(order: Int, zone: ZoneKind) throws(MemoryError) -> FrameNumber {
+  func allocateFramesSlow(order: Int, zone: ZoneKind) throws(MemoryError) -> FrameNumber {
     guard order >= 0 else { throw failed(.sizeOverflow) }
     let pages = PageCount(1 &<< UInt64(truncatingIfNeeded: min(order, 51)))
     let limit = min(frames.managed(in: zone), PageCount(1 &<< UInt64(truncatingIfNeeded: Zone.maxOrder)))
@@ -180,18 +180,18 @@ extension MemoryManager {
   /// - Throws: `badFree`, with nothing changed, where `frame` does not head an allocated block of `order`.
   @inline(__always)
   public func freeFrames(_ frame: FrameNumber, order: Int = 0) throws(MemoryError) {
-    if order != 0 || !giveFrameAtOnce(frame) { try freeFramesCarefully(frame, order: order) }
+    if order != 0 || !pushFrame(frame) { try freeFramesSlow(frame, order: order) }
   }
 
-  /// The usual way of a single frame.
-  /// - Returns: false, with nothing changed, where it is another.
+  /// Frees a single frame.
+  /// - Returns: false, with nothing changed, where `freeFramesSlow` must see to it.
   @inline(never)
-  func giveFrameAtOnce(_ frame: FrameNumber) -> Bool {
-    cpus.attempt(otherwise: false) { cpu in frames.giveAtOnce(frame, cpu) }
+  func pushFrame(_ frame: FrameNumber) -> Bool {
+    cpus.attempt(orElse: false) { cpu in frames.pushFrame(frame, cpu) }
   }
 
   @inline(never)
-  func freeFramesCarefully(_ frame: FrameNumber, order: Int) throws(MemoryError) {
+  func freeFramesSlow(_ frame: FrameNumber, order: Int) throws(MemoryError) {
     try freeing { (cpu) throws(MemoryError) in try frames.free(frame, order: order, cpu) }
   }
 

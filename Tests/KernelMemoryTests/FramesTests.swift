@@ -111,6 +111,7 @@ private let GiB: UInt64 = 1 << 30
     #expect(test.manager.usage(of: .normal).largestFreeOrder == nil)
     test.expectValid()
     for (block, order) in blocks { try test.manager.freeFrames(block, order: order) }
+    test.drainCaches()
     #expect(test.manager.usage(of: .normal).largestFreeOrder == 10)
     test.expectValid()
   }
@@ -176,13 +177,13 @@ extension FramesTests {
     test.expectValid()
   }
 
-  @Test func aLargerBlockLeavesTheListsAlone() throws {
+  @Test(arguments: [1, 4, 8, 9]) func aLargerBlockGoesToItsList(order: Int) throws {
     let test = try makeDrained()
-    let before = test.manager.counters
-    let block = try test.manager.allocateFrames(order: 1)
-    try test.manager.freeFrames(block, order: 1)
-    #expect(test.manager.usage(of: .dma).cached == .zero)
-    #expect(test.manager.counters == before)
+    let block = try test.manager.allocateFrames(order: order)
+    try test.manager.freeFrames(block, order: order)
+    #expect(test.manager.usage(of: .dma).cached == PageCount(1 << UInt64(order)))
+    #expect(try test.manager.allocateFrames(order: order) == block)
+    test.expectValid()
   }
 
   @Test func framesOnAListServeABlockBeforeItFails() throws {

@@ -78,7 +78,7 @@ import Testing
     test.manager.cpus.with { cpu in
       reclaim.add(Detached(), pages, cpu)
       reclaim.openBatch(cpu).value.generation &+= ahead
-      reclaim.close(cpu)
+      reclaim.seal(cpu)
       reclaim.complete(limit: .max, cpu)
     }
   }

@@ -142,7 +142,7 @@ import Testing
     let tag = try manager.makeTag(named: "driver")
     let area = try manager.vmalloc(4_096, areas(tag))
     let address = VirtualAddress(area)
-    manager.freeLater(address, in: manager.life(of: address))
+    manager.freeLater(address, in: manager.generation(of: address))
     #expect(manager.usage(of: tag).liveAreas == 1)
     try manager.removeTag(tag)
     test.expectValid()

@@ -139,10 +139,10 @@ struct AreaDescriptor: ~Copyable {
   @inline(__always)
   var borrowingGeneration: UInt64? { generation(in: .borrowing) }
 
-  /// The life of an area that a caller has, one another size of which is being noted included, and whether
-  /// its frames are the caller's; nil in any other state. From one load, so that no change of state falls
-  /// between two.
-  var heldLife: (generation: UInt64, isBorrowed: Bool)? {
+  /// The generation of an area that a caller has, one another size of which is being noted included, and
+  /// whether its frames are the caller's; nil in any other state. From one load, so that no change of state
+  /// falls between two.
+  var heldGeneration: (generation: UInt64, isBorrowed: Bool)? {
     let word = stateWord.load(ordering: .acquiring)
     switch AreaState(rawValue: UInt8(truncatingIfNeeded: word)) {
     case .live, .resizing: return (word &>> 8, false)
@@ -157,12 +157,13 @@ struct AreaDescriptor: ~Copyable {
     return UInt8(truncatingIfNeeded: word) == state.rawValue ? word &>> 8 : nil
   }
 
-  /// Starts another life of this descriptor.
+  /// Begins another generation of this descriptor.
   borrowing func renew(as state: AreaState) {
     stateWord.store((generation &+ 1) &<< 8 | UInt64(state.rawValue), ordering: .relaxed)
   }
 
-  /// Hands out an area that nobody else can change now, in another life than the one that it ended in.
+  /// Hands out an area that nobody else can change now, in another generation than the one that it was
+  /// retired in.
   @inline(__always)
   borrowing func resume(as state: AreaState = .live) {
     let word = stateWord.load(ordering: .relaxed) | 0xff
@@ -186,15 +187,15 @@ struct AreaDescriptor: ~Copyable {
   }
 
   /// Moves from one state to another; false where the descriptor is not in the first, or begins another
-  /// life. Of two callers that try the same move, one succeeds.
+  /// generation. Of two callers that try the same move, one succeeds.
   borrowing func move(from old: AreaState, to new: AreaState, in generation: UInt64) -> Bool {
     #if Ablations
     let generation = Ablation.skipAreaGeneration.isOn ? self.generation : generation
     #endif
-    let life = generation &<< 8
+    let word = generation &<< 8
     let isMoved = updating(.end) {
       stateWord.compareExchange(
-        expected: life | UInt64(old.rawValue), desired: life | UInt64(new.rawValue),
+        expected: word | UInt64(old.rawValue), desired: word | UInt64(new.rawValue),
         ordering: .acquiringAndReleasing
       ).exchanged
     }
@@ -205,9 +206,9 @@ struct AreaDescriptor: ~Copyable {
   }
 
   /// Notes another size of a live area of `vmalloc`. The word that has it is a link of a cache's as soon as
-  /// the area is freed; so it is written in a state that only the area's own life leads to, and that no free
-  /// leaves.
-  /// - Returns: false where this life has ended.
+  /// the area is freed; so it is written in a state that only the area's own generation leads to, and that no
+  /// free leaves.
+  /// - Returns: false where the generation is another.
   borrowing func resize(to byteCount: UInt64, in generation: UInt64) -> Bool {
     guard move(from: .live, to: .resizing, in: generation) else { return false }
     self.byteCount = byteCount

@@ -27,7 +27,7 @@ struct AreasEntry: ~Copyable {
 
   var isVacant: Bool { stateWord.load(ordering: .relaxed) == 0 }
 
-  /// The pages of a range that there is. Torn where the number begins another life meanwhile.
+  /// The pages of a range that there is. Torn where the number is given again meanwhile.
   @inline(__always)
   var range: PageRange {
     PageRange(
@@ -73,7 +73,7 @@ struct AreasTable {
     self.state = state
     unsafe state.pointer.initialize(to: State(pool: pool, frames: frames, entries: entries, lock: lock))
     for cpu in 0..<frames.cpus.count {
-      frames.cpus.rooms(cpu).value.hints = hints[cpu]
+      frames.cpus.perCPU(cpu).value.hints = hints[cpu]
     }
   }
 

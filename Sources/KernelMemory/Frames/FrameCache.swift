@@ -1,9 +1,9 @@
 internal import Synchronization
 
-/// One CPU's list of single frames of one zone.
+/// One CPU's list of blocks of one order, in one zone.
 struct FrameCache: ~Copyable {
   var head: UInt32 = 0
-  /// What is given back one by one goes elsewhere when there are so many.
+  /// The blocks that it holds at the most.
   var limit: UInt32 = 0
   private let countWord = Atomic<Int>(0)
 
@@ -15,13 +15,29 @@ struct FrameCache: ~Copyable {
 
   @inline(__always)
   var hasRoom: Bool { count < Int(limit) }
+  @inline(__always)
+  var isOverfull: Bool { count > Int(limit) }
+
+  /// 2 MiB with 4 KiB frames: the size of a large leaf.
+  static let largestOrder = 9
+  static let orderCount = largestOrder &+ 1
+  /// Fast lists serve orders up to this: buffers of kmalloc of up to 64 KiB with 4 KiB frames.
+  static let largestFast = 4
+
+  /// Single frames: a megabyte a CPU and zone, so that two CPUs that alternate between allocating and freeing
+  /// a few batches do not exchange at each turn. With 4 KiB frames at most 256 KiB in each list of orders 1
+  /// to 6, and one block above, up to 2 MiB: twice what a pair needs, and small against what a CPU's share of
+  /// memory is.
+  @inline(__always)
+  static func limit(_ order: Int) -> Int { order == 0 ? 256 : max(64 &>> order, 1) }
+
+  /// What an overfull list is drained to.
+  @inline(__always)
+  static func drained(_ order: Int) -> Int { order == 0 ? limit(0) &+ 1 &- batch : limit(order) }
 
   /// Frames moved at once between a list and its zone: 64 spread the cost of an exchange (some 300
   /// instructions) to a handful a frame.
   static let batch = 64
-  /// Above this a list gives a batch back: a megabyte a CPU and zone, so that two CPUs that
-  /// alternate between allocating and freeing a few batches do not exchange at each turn.
-  static let high = 256
   /// Above this a list of cleared frames takes no more: as many tables as 16 areas may need that come
   /// and go at places of their own.
   static let clearedHigh = 32

@@ -28,10 +28,10 @@ extension Frames {
     _ left: inout UInt64, _ zone: Int, into list: inout BlockList, _ cpu: borrowing CPU
   ) {
     let table = table
-    var order = BlockCaches.largestOrder
+    var order = FrameCache.largestOrder
     while left > 0 {
       order = min(order, 63 &- left.leadingZeroBitCount)
-      if let block = takeBlock(order: order, in: zone, cpu) {
+      if let block = pop(order: order, in: zone, cpu) {
         list.append(block, order: order, table)
         left &-= 1 &<< UInt64(truncatingIfNeeded: order)
       } else if order > 0 {
@@ -59,7 +59,7 @@ extension Frames {
   private func list(order: Int, _ zone: ZoneKind, _ cpu: borrowing CPU) -> Stable<FrameCache> {
     var zone = Int(zone.rawValue)
     while zone > 0, buddyLists(zone).value.managed == 0 { zone &-= 1 }
-    return order == 0 ? cpu.rooms.value.frames[zone] : blocks(cpu, zone, order)
+    return self.list(zone, order, cpu)
   }
 
   /// Frees blocks of a list until `limit` of them or `frames` frames are. O(blocks).
@@ -72,14 +72,9 @@ extension Frames {
     var count = 0
     var left = frames
     while count < limit, left > 0, let (block, state) = list.pop(table) {
-      let order = state.order
-      if order == 0 {
-        keep(block, state.zone, table, cpu)
-      } else {
-        giveBlock(block, order: order, state.zone, cpu)
-      }
+      push(block, order: state.order, state.zone, table, cpu)
       count &+= 1
-      left &-= 1 &<< order
+      left &-= 1 &<< state.order
     }
     return count
   }

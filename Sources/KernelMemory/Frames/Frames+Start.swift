@@ -1,7 +1,7 @@
 extension Frames {
   /// Cleared frames for the package's own records: 2^`order` neighbours, of a zone or a lower one.
   func allocateMetadata(order: Int = 0, zone: ZoneKind = .normal, _ cpu: borrowing CPU) -> UInt32? {
-    guard let first = take(order: order, zone, cpu) else { return nil }
+    guard let first = pop(order: order, zone, cpu) else { return nil }
     for frame in first..<first &+ 1 &<< UInt32(order) {
       table[frame].value.setState(FrameState(.metadata, zone: table[first].value.state.zone))
       table.zero(FrameNumber(UInt64(frame)))
@@ -14,7 +14,7 @@ extension Frames {
   func freeMetadata(_ first: UInt32, order: Int = 0, _ cpu: borrowing CPU) {
     cpu.count(.metadataFramesReturned, 1 &<< order)
     for frame in first..<first &+ 1 &<< UInt32(order) {
-      keep(frame, table[frame].value.state.zone, table, cpu)
+      push(frame, order: 0, table[frame].value.state.zone, table, cpu)
     }
   }
 

@@ -52,7 +52,7 @@ extension Frames {
     if cache.value.count < FrameCache.clearedHigh {
       cache.value.push(frame, table)
     } else {
-      keep(frame, zone, table, cpu)
+      push(frame, order: 0, zone, table, cpu)
     }
   }
 

@@ -6,11 +6,10 @@ extension Frames {
     for zone in 0..<ZoneKind.count {
       if let problem = checkLists(of: zone) { return problem }
       for cpu in 0..<cpus.count {
-        if let problem = checkCache(cache(cpu, zone), order: 0, zone: zone) { return problem }
         if let problem = checkCache(cleared(cpu, zone), order: 0, zone: zone) { return problem }
         if let problem = checkCleared(cleared(cpu, zone)) { return problem }
-        for order in BlockCaches.orders {
-          if let problem = checkCache(blocks(cpu, zone, order), order: order, zone: zone) { return problem }
+        for order in 0...FrameCache.largestOrder {
+          if let problem = checkCache(list(cpu, zone, order), order: order, zone: zone) { return problem }
         }
       }
     }

@@ -4,10 +4,9 @@ internal import Synchronization
 // Frames: who owns which page frame
 //
 // Two layers. The zones keep free memory in buddy blocks: O(orders) a block, no fragmentation that
-// freeing does not undo. In front of them each CPU keeps a short list of single frames for each zone,
-// because most requests are for single frames: a request pops from it, and only every `batch`th request goes
-// to the zone. Larger blocks have lists, too (`Frames+Blocks`); areas take their frames in blocks
-// (`Frames+Areas`).
+// freeing does not undo. In front of them each CPU keeps short lists of blocks for each zone, because most
+// requests are for single frames, or for one of few sizes: a request pops from a list, and only every
+// `batch`th goes to the zone (`Frames+Lists`). Areas take their frames in blocks (`Frames+Areas`).
 //
 // Invariants, checked by `validate()`:
 //   - every managed frame is in exactly one of: a free block, one CPU's list, somebody's hands;
@@ -23,10 +22,9 @@ struct Frames {
   struct State: ~Copyable {
     let table: FrameTable
     let cpus: CPUs
-    let caches: Stable<FrameCache>
+    let lists: Stable<FrameCache>
     /// Of frames that are all zero, once page tables.
     let cleared: Stable<FrameCache>
-    let blocks: Stable<FrameCache>
     /// One for each zone.
     let locks: Stable<SpinLock>
     /// Frames of RAM that the linear map or the metadata cannot reach.
@@ -40,24 +38,21 @@ struct Frames {
     MemoryLayout<State>.stride &+ ZoneKind.count &* MemoryLayout<Zone>.stride
   }
 
-  /// All are zero memory: `state` of `byteCount` bytes, `caches`, `cleared` and `blocks` lists for each CPU
-  /// and zone, `locks` a lock for each zone.
+  /// All are zero memory: `state` of `byteCount` bytes, `lists` a list for each CPU, zone and order,
+  /// `cleared` for each CPU and zone, `locks` a lock for each zone.
   init(
-    table: FrameTable, cpus: CPUs, state: Stable<UInt8>, caches: Stable<FrameCache>,
-    cleared: Stable<FrameCache>, blocks: Stable<FrameCache>, locks: Stable<SpinLock>
+    table: FrameTable, cpus: CPUs, state: Stable<UInt8>, lists: Stable<FrameCache>,
+    cleared: Stable<FrameCache>, locks: Stable<SpinLock>
   ) {
     self.state = Stable(bitPattern: state.address)
     unsafe self.state.pointer.initialize(
-      to: State(
-        table: table, cpus: cpus, caches: caches, cleared: cleared, blocks: blocks, locks: locks))
+      to: State(table: table, cpus: cpus, lists: lists, cleared: cleared, locks: locks))
     for cpu in 0..<cpus.count {
-      cpus.rooms(cpu).value.table = table
-      cpus.rooms(cpu).value.frames = cache(cpu, 0)
-      cpus.rooms(cpu).value.blocks = self.blocks(cpu, 0, 1)
+      cpus.perCPU(cpu).value.table = table
+      cpus.perCPU(cpu).value.lists = list(cpu, 0, 0)
       for zone in 0..<ZoneKind.count {
-        cache(cpu, zone).value.limit = UInt32(FrameCache.high)
-        for order in BlockCaches.orders {
-          self.blocks(cpu, zone, order).value.limit = UInt32(BlockCaches.high(order))
+        for order in 0...FrameCache.largestOrder {
+          list(cpu, zone, order).value.limit = UInt32(FrameCache.limit(order))
         }
       }
     }
@@ -84,11 +79,7 @@ struct Frames {
   /// Whether the buddy lists of a zone had a block a moment ago.
   func hasFree(_ zone: Int) -> Bool { buddyLists(zone).value.free > 0 }
 
-  func cache(_ cpu: Int, _ zone: Int) -> Stable<FrameCache> {
-    state.value.caches[cpu &* ZoneKind.count &+ zone]
-  }
-
-  /// As `cache`, of frames that are all zero.
+  /// A CPU's list of a zone's frames that are all zero.
   func cleared(_ cpu: Int, _ zone: Int) -> Stable<FrameCache> {
     state.value.cleared[cpu &* ZoneKind.count &+ zone]
   }
@@ -100,7 +91,7 @@ extension Frames {
   /// Allocates 2^`order` contiguous frames, aligned to their number, from `zone` or a lower one. O(orders).
   /// - Throws: `framesExhausted`.
   func allocate(order: Int, _ zone: ZoneKind, _ cpu: borrowing CPU) throws(MemoryError) -> FrameNumber {
-    guard let frame = take(order: order, zone, cpu) else {
+    guard (0...Zone.maxOrder).contains(order), let frame = pop(order: order, zone, cpu) else {
       throw .framesExhausted(got: .zero, of: PageCount(1 << UInt64(truncatingIfNeeded: max(order, 0))))
     }
     table[frame].value.setState(table[frame].value.state.becoming(.allocated, order: order))
@@ -114,11 +105,7 @@ extension Frames {
     let number = UInt32(frame.rawValue)
     // Of several that free the same block at once, one succeeds.
     guard table[number].value.endAllocation(order: order) else { throw .badFree(.alreadyFree) }
-    if order == 0 {
-      keep(number, table[number].value.state.zone, table, cpu)
-    } else {
-      giveToZone(number, order: order, table[number].value.state.zone, cpu)
-    }
+    push(number, order: order, table[number].value.state.zone, table, cpu)
   }
 
   private func problem(freeing frame: FrameNumber, order: Int) -> BadFree? {
@@ -146,69 +133,14 @@ extension Frames {
     while table[head].value.state.kind == .tail, head != lowest { head &= head &- 1 }
     return head
   }
-
-  /// A block that is idle: the caller says what becomes of it.
-  func take(order: Int, _ kind: ZoneKind, _ cpu: borrowing CPU) -> UInt32? {
-    guard (0...Zone.maxOrder).contains(order) else { return nil }
-    for zone in (0...Int(kind.rawValue)).reversed() {
-      if let block = order == 0 ? pop(zone, cpu) : takeFromZone(order: order, zone, cpu) { return block }
-    }
-    return nil
-  }
 }
 
-// MARK: - Single frames through the CPU's list
+// MARK: - Many single frames
 
 extension Frames {
-  func pop(_ zone: Int, _ cpu: borrowing CPU) -> UInt32? {
-    let cache = cpu.rooms.value.frames[zone]
-    if cache.value.count == 0 && hasFree(zone) { refill(cache, zone, cpu) }
-    return cache.value.count == 0 ? nil : cache.value.pop(table)
-  }
-
-  /// Puts a frame on this CPU's list.
-  @inline(__always)
-  func keep(_ frame: UInt32, _ zone: Int, _ table: FrameTable, _ cpu: borrowing CPU) {
-    let cache = cpu.rooms.value.frames[zone]
-    table[frame].value.setState(FrameState(.idle, zone: zone))
-    cache.value.push(frame, table)
-    if cache.value.count > FrameCache.high {
-      drain(cache, zone, downTo: cache.value.count &- FrameCache.batch, runs: FrameCache.batch / 4, cpu)
-    }
-  }
-
-  @inline(never)
-  private func refill(_ cache: Stable<FrameCache>, _ zone: Int, _ cpu: borrowing CPU) {
-    var list = FrameList()
-    takeSingles(FrameCache.batch, zone, into: &list, cpu)
-    let chain = list.unchained()
-    guard chain.count > 0 else { return }
-    cache.value.head = chain.head
-    cache.value.count = chain.count
-    cpu.count(.frameCacheRefills)
-  }
-
-  /// Gives frames back to their zone, at most so many `runs` of neighbours: a frame alone takes some 300
-  /// instructions.
-  @inline(never)
-  private func drain(
-    _ cache: Stable<FrameCache>, _ zone: Int, downTo count: Int, runs: Int = .max, _ cpu: borrowing CPU
-  ) {
-    guard cache.value.count > count else { return }
-    cpu.count(.frameCacheDrains)
-    withZone(zone, cpu) { lists in
-      var left = runs
-      while cache.value.count > count, left > 0 {
-        left &-= 1
-        let run = cache.value.popRun(atMost: cache.value.count &- count, table)
-        lists.put(run: run.first, count: run.count, zone: zone, table)
-      }
-    }
-  }
-
   /// Up to `count` single frames of a zone, from the largest blocks that are not too large: frames of one
   /// block are neighbours, and one visit to the lists yields many.
-  private func takeSingles(_ count: Int, _ zone: Int, into list: inout FrameList, _ cpu: borrowing CPU) {
+  func takeSingles(_ count: Int, _ zone: Int, into list: inout FrameList, _ cpu: borrowing CPU) {
     withZone(zone, cpu) { takeSingles(count, zone, from: &$0, into: &list) }
   }
 
@@ -240,27 +172,6 @@ extension Frames {
     return FrameList(head: block, last: next &- 1, count: count)
   }
 
-  /// The frames on this CPU's lists.
-  @inline(__always)
-  func cached(_ cpu: borrowing CPU) -> Int {
-    var sum = 0
-    for zone in 0..<ZoneKind.count { sum &+= cpu.rooms.value.frames[zone].value.count }
-    return sum
-  }
-
-  /// Gives this CPU's lists back to the zones, so that blocks merge. O(cached frames).
-  func drainCaches(_ cpu: borrowing CPU) {
-    for zone in 0..<ZoneKind.count {
-      drain(cpu.rooms.value.frames[zone], zone, downTo: 0, cpu)
-      drain(cleared(cpu.number, zone), zone, downTo: 0, cpu)
-      drainBlocks(zone, cpu)
-    }
-  }
-}
-
-// MARK: - Many single frames
-
-extension Frames {
   /// Allocates `count` single frames, wherever they lie, from `zone` and lower ones. O(count).
   /// - Throws: `framesExhausted` with how many there were, and none taken.
   func allocate(count: Int, zone: ZoneKind, _ cpu: borrowing CPU) throws(MemoryError) -> FrameList {
@@ -279,8 +190,8 @@ extension Frames {
 
   /// Frames from this CPU's list; fewer than a batch are worth a refill, more come from the zone directly.
   private func takeCached(_ count: Int, _ zone: Int, into list: inout FrameList, _ cpu: borrowing CPU) {
-    let cache = cpu.rooms.value.frames[zone]
-    if cache.value.count == 0 && count < FrameCache.batch && hasFree(zone) { refill(cache, zone, cpu) }
+    let cache = self.list(zone, 0, cpu)
+    if cache.value.count == 0 && count < FrameCache.batch { _ = refill(cache, order: 0, zone, cpu) }
     let taken = min(count, cache.value.count)
     guard taken > 0 else { return }
     let head = cache.value.head
@@ -304,7 +215,7 @@ extension Frames {
     let table = table
     var count = 0
     while count < limit, let frame = list.pop(table) {
-      keep(frame, table[frame].value.state.zone, table, cpu)
+      push(frame, order: 0, table[frame].value.state.zone, table, cpu)
       count &+= 1
     }
     return count
@@ -325,10 +236,7 @@ extension Frames {
   func usage(of kind: ZoneKind) -> ZoneUsage {
     let index = Int(kind.rawValue)
     var cached = 0
-    for cpu in 0..<cpus.count {
-      cached &+= cache(cpu, index).value.count &+ cleared(cpu, index).value.count
-      cached &+= cachedInBlocks(cpu, index)
-    }
+    for cpu in 0..<cpus.count { cached &+= self.cached(cpu, index) }
     cmachine_step(cmachine_step_sum_begun)
     let lists = buddyLists(index)
     return ZoneUsage(

@@ -9,20 +9,20 @@ extension Reclaim {
   func flushOpen(_ cpu: borrowing CPU) -> UInt64 {
     complete(limit: .max, cpu)
     prune(limit: .max, cpu)
-    let request = seal(cpu)
+    let request = requestFlush(cpu)
     complete(limit: .max, cpu)
     return request
   }
 
   /// Asks for the flush of the open batch, unless that of an earlier one is not complete.
-  func close(_ cpu: borrowing CPU) {
-    collect(cpu)
-    if slot(cpu).value.awaited == 0 { _ = seal(cpu) }
+  func seal(_ cpu: borrowing CPU) {
+    pollFlush(cpu)
+    if slot(cpu).value.awaited == 0 { _ = requestFlush(cpu) }
   }
 
   /// Asks for the flush of the open batch, which joins the closed one.
   /// - Returns: the request that the closed batch waits for; zero where there is nothing to flush.
-  private func seal(_ cpu: borrowing CPU) -> UInt64 {
+  private func requestFlush(_ cpu: borrowing CPU) -> UInt64 {
     let slot = slot(cpu)
     let open = openBatch(cpu)
     guard !open.value.isEmpty else { return slot.value.awaited }
@@ -37,7 +37,7 @@ extension Reclaim {
   }
 
   /// Takes the closed batch for flushed, if its flush is complete. O(1).
-  func collect(_ cpu: borrowing CPU) {
+  func pollFlush(_ cpu: borrowing CPU) {
     let slot = slot(cpu)
     guard slot.value.awaited != 0, let token = shootdown.token(for: slot.value.awaited) else { return }
     let closed = state.value.closed[cpu.number]
@@ -58,7 +58,7 @@ extension Reclaim {
   /// - Returns: how much work that was.
   @discardableResult
   func complete(limit: Int, _ cpu: borrowing CPU) -> Int {
-    collect(cpu)
+    pollFlush(cpu)
     let batch = flushedBatch(cpu)
     guard !batch.value.isEmpty else { return 0 }
     var left = limit

@@ -5,16 +5,16 @@ extension Reclaim {
   /// range goes. Of several that try, one succeeds. All entries are cleared at once: O(pages), a store each.
   /// - Parameters:
   ///   - area: its descriptor.
-  ///   - life: the generation of the descriptor when the caller looked at it.
+  ///   - generation: the generation of the descriptor when the caller looked at it.
   ///   - cpu: this CPU.
   /// - Returns: false where the area is not one of borrowed frames.
   @inline(__always)
-  func retireBorrowed(_ area: Stable<AreaDescriptor>, in life: UInt64, _ cpu: borrowing CPU) -> Bool {
-    guard area.value.move(from: .borrowing, to: .retired, in: life) else { return false }
+  func retireBorrowed(_ area: Stable<AreaDescriptor>, in generation: UInt64, _ cpu: borrowing CPU) -> Bool {
+    guard area.value.move(from: .borrowing, to: .retired, in: generation) else { return false }
     let slot = slot(cpu)
     let pages = area.value.pages
     let held = openBatch(cpu).value.pages &+ slot.value.queuedPages &+ area.value.span
-    if !isWithinBound(held, cpu) { close(cpu) }
+    if !isWithinBound(held, cpu) { seal(cpu) }
     let entry = area.value.firstEntry
     if entry != 0 { tables.takeBack(pages.count.rawValue, at: entry) } else { tables.takeBack(pages) }
     let count = pages.count.rawValue

@@ -2,7 +2,7 @@ internal import Synchronization
 
 // What an NMI drops
 //
-// A `deinit` cannot throw. Where an NMI that has interrupted this package ends the life of a `VirtualBuffer`,
+// A `deinit` cannot throw. Where an NMI that has interrupted this package drops a `VirtualBuffer`,
 // nothing but single words may be changed: so its area goes on a stack, by one compare-and-swap, and the next
 // purge frees it. The link is the descriptor's own, which a live area does not use; the stack is only ever
 // taken as a whole, so no area can come back to it between somebody's look at its top and the exchange.
@@ -10,9 +10,9 @@ internal import Synchronization
 extension Reclaim {
   /// Takes a live area back from its caller, and leaves all else for later. Of several that try, one
   /// succeeds. O(1).
-  /// - Returns: false where the area is not live in that life.
-  func drop(_ area: Stable<AreaDescriptor>, in life: UInt64) -> Bool {
-    guard area.value.move(from: .live, to: .dropped, in: life) else { return false }
+  /// - Returns: false where the area is not live in that generation.
+  func drop(_ area: Stable<AreaDescriptor>, in generation: UInt64) -> Bool {
+    guard area.value.move(from: .live, to: .dropped, in: generation) else { return false }
     var top = state.value.dropped.load(ordering: .relaxed)
     while true {
       area.value.next = top

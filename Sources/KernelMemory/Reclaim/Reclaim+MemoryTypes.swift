@@ -2,17 +2,18 @@ internal import CMachine
 
 // Areas of other types than write-back, whose frames caches must forget when they come back
 // (MemoryManager+Contents.swift). Such an area never remembers where its entries are: so each hand-out of it
-// with new frames, and each clearing of its entries, takes the longer way, and the short ones have nothing to
+// with new frames, and each clearing of its entries, takes the slow path, and the short ones have nothing to
 // look at.
 
 extension Reclaim {
   /// Notes where a small area's entries are; its tables are pinned.
-  func rememberFirstEntry(_ area: UInt32) {
-    pool[area].value.firstEntry = canRememberEntry(area) ? tables.firstEntry(of: pool[area].value.pages) : 0
+  func cacheEntryPointer(_ area: UInt32) {
+    pool[area].value.firstEntry =
+      mayCacheEntryPointer(area) ? tables.firstEntry(of: pool[area].value.pages) : 0
   }
 
   /// Notes where the entries of an area are that has large leaves alone, if it may sleep.
-  func rememberFirstLargeEntry(_ area: UInt32) {
+  func cacheLargeEntryPointer(_ area: UInt32) {
     let descriptor = pool[area]
     guard largeLeaves(descriptor.value.pageCount) != nil, descriptor.value.traits.cache == .writeBack,
       descriptor.value.traits.guardPages <= AreaCache.largest
@@ -30,8 +31,8 @@ extension Reclaim {
   }
 
   /// Whether its entries may be written and cleared the short way. Not where frames are to be cleaned as they
-  /// come and go, which is left to the longer ways.
-  func canRememberEntry(_ area: UInt32) -> Bool {
+  /// come and go, which is left to the slow paths.
+  func mayCacheEntryPointer(_ area: UInt32) -> Bool {
     isSmall(pool[area]) && pool[area].value.traits.cache == .writeBack
   }
 

@@ -26,7 +26,7 @@ extension Reclaim {
     left &-= Self.tableCost &* prune(limit: Self.share(of: left, Self.tableCost), cpu)
     // One flush for all of them.
     if slot.value.emptied.count > 0 { left = min(left, 0) }
-    if left > 0 { close(cpu) }
+    if left > 0 { seal(cpu) }
     return left
   }
 
@@ -82,11 +82,11 @@ extension Reclaim {
   ///   - cpu: this CPU.
   /// - Returns: whether this CPU would then hold back more than it may.
   @inline(__always)
-  func relieve(_ pages: UInt64, span: UInt64, _ cpu: borrowing CPU) -> Bool {
+  func reapShare(_ pages: UInt64, span: UInt64, _ cpu: borrowing CPU) -> Bool {
     let slot = slot(cpu)
     // Whoever takes many pages does as much for those that came back.
     let share = Self.share &+ Int(truncatingIfNeeded: pages)
-    collect(cpu)
+    pollFlush(cpu)
     if !flushedBatch(cpu).value.isEmpty {
       if pages > AreaCache.largest {
         completeShare(pages: share, cpu)
@@ -97,8 +97,8 @@ extension Reclaim {
     if slot.value.queued.first != 0 { _ = clearQueued(limit: share, cpu) }
     guard isOverBound(with: span, cpu) else { return false }
     // What this flushes may be what is asked for.
-    close(cpu)
-    collect(cpu)
+    seal(cpu)
+    pollFlush(cpu)
     return isOverBound(with: span, cpu)
   }
 
@@ -110,10 +110,10 @@ extension Reclaim {
 
   /// What an allocation that finds this CPU over its bound adds to that: at most one step, and the next
   /// flush. The rest is left to later allocations, to purge steps, and to whoever finds memory short.
-  func relieveMore(_ cpu: borrowing CPU) {
-    let left = Self.relief &- complete(limit: Self.relief, cpu)
+  func reapStep(_ cpu: borrowing CPU) {
+    let left = Self.reapBudget &- complete(limit: Self.reapBudget, cpu)
     _ = clearQueued(limit: left, cpu)
-    close(cpu)
+    seal(cpu)
   }
 
   /// Whether, with `span` more, more pages are freed and not flushed than this CPU may have.

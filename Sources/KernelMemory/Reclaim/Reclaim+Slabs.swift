@@ -23,7 +23,7 @@ extension Reclaim {
   /// flushed. Never waits.
   func passOnSlabs(_ cpu: borrowing CPU) {
     guard openBatch(cpu).value.frames.count >= Self.slabFrames else { return }
-    close(cpu)
+    seal(cpu)
     completeFrames(limit: Self.share, pages: Self.slabFrames, cpu)
   }
 }

@@ -15,7 +15,7 @@ extension Reclaim {
   func makeRoom(for pages: UInt64, _ cpu: borrowing CPU) {
     let slot = slot(cpu)
     guard pages <= AreaCache.largest, mode != .strict, slot.value.owning.asleep.room < pages else { return }
-    let left = Self.relief &- stripAsleep(&slot.value.owning, all: true, limit: Self.share, cpu)
+    let left = Self.reapBudget &- stripAsleep(&slot.value.owning, all: true, limit: Self.share, cpu)
     _ = complete(limit: left, cpu)
   }
 

@@ -26,7 +26,7 @@ struct Reclaim {
   /// Pages that a purge step works on at the most, unless it is told otherwise.
   static let budget = 96
   /// Pages that an allocation works on at a time which finds this CPU over its bound.
-  static let relief = 32
+  static let reapBudget = 32
   /// In pages, what it costs to free a frame that has no neighbour with it.
   static let frameCost = 2
   /// In pages, what it costs to free a node of the index: their frames are seldom neighbours.
@@ -128,9 +128,9 @@ struct Reclaim {
     let largePart = part &>> UInt64(truncatingIfNeeded: tables.areaLeafOrder)
     for cpu in 0..<count {
       slots[cpu].value.begin(mode: mode, limit: share, asleep: part, large: largePart)
-      frames.cpus.rooms(cpu).value.reclaim = slots[cpu]
-      frames.cpus.rooms(cpu).value.open = open[cpu]
-      frames.cpus.rooms(cpu).value.flushed = flushed[cpu]
+      frames.cpus.perCPU(cpu).value.reclaim = slots[cpu]
+      frames.cpus.perCPU(cpu).value.open = open[cpu]
+      frames.cpus.perCPU(cpu).value.flushed = flushed[cpu]
       unsafe open[cpu].pointer.initialize(to: RetiredBatch())
       unsafe closed[cpu].pointer.initialize(to: RetiredBatch())
       unsafe flushed[cpu].pointer.initialize(to: FlushedBatch())
@@ -145,10 +145,10 @@ struct Reclaim {
   var shootdown: Shootdown { state.value.shootdown }
 
   @inline(__always)
-  func openBatch(_ cpu: borrowing CPU) -> Stable<RetiredBatch> { cpu.rooms.value.open }
-  func flushedBatch(_ cpu: borrowing CPU) -> Stable<FlushedBatch> { cpu.rooms.value.flushed }
+  func openBatch(_ cpu: borrowing CPU) -> Stable<RetiredBatch> { cpu.perCPU.value.open }
+  func flushedBatch(_ cpu: borrowing CPU) -> Stable<FlushedBatch> { cpu.perCPU.value.flushed }
   @inline(__always)
-  func slot(_ cpu: borrowing CPU) -> Stable<Slot> { cpu.rooms.value.reclaim }
+  func slot(_ cpu: borrowing CPU) -> Stable<Slot> { cpu.perCPU.value.reclaim }
 }
 
 // MARK: - Freeing
@@ -158,16 +158,16 @@ extension Reclaim {
   /// - Parameters:
   ///   - area: its descriptor.
   ///   - pages: the area's, without its guard.
-  ///   - life: the generation of the descriptor when the caller looked at it.
+  ///   - generation: the generation of the descriptor when the caller looked at it.
   ///   - cpu: this CPU.
   /// - Returns: false where it has not done so.
   @inline(__always)
   func park(
-    _ area: Stable<AreaDescriptor>, _ pages: UInt64, in life: UInt64, _ cpu: borrowing CPU
+    _ area: Stable<AreaDescriptor>, _ pages: UInt64, in generation: UInt64, _ cpu: borrowing CPU
   ) -> Bool {
     let slot = slot(cpu)
     guard pages &- 1 < AreaCache.largest, pages <= slot.value.warm.room,
-      area.value.move(from: .live, to: .parked, in: life)
+      area.value.move(from: .live, to: .parked, in: generation)
     else { return false }
     slot.value.warm.keep(area, pages)
     cpu.count(.warmParked)
@@ -179,19 +179,19 @@ extension Reclaim {
   /// - Parameters:
   ///   - area: the number of its descriptor.
   ///   - state: what it is in now.
-  ///   - life: the generation of the descriptor when the caller looked at it.
+  ///   - generation: the generation of the descriptor when the caller looked at it.
   ///   - cpu: this CPU.
   /// - Returns: false where the area is not in that state.
   @inline(never)
   func retire(
-    _ area: UInt32, from state: AreaState = .live, in life: UInt64, _ cpu: borrowing CPU
+    _ area: UInt32, from state: AreaState = .live, in generation: UInt64, _ cpu: borrowing CPU
   ) -> Bool {
     let slot = slot(cpu)
     let descriptor = pool[area]
     let pages = descriptor.value.pageCount
-    guard descriptor.value.move(from: state, to: .retired, in: life) else { return false }
+    guard descriptor.value.move(from: state, to: .retired, in: generation) else { return false }
     let held = openBatch(cpu).value.pages &+ slot.value.queuedPages &+ descriptor.value.span
-    if !isWithinBound(held, cpu) { close(cpu) }
+    if !isWithinBound(held, cpu) { seal(cpu) }
     if mode == .strict {
       descriptor.value.progress = 0
       clear(area, cpu)
@@ -241,15 +241,15 @@ extension Reclaim {
   /// - Returns: false where it has not done so.
   @inline(__always)
   func suspend(
-    _ area: Stable<AreaDescriptor>, _ pages: UInt64, in life: UInt64, _ cpu: borrowing CPU
+    _ area: Stable<AreaDescriptor>, _ pages: UInt64, in generation: UInt64, _ cpu: borrowing CPU
   ) -> Bool {
     let (slot, batch) = (slot(cpu), openBatch(cpu))
-    // It is that of this life, or the area's state is another by now.
+    // It is that of this generation, or the area's state is another by now.
     let entry = area.value.firstEntry
     guard entry != 0, pages &- 1 < AreaCache.largest, pages <= slot.value.owning.asleep.room,
       batch.value.ranges.isEverything,
       batch.value.pages &+ slot.value.queuedPages &+ area.value.span <= slot.value.limit,
-      slot.value.owning.open.has(pages), area.value.move(from: .live, to: .retired, in: life)
+      slot.value.owning.open.has(pages), area.value.move(from: .live, to: .retired, in: generation)
     else { return false }
     tables.suspend(pages, at: entry)
     hideWithOthers(area, pages, among: &slot.value.owning, cpu)

@@ -43,7 +43,7 @@ extension MemoryManager {
   /// What the calling CPU has taken back from callers and keeps; nothing is said in an NMI that has
   /// interrupted this package. O(CPUs + large areas among it).
   public var retained: RetainedMemory {
-    cpus.attempt(otherwise: RetainedMemory()) { cpu in reclaim.retained(cpu) }
+    cpus.attempt(orElse: RetainedMemory()) { cpu in reclaim.retained(cpu) }
   }
 
   /// What one zone of page frames holds, read without a lock: exact where nobody allocates meanwhile.
@@ -79,7 +79,7 @@ extension MemoryManager {
     var problem: StaticString?
     try forEachArea { area in
       var page: UInt64 = 0
-      cpus.undisturbed(otherwise: ()) {
+      cpus.undisturbed(orElse: ()) {
         let number = areas[area.areas].find(area.pages.first) ?? 0
         tables.visit(area.pages) { leaf in
           defer { page &+= leaf.pages.count.rawValue }
@@ -87,7 +87,7 @@ extension MemoryManager {
         }
       }
       if page != area.pages.count.rawValue { problem = "a page of an area is not mapped" }
-      cpus.undisturbed(otherwise: ()) {
+      cpus.undisturbed(orElse: ()) {
         tables.visit(area.guardRange) { _ in problem = "a guard page is mapped" }
       }
     }

@@ -1,12 +1,13 @@
 internal import Synchronization
 
-/// One CPU's free objects of one cache: a chain through their own memory. Beside it lies what the usual pair
-/// has to know of the cache, so that it looks nowhere else. All zero it is one of a cache that there is not.
+/// One CPU's free objects of one cache: a chain through their own memory. Beside it lies what a pair has to
+/// know of the cache, so that it loads from nowhere else. Zeroed memory is the magazine of no cache: always
+/// empty, always full.
 struct Magazine: ~Copyable {
   /// The address of the first object; zero for none, and always where links are hidden.
   var head: UInt
   private let countWord: Atomic<Int>
-  /// As many objects are kept; zero where links are hidden: what is freed there takes another way.
+  /// Capacity. Zero in hardened mode, which sends every free to the slow path.
   let limit: Int
   let grid: SlabGrid
   /// Where in a free object the next one's address is.

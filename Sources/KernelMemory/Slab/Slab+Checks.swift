@@ -20,7 +20,7 @@ extension Slab {
     _ object: UInt, _ next: UInt, _ number: Int, _ asked: UInt, _ tag: Tag, _ cpu: borrowing CPU
   ) -> Bool {
     let cache = caches[number]
-    let magazine = cpu.rooms.magazines[number]
+    let magazine = cpu.perCPU.magazines[number]
     guard isChained(next, number, isLast: magazine.value.count == 1) else {
       report(.corruptLink, number, noteTag(object, cache), object, cpu)
       abandon(magazine.value.count, number, cpu)

@@ -62,7 +62,7 @@ extension Slab {
   private func note(_ size: UInt, of object: UInt, _ cache: Stable<CacheBlock>) -> Bool {
     let word = owner(of: object, cache)
     let owner = word.value.load(ordering: .relaxed)
-    guard owner != 0, end(owner, word) else { return false }
+    guard owner != 0, retire(owner, word) else { return false }
     note(size, Tag(index: UInt16(owner) &- 1), object, cache)
     word.value.store(owner, ordering: .releasing)
     return true

@@ -10,7 +10,7 @@ extension Slab {
   func refill(_ number: Int, _ cpu: borrowing CPU) -> UInt {
     let cache = caches[number]
     guard cache.value.layout.stride != 0 else { return 0 }
-    let magazine = cpu.rooms.magazines[number]
+    let magazine = cpu.perCPU.magazines[number]
     withLock(number, cpu) { _ in takeObjects(number, into: magazine, cpu) }
     if magazine.value.first == 0, let slab = makeSlab(number, cpu) {
       // Constructors ran before the lock is taken, since they may take long.
@@ -70,7 +70,7 @@ extension Slab {
   /// Returns objects of this CPU's magazine to their slabs, until `count` are left.
   @inline(never)
   func drain(_ number: Int, downTo count: Int, _ cpu: borrowing CPU) {
-    let magazine = cpu.rooms.magazines[number]
+    let magazine = cpu.perCPU.magazines[number]
     guard magazine.value.count > count else { return }
     cpu.count(.magazineDrains)
     withLock(number, cpu) { cache in
@@ -140,7 +140,7 @@ extension Slab {
   func drain(budget: Int, _ cpu: borrowing CPU) -> Int {
     var left = budget
     for number in 0..<Self.capacity {
-      let count = cpu.rooms.magazines[number].value.count
+      let count = cpu.perCPU.magazines[number].value.count
       guard count > 0 else { continue }
       drain(number, downTo: 0, cpu)
       left &-= 1 &+ count / Self.objectsPerPage
@@ -161,7 +161,7 @@ extension Slab {
   private func makeSlab(_ number: Int, _ cpu: borrowing CPU) -> UInt32? {
     let cache = caches[number]
     let layout = cache.value.layout
-    guard let block = frames.takeBlock(order: layout.order, .normal, cpu) else { return nil }
+    guard let block = frames.pop(order: layout.order, .normal, cpu) else { return nil }
     let zone = table[block].value.state.zone
     let start = address(of: block)
     // Before anybody takes the frames for a slab: a late free would find owners in what is left there.
@@ -225,7 +225,7 @@ extension Slab {
     }
     cpu.count(.slabsReturned)
     if mayReturnAtOnce {
-      frames.giveBlock(slab, order: state.order, cpu)
+      frames.push(slab, order: state.order, state.zone, table, cpu)
     } else {
       reclaim.retire(slab: slab, order: state.order, cpu)
     }

@@ -8,8 +8,8 @@ internal import Synchronization
 //
 //     magazine   this CPU's free objects of one cache, a chain through their own memory: the usual pair
 //                takes from it and puts into it, with interrupts off, and neither locks nor shares. That is
-//                `takeAtOnce` and `freeAtOnce`, straight lines; what they do not find as usual goes the longer
-//                way, through `take` and `free`
+//                `pop` and `push` (Slab+Magazines), straight lines; where they find something missing
+//                `allocateSlow` and `freeSlow` see to it, and do the same
 //     cache      one size, or one named kind: the list of its slabs that have a free object, under a lock
 //     slab       its free objects, a chain as in a magazine; the metadata of its first frame has the count
 //                of those that are out, and where the chain begins
@@ -100,7 +100,7 @@ struct Slab {
   var pageShift: UInt { UInt(table.pageSize.shift) }
 
   @inline(__always)
-  func magazine(_ cpu: Int, _ cache: Int) -> Stable<Magazine> { cpus.rooms(cpu).magazines[cache] }
+  func magazine(_ cpu: Int, _ cache: Int) -> Stable<Magazine> { cpus.perCPU(cpu).magazines[cache] }
 
   @inline(__always)
   func withLock<Result: ~Copyable>(
@@ -180,59 +180,59 @@ extension Slab {
 extension Slab {
   /// Memory for `byteCount` bytes, of which `asked` were asked for, from an object of the size's class or a
   /// block of its order; zero where there is none, `overQuota` where the quota refuses it. O(orders + batch).
-  func allocate(_ byteCount: UInt, asked: UInt, tag: Tag, _ cpu: borrowing CPU) -> UInt {
+  func allocateSlow(_ byteCount: UInt, asked: UInt, tag: Tag, _ cpu: borrowing CPU) -> UInt {
     if byteCount <= SizeClass.largest {
-      let object = take(SizeClass.index(of: byteCount), asked: asked, tag: tag, cpu)
+      let object = allocateSlow(SizeClass.index(of: byteCount), asked: asked, tag: tag, cpu)
       if object != 0 { return object }
     }
-    return allocateBlock(byteCount, .normal, tag: tag, cpu)
+    return allocateBlockSlow(byteCount, .normal, tag: tag, cpu)
   }
 
   /// An object of a cache; zero where there is none, `overQuota` where the quota refuses it. O(batch).
-  func take(_ number: Int, asked: UInt, tag: Tag, _ cpu: borrowing CPU) -> UInt {
-    let cache = caches[number]
-    let magazine = cpu.rooms.magazines[number]
-    let bytes = UInt64(cache.value.layout.stride)
-    let settlement = tags.charge(settling: .objects, tag, bytes, cpu)
-    guard !settlement.isRefused else { return Self.overQuota }
-    while true {
-      let object = magazine.value.first != 0 ? magazine.value.first : refill(number, cpu)
-      if object == 0 {
+  func allocateSlow(_ number: Int, asked: UInt, tag: Tag, _ cpu: borrowing CPU) -> UInt {
+    let magazine = cpu.perCPU.magazines[number]
+    let bytes = UInt64(caches[number].value.layout.stride)
+    let outcome = tags.charge(asking: .objects, tag, bytes, cpu)
+    guard !outcome.isRefused else { return Self.overQuota }
+    var object: UInt = 0
+    while object == 0 {
+      guard magazine.value.first != 0 || refill(number, cpu) != 0 else {
         tags.uncharge(.objects, tag, bytes, cpu)
         return 0
       }
-      let next = next(after: object, cache)
-      if !cache.value.hidesLinks || mayHandOut(object, next, number, asked, tag, cpu) {
-        magazine.value.first = next
-        handOut(object, magazine, tag)
-        tags.finish(settlement, tag, cpu)
-        return object
-      }
+      object =
+        caches[number].value.hidesLinks ? popHidden(number, asked, tag, cpu) : pop(magazine, tag)
     }
+    tags.finish(outcome, tag, cpu)
+    return object
   }
 
-  /// Notes who owns the object that was first in a magazine.
-  @inline(__always)
-  func handOut(_ object: UInt, _ magazine: Stable<Magazine>, _ tag: Tag) {
-    magazine.value.count &-= 1
-    let owner = UInt8(truncatingIfNeeded: tag.rawValue) &+ 1
-    magazine.value.grid.owner(of: object).value.store(owner, ordering: .releasing)
+  /// As `pop`, from a magazine whose links are hidden and looked at.
+  /// - Returns: zero where the object was given up; then another try is right.
+  private func popHidden(_ number: Int, _ asked: UInt, _ tag: Tag, _ cpu: borrowing CPU) -> UInt {
+    let magazine = cpu.perCPU.magazines[number]
+    let object = magazine.value.first
+    let next = next(after: object, caches[number])
+    guard mayHandOut(object, next, number, asked, tag, cpu) else { return 0 }
+    magazine.value.first = next
+    handOut(object, magazine, tag)
+    return object
   }
 
   /// A block of frames from `zone` or a lower one; zero where there is none, `overQuota` where the quota
   /// refuses it.
-  func allocateBlock(_ byteCount: UInt, _ zone: ZoneKind, tag: Tag, _ cpu: borrowing CPU) -> UInt {
+  func allocateBlockSlow(_ byteCount: UInt, _ zone: ZoneKind, tag: Tag, _ cpu: borrowing CPU) -> UInt {
     let order = order(byteCount)
     let bytes = UInt64(1) &<< UInt64(UInt(order) &+ pageShift)
-    let settlement = tags.charge(settling: .objects, tag, bytes, cpu)
-    guard !settlement.isRefused else { return Self.overQuota }
-    guard let block = frames.takeBlock(order: order, zone, cpu) else {
+    let outcome = tags.charge(asking: .objects, tag, bytes, cpu)
+    guard !outcome.isRefused else { return Self.overQuota }
+    guard let block = frames.pop(order: order, zone, cpu) else {
       tags.uncharge(.objects, tag, bytes, cpu)
       return 0
     }
     table[block].value.setLinks(next: UInt32(truncatingIfNeeded: tag.rawValue))
     table[block].value.setState(table[block].value.state.becoming(.large, order: order))
-    tags.finish(settlement, tag, cpu)
+    tags.finish(outcome, tag, cpu)
     return address(of: block)
   }
 }
@@ -246,10 +246,10 @@ extension Slab {
   ///   - only: who must be charged for it; nil for anybody. What is another's is `foreign`.
   ///   - cpu: this CPU.
   /// - Returns: why not, with nothing changed.
-  func free(_ object: UInt, only wanted: Tag? = nil, _ cpu: borrowing CPU) -> BadFree? {
+  func freeSlow(_ object: UInt, only wanted: Tag? = nil, _ cpu: borrowing CPU) -> BadFree? {
     let frame = FrameNumber(UInt64((object &- base) &>> pageShift))
     guard let state = table.metadata(of: frame)?.value.state else { return .foreign }
-    guard state.isOf(.slab) else { return freeBlock(object, only: wanted, cpu) }
+    guard state.isOf(.slab) else { return freeBlockSlow(object, only: wanted, cpu) }
     let number = state.cache
     let cache = caches[number]
     let (index, isFirst) = cache.value.layout.grid.object(at: object)
@@ -261,13 +261,17 @@ extension Slab {
     guard owner != 0 else { return .alreadyFree }
     let tag = Tag(index: UInt16(owner) &- 1)
     guard isCharged(tag, as: wanted) else { return .foreign }
-    guard end(owner, word) else { return .alreadyFree }
+    guard retire(owner, word) else { return .alreadyFree }
     tags.discharge(.objects, tag, UInt64(cache.value.layout.stride), cpu)
     if cache.value.padding != 0 && !mayTakeBack(object, number, tag, cpu) { return nil }
-    let magazine = cpu.rooms.magazines[number]
-    setNext(magazine.value.first, after: object, cache)
-    magazine.value.first = object
-    magazine.value.count &+= 1
+    let magazine = cpu.perCPU.magazines[number]
+    if cache.value.hidesLinks {
+      setNext(magazine.value.first, after: object, cache)
+      magazine.value.first = object
+      magazine.value.count &+= 1
+    } else {
+      push(object, magazine)
+    }
     if magazine.value.count > cache.value.limit { drain(number, downTo: cache.value.batch, cpu) }
     return nil
   }
@@ -278,9 +282,9 @@ extension Slab {
     return tags.tag(numbered: Int(owner.index)) == wanted
   }
 
-  /// Ends the life of an object. Of several that try, one succeeds.
+  /// Retires an object. Of several that try, one succeeds.
   @inline(__always)
-  func end(_ owner: UInt8, _ word: Stable<Atomic<UInt8>>) -> Bool {
+  func retire(_ owner: UInt8, _ word: Stable<Atomic<UInt8>>) -> Bool {
     cmachine_step(cmachine_step_object_found)
     return updating(.end) {
       word.value.compareExchange(expected: owner, desired: 0, ordering: .acquiring).exchanged
@@ -297,7 +301,7 @@ extension Slab {
   }
 
   @inline(never)
-  private func freeBlock(_ address: UInt, only wanted: Tag?, _ cpu: borrowing CPU) -> BadFree? {
+  private func freeBlockSlow(_ address: UInt, only wanted: Tag?, _ cpu: borrowing CPU) -> BadFree? {
     let frame = UInt32(truncatingIfNeeded: (address &- base) &>> pageShift)
     let head = frames.head(around: frame)
     let state = table[head].value.state
@@ -312,7 +316,7 @@ extension Slab {
     let idle = state.becoming(.idle, order: state.order)
     guard table[head].value.move(from: state, to: idle) else { return .alreadyFree }
     tags.discharge(.objects, tag, 1 &<< UInt64(UInt(state.order) &+ pageShift), cpu)
-    frames.giveBlock(head, order: state.order, cpu)
+    frames.push(head, order: state.order, state.zone, table, cpu)
     return nil
   }
 

@@ -18,7 +18,7 @@ public struct TagSnapshot: Sendable {
 
   var tags = InlineArray<255, Live>(repeating: Live())
   /// Whose these are: the upper byte of each number's handle.
-  private var lives = InlineArray<255, UInt8>(repeating: 0)
+  private var generations = InlineArray<255, UInt8>(repeating: 0)
 
   init() {}
 
@@ -26,7 +26,7 @@ public struct TagSnapshot: Sendable {
   /// their numbers. O(tags).
   public func forEachGrowth(since earlier: TagSnapshot, _ body: (TagGrowth) -> Void) {
     for index in 0..<Tags.capacity {
-      let tag = Tag(rawValue: UInt64(lives[index]) &<< 8 | UInt64(index))
+      let tag = Tag(rawValue: UInt64(generations[index]) &<< 8 | UInt64(index))
       let growth = TagGrowth(tag, from: earlier[tag], to: tags[index])
       if growth.hasGrown { body(growth) }
     }
@@ -34,10 +34,10 @@ public struct TagSnapshot: Sendable {
 
   /// What a tag had: nothing, where another had its number.
   subscript(tag: Tag) -> Live {
-    get { UInt64(lives[Int(tag.index)]) == tag.rawValue &>> 8 ? tags[Int(tag.index)] : Live() }
+    get { UInt64(generations[Int(tag.index)]) == tag.rawValue &>> 8 ? tags[Int(tag.index)] : Live() }
     set {
       tags[Int(tag.index)] = newValue
-      lives[Int(tag.index)] = UInt8(truncatingIfNeeded: tag.rawValue &>> 8)
+      generations[Int(tag.index)] = UInt8(truncatingIfNeeded: tag.rawValue &>> 8)
     }
   }
 }

@@ -4,7 +4,7 @@ internal import Synchronization
 //
 // A quota bounds what a tag has live, over all CPUs: bytes, or areas, each of which takes a descriptor and a
 // place in the index, however few its bytes. Each CPU has credit: bytes and areas that it may allocate
-// without asking, to which it adds what it frees, so that the usual pair stays on words of its own CPU. At
+// without asking, to which it adds what it frees, so that a pair stays on words of its own CPU. At
 // any moment
 //
 //     allocated - freed + the credit of all CPUs <= limit
@@ -42,7 +42,7 @@ extension Tags {
   /// Pays out of the quotas for what is counted as allocated.
   /// - Returns: which quota refuses it; it is not counted then.
   @inline(never)
-  func spend(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) -> Settlement? {
+  func spend(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) -> ChargeOutcome? {
     guard mayBeCharged(tag, cpu) else {
       uncharge(kind, tag, bytes, cpu)
       return .overBytes
@@ -67,7 +67,7 @@ extension Tags {
   private func spendCredit(
     _ resource: Resource, _ tag: Tag, _ amount: UInt64, _ cpu: borrowing CPU
   ) -> Bool {
-    let credit = mine(tag, cpu).credit(resource)
+    let credit = local(tag, cpu).credit(resource)
     var old = credit.value.load(ordering: .relaxed)
     while old & amountMask >= amount && amount > 0 {
       let change = updating(.shared) {
@@ -83,18 +83,18 @@ extension Tags {
   /// Makes credit of what was freed, and counts it.
   @inline(never)
   func earn(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) {
-    let mine = mine(tag, cpu)
-    earnCredit(.bytes, mine, bytes)
-    if kind == .areas { earnCredit(.areas, mine, 1) }
-    let freed = mine[kind].freed.load(ordering: .relaxed)
-    mine[kind].freed.store(freed &+ 1, ordering: .releasing)
-    mine.value.allowMore(bytes)
-    let bytesFreed = mine[kind].bytesFreed.load(ordering: .relaxed)
-    mine[kind].bytesFreed.store(bytesFreed &+ bytes, ordering: .releasing)
+    let local = local(tag, cpu)
+    earnCredit(.bytes, local, bytes)
+    if kind == .areas { earnCredit(.areas, local, 1) }
+    let freed = local[kind].freed.load(ordering: .relaxed)
+    local[kind].freed.store(freed &+ 1, ordering: .releasing)
+    local.value.refund(bytes)
+    let bytesFreed = local[kind].bytesFreed.load(ordering: .relaxed)
+    local[kind].bytesFreed.store(bytesFreed &+ bytes, ordering: .releasing)
   }
 
-  private func earnCredit(_ resource: Resource, _ mine: Stable<Charges>, _ amount: UInt64) {
-    let credit = mine.credit(resource)
+  private func earnCredit(_ resource: Resource, _ local: Stable<Charges>, _ amount: UInt64) {
+    let credit = local.credit(resource)
     var old = credit.value.load(ordering: .relaxed)
     while old != 0 && old & closed == 0 {
       let kept = min(old & amountMask &+ amount, 2 * resource.batch)
@@ -111,7 +111,7 @@ extension Tags {
   /// credit out of what is left. O(CPUs).
   private func payFromQuota(_ resource: Resource, _ tag: Tag, _ cpu: borrowing CPU) -> Bool {
     guard contains(tag) else { return false }
-    let credit = mine(tag, cpu).credit(resource)
+    let credit = local(tag, cpu).credit(resource)
     if credit.value.load(ordering: .relaxed) == 0 { return true }
     let limit = shared(of: tag).limit(resource).value.load(ordering: .relaxed)
     var used = committed(resource, tag)
@@ -194,7 +194,7 @@ extension Tags {
   }
 
   /// Why a charge was refused.
-  func error(_ refusal: Settlement, _ tag: Tag) -> MemoryError {
+  func error(_ refusal: ChargeOutcome, _ tag: Tag) -> MemoryError {
     guard contains(tag) else { return .tagUnavailable }
     let usage = usage(of: tag)
     return refusal == .overAreas

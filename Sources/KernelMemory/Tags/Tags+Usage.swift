@@ -47,8 +47,8 @@ extension Tags {
 
   /// Looks for a peak. O(CPUs).
   @inline(never)
-  func look(_ tag: Tag, _ cpu: borrowing CPU) {
-    mine(tag, cpu).value.allowance.store(Self.allowanceOfLook, ordering: .relaxed)
+  func samplePeak(_ tag: Tag, _ cpu: borrowing CPU) {
+    local(tag, cpu).value.allowance.store(Self.allowanceOfLook, ordering: .relaxed)
     _ = usage(of: tag)
   }
 

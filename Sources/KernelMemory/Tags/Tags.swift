@@ -1,9 +1,9 @@
 // Tags: who asked
 //
 // Every allocation is charged to a tag: a driver, a subsystem, a caller. A tag is a small number, and which
-// of the number's lives it is; its name is kept here, cut to 47 bytes. What it holds is counted by each CPU
-// for itself, as totals that only grow: what is live is allocated less freed, over all CPUs, so that a free
-// on another CPU than the allocation's needs no shared write.
+// of the number's generations it is; its name is kept here, cut to 47 bytes. What it holds is counted by each
+// CPU for itself, as totals that only grow: what is live is allocated less freed, over all CPUs, so that a
+// free on another CPU than the allocation's needs no shared write.
 //
 // What is asked for is checked, then charged, then taken. A CPU has an allowance for each tag, a word that
 // counts down; as long as it lasts, to charge is to count and to compare. When it has run out a peak is to be
@@ -20,8 +20,8 @@ internal import Synchronization
 /// equal to it.
 @frozen
 public struct Tag: Equatable, Hashable, Sendable {
-  /// The number in the low byte, and in the byte above it which of the number's lives this is; as wide as a
-  /// register, so that it is compared as it is.
+  /// The number in the low byte, and in the byte above it which of the number's generations this is; as wide
+  /// as a register, so that it is compared as it is.
   @usableFromInline let rawValue: UInt64
 
   init(rawValue: UInt64) { self.rawValue = rawValue }
@@ -108,7 +108,7 @@ struct Tags {
   }
 
   /// What has come of a charge.
-  enum Settlement {
+  enum ChargeOutcome {
     /// Nothing is charged: the quota of bytes, or that of areas, refuses it.
     case overBytes, overAreas
     case paid
@@ -246,7 +246,7 @@ struct Tags {
 
   @inline(__always)
   func charges(of tag: Tag, _ cpu: Int) -> Stable<Charges> {
-    state.value.cpus.rooms(cpu).charges[Int(tag.index)]
+    state.value.cpus.perCPU(cpu).charges[Int(tag.index)]
   }
 
   func shared(of tag: Tag) -> Stable<Shared> { state.value.shared[Int(tag.index)] }
@@ -256,42 +256,42 @@ struct Tags {
 
 extension Tags {
   @inline(__always)
-  func mine(_ tag: Tag, _ cpu: borrowing CPU) -> Stable<Charges> { cpu.rooms.charges[Int(tag.index)] }
+  func local(_ tag: Tag, _ cpu: borrowing CPU) -> Stable<Charges> { cpu.perCPU.charges[Int(tag.index)] }
 
   /// Charges an object or an area that is about to be handed out, where this CPU's allowance covers it: it is
   /// counted first and looked at then, so that whoever sets a quota meanwhile finds it in the sum.
   /// - Returns: false, with nothing charged, where the allowance is used up, the tag has a quota, or there is
-  ///   no such tag: `charge(settling:)` says more.
+  ///   no such tag: `charge(asking:)` says more.
   @inline(__always)
   func charge(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) -> Bool {
-    let mine = mine(tag, cpu)
-    mine.count(kind, bytes)
-    let left = Int64(bitPattern: mine.value.allowance.load(ordering: .relaxed) &- bytes)
-    if left < 0 || mine.value.pass.load(ordering: .relaxed) != tag.rawValue {
-      mine.uncount(kind, bytes)
+    let local = local(tag, cpu)
+    local.count(kind, bytes)
+    let left = Int64(bitPattern: local.value.allowance.load(ordering: .relaxed) &- bytes)
+    if left < 0 || local.value.pass.load(ordering: .relaxed) != tag.rawValue {
+      local.uncount(kind, bytes)
       return false
     }
-    mine.value.allowance.store(UInt64(bitPattern: left), ordering: .relaxed)
+    local.value.allowance.store(UInt64(bitPattern: left), ordering: .relaxed)
     return true
   }
 
-  /// As `charge`; where that does not do, `settle` asks the quota, and says whether a peak is to be looked
+  /// As `charge`; where that does not do, `ask` asks the quota, and says whether a peak is to be looked
   /// for.
   @inline(__always)
-  func charge(settling kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) -> Settlement {
-    charge(kind, tag, bytes, cpu) ? .paid : settle(kind, tag, bytes, cpu)
+  func charge(asking kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) -> ChargeOutcome {
+    charge(kind, tag, bytes, cpu) ? .paid : ask(kind, tag, bytes, cpu)
   }
 
   @inline(never)
-  private func settle(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) -> Settlement {
-    let mine = mine(tag, cpu)
-    mine.count(kind, bytes)
-    if mine.value.pass.load(ordering: .relaxed) != tag.rawValue {
+  private func ask(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) -> ChargeOutcome {
+    let local = local(tag, cpu)
+    local.count(kind, bytes)
+    if local.value.pass.load(ordering: .relaxed) != tag.rawValue {
       if let refusal = spend(kind, tag, bytes, cpu) { return refusal }
     }
-    let allowance = mine.value.allowance.load(ordering: .relaxed)
+    let allowance = local.value.allowance.load(ordering: .relaxed)
     guard allowance < bytes else {
-      mine.value.allowance.store(allowance &- bytes, ordering: .relaxed)
+      local.value.allowance.store(allowance &- bytes, ordering: .relaxed)
       return .paid
     }
     return .peakIsDue
@@ -299,27 +299,27 @@ extension Tags {
 
   /// Looks for a peak where that is due, when what was charged has been allocated. O(CPUs) then.
   @inline(__always)
-  func finish(_ settlement: Settlement, _ tag: Tag, _ cpu: borrowing CPU) {
-    if settlement == .peakIsDue { look(tag, cpu) }
+  func finish(_ outcome: ChargeOutcome, _ tag: Tag, _ cpu: borrowing CPU) {
+    if outcome == .peakIsDue { samplePeak(tag, cpu) }
   }
 
   /// Takes back a charge for what could not be allocated then, on the same CPU. It becomes no credit: a sum
   /// that others take meanwhile would miss it.
   func uncharge(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) {
-    mine(tag, cpu).uncount(kind, bytes)
+    local(tag, cpu).uncount(kind, bytes)
   }
 
   /// Counts what was freed.
   @inline(__always)
   func discharge(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) {
     guard isUnlimited(tag, cpu) else { return earn(kind, tag, bytes, cpu) }
-    mine(tag, cpu).discharge(kind, bytes)
+    local(tag, cpu).discharge(kind, bytes)
   }
 
   /// Whether a tag that there is has no quota.
   @inline(__always)
   func isUnlimited(_ tag: Tag, _ cpu: borrowing CPU) -> Bool {
-    mine(tag, cpu).value.isUnlimited
+    local(tag, cpu).value.isUnlimited
   }
 
   /// Adds what all tags have been charged with. O(tags × CPUs).
@@ -348,7 +348,7 @@ extension Tags.Charges {
 
   /// Lets as many bytes be allocated without a look as were freed, up to a bound.
   @inline(__always)
-  borrowing func allowMore(_ bytes: UInt64) {
+  borrowing func refund(_ bytes: UInt64) {
     allowance.store(
       min(allowance.load(ordering: .relaxed) &+ bytes, Tags.largestAllowance), ordering: .relaxed)
   }
@@ -371,7 +371,7 @@ extension Stable<Tags.Charges> {
   @inline(__always)
   func discharge(_ kind: Tags.Kind, _ bytes: UInt64) {
     self[kind].freed.bump(1)
-    value.allowMore(bytes)
+    value.refund(bytes)
     self[kind].bytesFreed.bump(bytes)
   }
 

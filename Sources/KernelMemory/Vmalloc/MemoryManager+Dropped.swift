@@ -1,8 +1,9 @@
 extension MemoryManager {
   /// Has the next purge free an area that cannot be freed here: for a buffer that an NMI drops in the middle
   /// of this package. Legal in any context. O(1).
-  func freeLater(_ address: VirtualAddress, in life: UInt64) {
-    guard let found = liveArea(startingAt: address), found.life == life, reclaim.drop(found.area, in: life)
+  func freeLater(_ address: VirtualAddress, in generation: UInt64) {
+    guard let found = liveArea(startingAt: address), found.generation == generation,
+      reclaim.drop(found.area, in: generation)
     else { return }
     cpus.count(.freesDeferred)
   }

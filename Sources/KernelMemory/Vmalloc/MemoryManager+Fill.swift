@@ -47,10 +47,10 @@ extension MemoryManager {
       blocks.end()
       throw error
     }
-    reclaim.rememberFirstEntry(area)
+    reclaim.cacheEntryPointer(area)
     map(area, request, from: &blocks, cpu)
     blocks.end()
-    if large == request.pages { reclaim.rememberFirstLargeEntry(area) }
+    if large == request.pages { reclaim.cacheLargeEntryPointer(area) }
   }
 
   /// One block of this CPU's list, in a table that is there: what a small area mostly takes.
@@ -58,7 +58,7 @@ extension MemoryManager {
   private func fillSmall(_ area: UInt32, _ request: Areas.Request, _ cpu: borrowing CPU) -> Bool {
     let count = request.pages.rawValue
     let order = count.trailingZeroBitCount
-    guard count == 1 &<< UInt64(truncatingIfNeeded: order), reclaim.canRememberEntry(area),
+    guard count == 1 &<< UInt64(truncatingIfNeeded: order), reclaim.mayCacheEntryPointer(area),
       frames.hasListed(order: order, request.traits.zone, cpu)
     else { return false }
     let entry = tables.locked(cpu) { tables.pinFirstEntry(of: areas.pool[area].value.pages) }

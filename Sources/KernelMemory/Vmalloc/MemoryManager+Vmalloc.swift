@@ -50,15 +50,17 @@ extension MemoryManager {
     return unsafe try vmalloc(byteCount, options)
   }
 
-  /// Frees the memory of a `VirtualBuffer`, in the life of its area that the buffer has.
-  func vfree(_ address: VirtualAddress, in life: UInt64) throws(MemoryError) { try free(address, in: life) }
+  /// Frees the memory of a `VirtualBuffer`, in the generation of its area that the buffer has.
+  func vfree(_ address: VirtualAddress, in generation: UInt64) throws(MemoryError) {
+    try free(address, in: generation)
+  }
 
   /// The generation of the live area that begins at an address; zero, which none has, where there is none.
-  func life(of address: VirtualAddress) -> UInt64 { liveArea(startingAt: address)?.life ?? 0 }
+  func generation(of address: VirtualAddress) -> UInt64 { liveArea(startingAt: address)?.generation ?? 0 }
 
   /// The descriptor of the live area of `vmalloc` that begins at an address, and its generation.
-  func liveArea(startingAt address: VirtualAddress) -> (area: Stable<AreaDescriptor>, life: UInt64)? {
-    cpus.undisturbed(otherwise: nil) { candidate(startingAt: address).map { ($0.descriptor, $0.life) } }
+  func liveArea(startingAt address: VirtualAddress) -> (area: Stable<AreaDescriptor>, generation: UInt64)? {
+    cpus.undisturbed(orElse: nil) { candidate(startingAt: address).map { ($0.descriptor, $0.generation) } }
   }
 
   /// Frees what `vmalloc` returned; nil is ignored. Allocates nothing. Legal in any context but an NMI. In
@@ -71,20 +73,20 @@ extension MemoryManager {
   public func vfree(_ pointer: UnsafeMutableRawPointer?) throws(MemoryError) {
     guard let pointer = unsafe pointer else { return }
     let address = unsafe VirtualAddress(pointer)
-    let life = push(address)
-    if life != Self.freed { try free(address, life) }
+    let generation = push(address)
+    if generation != Self.freed { try free(address, generation) }
   }
 
-  /// - Parameter life: what `push` has said.
+  /// - Parameter generation: what `push` has said.
   @inline(never)
-  func free(_ address: VirtualAddress, _ life: UInt64) throws(MemoryError) {
-    try free(address, in: life == Self.unknown ? nil : life)
+  func free(_ address: VirtualAddress, _ generation: UInt64) throws(MemoryError) {
+    try free(address, in: generation == Self.unknown ? nil : generation)
   }
 
   @inline(__always)
-  private func free(_ address: VirtualAddress, in life: UInt64?) throws(MemoryError) {
+  private func free(_ address: VirtualAddress, in generation: UInt64?) throws(MemoryError) {
     let request = try freeing { (cpu) throws(MemoryError) in
-      try free(address, in: life, cpu)
+      try free(address, in: generation, cpu)
       return reclaim.mode == .strict ? reclaim.flushOpen(cpu) : 0
     }
     if request != 0 { finishFlush(request) }
@@ -103,7 +105,7 @@ extension MemoryManager {
     let count = ((UInt64(bitPattern: Int64(byteCount)) &- 1) &>> shift) &+ 1
     // Sizes that are not positive are huge here.
     guard count &- 1 < AreaCache.largest else { return 0 }
-    return cpus.attempt(otherwise: 0) { cpu in
+    return cpus.attempt(orElse: 0) { cpu in
       let slot = reclaim.slot(cpu)
       guard let area = slot.value.warm.first(count, traits) else {
         return popAsleep(count, traits, byteCount, cpu)
@@ -164,7 +166,7 @@ extension MemoryManager {
     let first = area.value.first
     area.value.byteCount = UInt64(bitPattern: Int64(byteCount))
     area.value.traits = traits
-    cpu.rooms.value.hints.value.remember(area, at: first)
+    cpu.perCPU.value.hints.value.remember(area, at: first)
     return first
   }
 
@@ -176,13 +178,13 @@ extension MemoryManager {
     guard byteCount > 0 else { throw failed(byteCount == 0 ? .sizeIsZero : .sizeOverflow) }
     let request = Areas.Request(
       pages: PageCount(bytes: UInt64(byteCount), pageSize), traits: options.traits, place: nil)
-    let first = try makeOtherwise(request, byteCount, options)
+    let first = try makeSlow(request, byteCount, options)
     // Address zero is in no range: frame and page zero are never managed.
     return unsafe first.address(pageSize).pointer.unsafelyUnwrapped
   }
 
   /// - Returns: the first page.
-  private func makeOtherwise(
+  private func makeSlow(
     _ request: Areas.Request, _ byteCount: Int, _ options: VmallocOptions
   ) throws(MemoryError) -> PageNumber {
     var request = request
@@ -213,17 +215,17 @@ extension MemoryManager {
   private func reuseMapped(_ request: Areas.Request, _ byteCount: Int) -> PageNumber? {
     guard reclaim.mode == .warm else { return nil }
     var isStrange = false
-    let first: PageNumber? = cpus.attempt(otherwise: nil) { cpu in
+    let first: PageNumber? = cpus.attempt(orElse: nil) { cpu in
       guard reclaim.hasMapped(request.pages.rawValue, cpu) else { return nil }
       // Where the quota refuses it, what is parked stays so, and the next way reports it.
-      let settlement = charge(request, cpu)
-      guard !settlement.isRefused else { return nil }
+      let outcome = charge(request, cpu)
+      guard !outcome.isRefused else { return nil }
       guard let area = reclaim.reuseMapped(request.pages.rawValue, request.traits, cpu) else {
         uncharge(request, cpu)
         return nil
       }
       isStrange = area.value.traits.tag != request.traits.tag
-      return publish(area, request, byteCount, settlement, cpu)
+      return publish(area, request, byteCount, outcome, cpu)
     }
     if let first, isStrange { prepare(first, request, isStrange: true, isNew: false) }
     return first
@@ -255,23 +257,23 @@ extension MemoryManager {
     var isNew = true
     var isStrange = true
     let first = try retrying(mayWait: mayWait) { (cpu) throws(MemoryError) in
-      let settlement = charge(request, cpu)
-      guard !settlement.isRefused else { throw tags.error(settlement, request.traits.tag) }
-      if reclaim.mode != .strict { isOverBound = reclaim.relieve(request.pages.rawValue, span: span, cpu) }
+      let outcome = charge(request, cpu)
+      guard !outcome.isRefused else { throw tags.error(outcome, request.traits.tag) }
+      if reclaim.mode != .strict { isOverBound = reclaim.reapShare(request.pages.rawValue, span: span, cpu) }
       if request.place == nil, let area = wake(request, cpu) {
         isNew = false
         isStrange = area.value.traits.tag != request.traits.tag
-        return publish(area, request, byteCount, settlement, cpu)
+        return publish(area, request, byteCount, outcome, cpu)
       }
       reclaim.makeRoom(for: request.pages.rawValue, cpu)
       do throws(MemoryError) {
-        return publish(areas.pool[try reserve(request, cpu)], request, byteCount, settlement, cpu)
+        return publish(areas.pool[try reserve(request, cpu)], request, byteCount, outcome, cpu)
       } catch {
         uncharge(request, cpu)
         throw error
       }
     }
-    if isOverBound && mayWait { relieve() }
+    if isOverBound && mayWait { reap() }
     prepare(first, request, isStrange: isStrange, isNew: isNew)
     return first
   }
@@ -299,15 +301,15 @@ extension MemoryManager {
   /// What an allocation adds to its share where this CPU is over its bound: waits for the flush of what is
   /// closed, and makes one step.
   @inline(never)
-  func relieve() {
+  func reap() {
     guard cpus.count == 1 || cpus.mayWait else { return }
-    wait(for: cpus.attempt(otherwise: 0) { cpu in reclaim.awaited(cpu) })
-    cpus.attempt(otherwise: ()) { cpu in reclaim.relieveMore(cpu) }
+    wait(for: cpus.attempt(orElse: 0) { cpu in reclaim.awaited(cpu) })
+    cpus.attempt(orElse: ()) { cpu in reclaim.reapStep(cpu) }
   }
 
   /// Charges what is about to be allocated, of a size that the machine may have.
-  private func charge(_ request: Areas.Request, _ cpu: borrowing CPU) -> Tags.Settlement {
-    tags.charge(settling: .areas, request.traits.tag, bytes(request.pages.rawValue), cpu)
+  private func charge(_ request: Areas.Request, _ cpu: borrowing CPU) -> Tags.ChargeOutcome {
+    tags.charge(asking: .areas, request.traits.tag, bytes(request.pages.rawValue), cpu)
   }
 
   private func uncharge(_ request: Areas.Request, _ cpu: borrowing CPU) {
@@ -323,9 +325,9 @@ extension MemoryManager {
   @inline(__always)
   private func publish(
     _ area: Stable<AreaDescriptor>, _ request: Areas.Request, _ byteCount: Int,
-    _ settlement: Tags.Settlement, _ cpu: borrowing CPU
+    _ outcome: Tags.ChargeOutcome, _ cpu: borrowing CPU
   ) -> PageNumber {
-    tags.finish(settlement, request.traits.tag, cpu)
+    tags.finish(outcome, request.traits.tag, cpu)
     let first = note(area, request.traits, byteCount, cpu)
     area.value.resume()
     cmachine_step(cmachine_step_area_published)

@@ -38,8 +38,8 @@ extension MemoryManager {
     traits.cache = cache
     traits.tag = tag
     if cache != .writeBack { unsafe clean(borrowed) }
-    let kept = unsafe lendKept(borrowed, traits)
-    let first = kept != 0 ? kept : unsafe try lend(borrowed, traits, mayWait: mayWait)
+    let kept = unsafe popBorrowing(borrowed, traits)
+    let first = kept != 0 ? kept : unsafe try mapSlow(borrowed, traits, mayWait: mayWait)
     // Page zero is in no range.
     return unsafe PageNumber(first).address(pageSize).pointer.unsafelyUnwrapped
   }
@@ -57,15 +57,15 @@ extension MemoryManager {
     let address = unsafe VirtualAddress(pointer)
     let page = address.number(pageSize)
     var request: UInt64 = 0
-    let isDone = cpus.attempt(otherwise: false) { cpu in
-      guard let area = cpu.rooms.value.hints.value.area(at: page.rawValue),
-        let life = area.value.borrowingGeneration,
+    let isDone = cpus.attempt(orElse: false) { cpu in
+      guard let area = cpu.perCPU.value.hints.value.area(at: page.rawValue),
+        let generation = area.value.borrowingGeneration,
         PageNumber(area.value.first).address(pageSize) == address
       else { return false }
       guard area.value.traits.cache == .writeBack else { return false }
-      return takeBack(area, in: life, &request, cpu)
+      return retireBorrowing(area, in: generation, &request, cpu)
     }
-    if !isDone { request = try vunmapOtherwise(address) }
+    if !isDone { request = try vunmapSlow(address) }
     if request != 0 { finishFlush(request) }
   }
 }
@@ -100,13 +100,13 @@ extension MemoryManager {
     }
   }
 
-  /// The shortest way: an area whose addresses and tables were kept.
+  /// Hands out an area that sleeps with its addresses and tables.
   /// - Returns: its first page; zero, which is in no range, where that was not done.
   @inline(__always)
-  private func lendKept(_ borrowed: UnsafeBufferPointer<FrameNumber>, _ traits: AreaTraits) -> UInt64 {
+  private func popBorrowing(_ borrowed: UnsafeBufferPointer<FrameNumber>, _ traits: AreaTraits) -> UInt64 {
     let count = UInt64(borrowed.count)
     guard count <= AreaCache.largest, reclaim.mode != .strict else { return 0 }
-    return cpus.attempt(otherwise: 0) { cpu in
+    return cpus.attempt(orElse: 0) { cpu in
       let slot = reclaim.slot(cpu)
       guard let area = reclaim.first(count, traits, among: &slot.value.borrowing, cpu),
         tags.charge(.areas, traits.tag, 0, cpu)
@@ -118,7 +118,7 @@ extension MemoryManager {
   }
 
   @inline(never)
-  private func lend(
+  private func mapSlow(
     _ borrowed: UnsafeBufferPointer<FrameNumber>, _ traits: AreaTraits, mayWait: Bool
   ) throws(MemoryError) -> UInt64 {
     let request = Areas.Request(pages: PageCount(UInt64(borrowed.count)), traits: traits, place: nil)
@@ -127,10 +127,10 @@ extension MemoryManager {
     let (pages, span) = (request.pages.rawValue, request.pages.rawValue &+ UInt64(traits.guardPages))
     var isOverBound = false
     let first = try retrying(mayWait: mayWait) { (cpu) throws(MemoryError) in
-      let settlement = tags.charge(settling: .areas, traits.tag, 0, cpu)
-      guard !settlement.isRefused else { throw tags.error(settlement, traits.tag) }
+      let outcome = tags.charge(asking: .areas, traits.tag, 0, cpu)
+      guard !outcome.isRefused else { throw tags.error(outcome, traits.tag) }
       // As `makeUnmapped` does its share.
-      if reclaim.mode != .strict { isOverBound = reclaim.relieve(pages, span: span, cpu) }
+      if reclaim.mode != .strict { isOverBound = reclaim.reapShare(pages, span: span, cpu) }
       let area: Stable<AreaDescriptor>
       if let asleep = reclaim.slot(cpu).value.borrowing.asleep.take(pages, traits) {
         area = asleep
@@ -142,11 +142,11 @@ extension MemoryManager {
           throw error
         }
       }
-      tags.finish(settlement, traits.tag, cpu)
+      tags.finish(outcome, traits.tag, cpu)
       unsafe write(borrowed, area, traits, cpu)
       return publish(area, traits, cpu)
     }
-    if isOverBound && mayWait { relieve() }
+    if isOverBound && mayWait { reap() }
     return first
   }
 
@@ -163,7 +163,7 @@ extension MemoryManager {
       areas.locked(cpu) { reclaim.giveBack(area, cpu) }
       throw error
     }
-    reclaim.rememberFirstEntry(area)
+    reclaim.cacheEntryPointer(area)
     return area
   }
 
@@ -200,18 +200,18 @@ extension MemoryManager {
 extension MemoryManager {
   /// - Parameter request: in strict mode set to the flush to wait for.
   @inline(__always)
-  private func takeBack(
-    _ area: Stable<AreaDescriptor>, in life: UInt64, _ request: inout UInt64, _ cpu: borrowing CPU
+  private func retireBorrowing(
+    _ area: Stable<AreaDescriptor>, in generation: UInt64, _ request: inout UInt64, _ cpu: borrowing CPU
   ) -> Bool {
     let tag = area.value.traits.tag
-    guard reclaim.retireBorrowed(area, in: life, cpu) else { return false }
+    guard reclaim.retireBorrowed(area, in: generation, cpu) else { return false }
     tags.discharge(.areas, tag, 0, cpu)
     if reclaim.mode == .strict { request = reclaim.flushOpen(cpu) }
     return true
   }
 
   @inline(never)
-  private func vunmapOtherwise(_ address: VirtualAddress) throws(MemoryError) -> UInt64 {
+  private func vunmapSlow(_ address: VirtualAddress) throws(MemoryError) -> UInt64 {
     if let area = area(containing: address), area.isBorrowed, area.cache != .writeBack {
       // What was stored goes to memory before, and no line of it stays, whoever of several ends it then.
       cleanMemory(of: area.pages)
@@ -222,14 +222,14 @@ extension MemoryManager {
         throw .badFree(problem(freeing: address))
       }
       let area = areas.pool[number]
-      guard let life = area.value.borrowingGeneration else {
+      guard let generation = area.value.borrowingGeneration else {
         throw .badFree(area.value.liveGeneration != nil ? .foreign : .alreadyFree)
       }
       if !area.value.pages.contains(page) { throw .badFree(.guardPage) }
       guard page.rawValue == area.value.first else { throw .badFree(.interior) }
       guard address.isAligned(to: pageSize) else { throw .badFree(.unaligned) }
       var request: UInt64 = 0
-      guard takeBack(area, in: life, &request, cpu) else { throw .badFree(.alreadyFree) }
+      guard retireBorrowing(area, in: generation, &request, cpu) else { throw .badFree(.alreadyFree) }
       return request
     }
   }

@@ -9,7 +9,7 @@ public struct VirtualBuffer: ~Copyable {
   private let manager: MemoryManager
   private let start: UnsafeMutableRawPointer
   /// The area's generation, which it has from when it is handed out until it is freed.
-  private let life: UInt64
+  private let generation: UInt64
   /// The bytes that were asked for.
   public let byteCount: Int
 
@@ -18,7 +18,7 @@ public struct VirtualBuffer: ~Copyable {
     byteCount: Int, from manager: MemoryManager, _ options: VmallocOptions = VmallocOptions()
   ) throws(MemoryError) {
     unsafe start = try manager.vmalloc(byteCount, options)
-    life = unsafe manager.life(of: VirtualAddress(start))
+    generation = unsafe manager.generation(of: VirtualAddress(start))
     self.manager = manager
     self.byteCount = byteCount
   }
@@ -28,7 +28,7 @@ public struct VirtualBuffer: ~Copyable {
     zeroedByteCount byteCount: Int, from manager: MemoryManager, _ options: VmallocOptions = VmallocOptions()
   ) throws(MemoryError) {
     unsafe start = try manager.vzalloc(byteCount, options)
-    life = unsafe manager.life(of: VirtualAddress(start))
+    generation = unsafe manager.generation(of: VirtualAddress(start))
     self.manager = manager
     self.byteCount = byteCount
   }
@@ -38,9 +38,9 @@ public struct VirtualBuffer: ~Copyable {
   /// Frees the memory now.
   /// - Throws: `badFree` where somebody has freed it by its address meanwhile.
   public consuming func vfree() throws(MemoryError) {
-    let (manager, address, life) = (manager, address, life)
+    let (manager, address, generation) = (manager, address, generation)
     discard self
-    try manager.vfree(address, in: life)
+    try manager.vfree(address, in: generation)
   }
 
   /// Gives up ownership: the caller frees the memory by its address.
@@ -52,10 +52,10 @@ public struct VirtualBuffer: ~Copyable {
 
   private func release() {
     do {
-      try manager.vfree(address, in: life)
+      try manager.vfree(address, in: generation)
     } catch {
       // Or the memory was freed by its address, which the manager has counted.
-      if case .wrongContext = error { manager.freeLater(address, in: life) }
+      if case .wrongContext = error { manager.freeLater(address, in: generation) }
     }
   }
 

@@ -97,7 +97,7 @@ import Testing
           },
           {
             let frames = manager.frames
-            manager.cpus.attempt(otherwise: ()) { frames.drainCaches($0) }
+            manager.cpus.attempt(orElse: ()) { frames.drainCaches($0) }
           },
         ])
     }

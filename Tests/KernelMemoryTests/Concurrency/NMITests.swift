@@ -99,7 +99,7 @@ import Testing
           try stage.expect(manager.frame(at: block.address) != nil, "a live page has no frame")
           try stage.expect(manager.mapping(at: block.address) != nil, "a live page has no mapping")
           try stage.expect(manager.area(containing: block.address) == area, "a live area is not found")
-          try stage.expect(manager.life(of: block.address) != 0, "a live area has no life")
+          try stage.expect(manager.generation(of: block.address) != 0, "a live area has no life")
         },
         {
           var ranges = FlushRanges()

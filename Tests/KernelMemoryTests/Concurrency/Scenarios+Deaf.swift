@@ -42,7 +42,7 @@ extension Scenarios {
     let reclaim = stage.manager.reclaim
     stage.test.simulated.onCPU(1) {
       stage.manager.cpus.with { cpu in
-        reclaim.collect(cpu)
+        reclaim.pollFlush(cpu)
         _ = reclaim.stripAsleep(all: true, limit: .max, cpu)
         _ = reclaim.complete(limit: .max, cpu)
       }

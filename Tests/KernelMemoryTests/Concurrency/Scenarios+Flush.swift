@@ -19,9 +19,9 @@ extension Scenarios {
           stage.purgeUnlessStrict()
           // Frames of tables are kept apart, for the next tables: these come back with the others.
           let (cpus, frames) = (stage.manager.cpus, stage.manager.frames)
-          cpus.attempt(otherwise: ()) { frames.drainCaches($0) }
+          cpus.attempt(orElse: ()) { frames.drainCaches($0) }
           // All that there are, without asking the other CPU for its own.
-          while let frame = cpus.attempt(otherwise: nil, { try? frames.allocate(order: 0, .normal, $0) }) {
+          while let frame = cpus.attempt(orElse: nil, { try? frames.allocate(order: 0, .normal, $0) }) {
             taken.append(frame)
           }
           for frame in taken {

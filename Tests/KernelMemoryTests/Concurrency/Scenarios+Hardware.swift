@@ -89,7 +89,7 @@ extension Scenarios {
       let reclaim = stage.manager.reclaim
       stage.manager.cpus.with { cpu in
         while reclaim.slot(cpu).value.queued.first != 0 { _ = reclaim.step(budget: 1, all: false, cpu) }
-        reclaim.close(cpu)
+        reclaim.seal(cpu)
         _ = reclaim.complete(limit: .max, cpu)
       }
     }

@@ -35,7 +35,7 @@ extension Scenarios {
         {
           for _ in 0..<2 { stage.manager.purge() }
           let (cpus, frames) = (stage.manager.cpus, stage.manager.frames)
-          taken = try stage.takeFreeFrames { cpus.attempt(otherwise: ()) { frames.drainCaches($0) } }
+          taken = try stage.takeFreeFrames { cpus.attempt(orElse: ()) { frames.drainCaches($0) } }
           stage.fill(taken, withAreaAt: address)
         },
         {

@@ -58,7 +58,7 @@ extension Scenarios {
         {
           try manager.removeAreas(id)
           let (cpus, frames) = (manager.cpus, manager.frames)
-          taken = try stage.takeFreeFrames { cpus.attempt(otherwise: ()) { frames.drainCaches($0) } }
+          taken = try stage.takeFreeFrames { cpus.attempt(orElse: ()) { frames.drainCaches($0) } }
           stage.fill(taken, withAreaAt: address)
         },
         {

@@ -54,7 +54,7 @@ extension Scenarios {
       stage.test.drainSlabsOfThisCPU()
       try manager.flushRetired()
       let taken = try stage.takeFreeFrames {
-        manager.cpus.attempt(otherwise: ()) { manager.frames.drainCaches($0) }
+        manager.cpus.attempt(orElse: ()) { manager.frames.drainCaches($0) }
       }
       // What is freed last is taken first.
       let last = (UInt64(UInt(bitPattern: object)) - manager.linearAddress(of: FrameNumber(0)).rawValue) >> 12

@@ -1,3 +1,4 @@
+import BareMetal
 import CBareMetal
 
 /// A PC's interval timer, an 8254, whose third counter is wired to the speaker and can be polled: it
