@@ -11,6 +11,7 @@ _Thread_local void (*cmachine_step_hook)(void *context, enum cmachine_step step)
 _Thread_local void *cmachine_step_context = 0;
 _Thread_local const struct cmachine_memory_model *cmachine_model = 0;
 void (*cmachine_entry_hook)(unsigned long entry) = 0;
+cmachine_freed_hook *cmachine_memory_freed_hook = 0;
 
 void cmachine_dropped_memory(void) {
   fputs("swift-vmalloc: retired memory was dropped without a completed flush\n", stderr);

@@ -69,6 +69,14 @@ enum Ablation: UInt8 {
   case waitForThisCPU
   /// The frames of areas that are to sleep are free before the flush.
   case stripBeforeFlush
+  /// A table is cleared when its frame is free already.
+  case clearFreedTable
+  /// The owners of a slab's objects are looked at when its frames are free already.
+  case readReturnedSlab
+  /// Caches keep what they hold of frames that are mapped with another type than write-back.
+  case forgetToClean
+  /// 1 GiB is mapped by one leaf where CPUs know no such leaf.
+  case unsupportedLeaf
 
   /// The mistake that is made; changed only while no CPU runs.
   nonisolated(unsafe) static var selected: Ablation?

@@ -14,7 +14,14 @@
 // written back or dropped by itself: `evictCaches` is the adversary's.
 //
 // One cache for all CPUs: caches of several agree among each other.
+//
+// That shows a mistake to who reads what it has spoilt. With `typeConflictsAreFaults` the access itself fails
+// that hardware makes no promise for: each frame has a type from its first access past the cache on until it
+// is cleaned, and an access of another type, write-back included, is a conflict; so is that first access
+// where a line is dirty. A second mapping of another type, such as that of the linear map, is none as long as
+// nobody uses it.
 
+internal import Glibc
 internal import KernelMemory
 internal import Synchronization
 
@@ -30,7 +37,12 @@ final class DataCache: Sendable {
     let agreed: UnsafeMutableRawPointer
     /// Whether memory was reached past the cache since the last cleaning.
     var isOut = false
+    /// The type of these accesses, by its index in IA32_PAT; not forgotten where lines go by themselves.
+    var type: UInt8?
   }
+
+  /// Whether accesses of types that do not agree fail. Changed while no CPU runs.
+  let typesMustAgree = Atomic<Bool>(false)
 
   private let frames = Mutex<[UInt64: Frame]>([:])
   /// The process address of physical address zero.
@@ -64,6 +76,28 @@ final class DataCache: Sendable {
     }
   }
 
+  /// Whether an access of a type does not agree with those before it. O(bytes of a page) for the first past
+  /// the cache.
+  func conflicts(at address: UInt64, patIndex: UInt8) -> Bool {
+    guard typesMustAgree.load(ordering: .relaxed) else { return false }
+    return frames.withLock { frames in
+      let number = address >> 12
+      if Self.isCached(patIndex: patIndex) { return frames[number]?.type != nil }
+      let frame = frame(&frames, number)
+      if let type = frame.type { return type != patIndex }
+      if isDirty(frame, number) { return true }
+      frames[number]?.type = patIndex
+      return false
+    }
+  }
+
+  private func isDirty(_ frame: Frame, _ number: UInt64) -> Bool {
+    guard let cached = unsafe UnsafeMutableRawPointer(bitPattern: base + UInt(number << 12)) else {
+      return false
+    }
+    return unsafe memcmp(cached, frame.agreed, Int(PageSize.size4K.bytes)) != 0
+  }
+
   /// Makes the clean lines of a frame unlike anything that was stored.
   private func spoil(_ frame: Frame, _ number: UInt64) {
     guard let cached = unsafe UnsafeMutableRawPointer(bitPattern: base + UInt(number << 12)) else { return }
@@ -81,6 +115,7 @@ final class DataCache: Sendable {
       for number in start >> 12...last >> 12 {
         clean(frame(&frames, number), number)
         frames[number]?.isOut = false
+        frames[number]?.type = nil
       }
     }
   }
@@ -130,6 +165,50 @@ final class DataCache: Sendable {
   }
 }
 
+extension DataCache {
+  /// What is kept of all frames, at one moment.
+  struct Contents {
+    fileprivate struct Copy {
+      let memory: [UInt8]
+      let agreed: [UInt8]
+      let isOut: Bool
+      let type: UInt8?
+    }
+    fileprivate var copies: [UInt64: Copy] = [:]
+  }
+
+  var contents: Contents {
+    get {
+      func bytes(_ place: UnsafeMutableRawPointer) -> [UInt8] {
+        unsafe [UInt8](UnsafeRawBufferPointer(start: place, count: Int(PageSize.size4K.bytes)))
+      }
+      return frames.withLock { frames in
+        Contents(
+          copies: frames.mapValues { frame in
+            unsafe Contents.Copy(
+              memory: bytes(frame.memory), agreed: bytes(frame.agreed), isOut: frame.isOut, type: frame.type)
+          })
+      }
+    }
+    set {
+      frames.withLock { frames in
+        for frame in frames.values {
+          unsafe frame.memory.deallocate()
+          unsafe frame.agreed.deallocate()
+        }
+        frames = [:]
+        for (number, copy) in newValue.copies {
+          let frame = frame(&frames, number)
+          unsafe frame.memory.copyMemory(from: copy.memory, byteCount: copy.memory.count)
+          unsafe frame.agreed.copyMemory(from: copy.agreed, byteCount: copy.agreed.count)
+          frames[number]?.isOut = copy.isOut
+          frames[number]?.type = copy.type
+        }
+      }
+    }
+  }
+}
+
 extension SimulatedMachine {
   /// Whether RAM is behind a cache that accesses through leaves of other types than write-back go round, as
   /// on Arm; then `machine` has a `cleanMemory`. False at first, when an access finds what was written last,
@@ -137,7 +216,18 @@ extension SimulatedMachine {
   /// while no CPU runs.
   public var hasIncoherentCache: Bool {
     get { memory.dataCache != nil }
-    set { memory.dataCache = newValue ? memory.dataCache ?? DataCache(base: memory.base) : nil }
+    set {
+      memory.hidden?.showAll()
+      memory.dataCache = newValue ? memory.dataCache ?? DataCache(base: memory.base) : nil
+    }
+  }
+
+  /// Whether an access fails, with `Fault.Cause.typeConflict`, whose memory type does not agree with that of
+  /// accesses to the same frame since it was cleaned last; otherwise it reads, or leaves behind, what is
+  /// wrong. Only for a machine that `hasIncoherentCache`. False at first; changed while no CPU runs.
+  public var typeConflictsAreFaults: Bool {
+    get { memory.dataCache?.typesMustAgree.load(ordering: .relaxed) ?? false }
+    set { memory.dataCache?.typesMustAgree.store(newValue, ordering: .relaxed) }
   }
 
   /// Writes back, and drops, every line that the cache holds: what hardware may do at any time. Only for a

@@ -25,12 +25,15 @@ public struct Fault: Error, Equatable, Sendable {
     case freedFrame
     /// The registers of a device were reached through a write-back page (`SimulatedMachine.addDevice`).
     case cachedDevice
+    /// The memory was reached by another type before, and not cleaned since
+    /// (`SimulatedMachine.typeConflictsAreFaults`).
+    case typeConflict
 
     /// Whether this is the exception #PF, which drops what the CPU has cached for the address (SDM 4.10.4.1).
     var isPageFault: Bool {
       switch self {
       case .notPresent, .writeToReadOnly, .executeOfNoExecute, .reservedBits: true
-      case .notCanonical, .noRoot, .busError, .freedFrame, .cachedDevice: false
+      case .notCanonical, .noRoot, .busError, .freedFrame, .cachedDevice, .typeConflict: false
       }
     }
   }

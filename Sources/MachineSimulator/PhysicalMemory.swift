@@ -23,6 +23,8 @@ final class PhysicalMemory {
   var dataCache: DataCache?
   /// Whether frames that are free may be read at their addresses in the linear map.
   var freeFramesAreReadable = false
+  /// Frames that the process may not touch; nil where it may touch all.
+  var hidden: HiddenFrames?
   var devices: [Device] = []
 
   private let reservation: Reservation
@@ -74,6 +76,7 @@ extension PhysicalMemory {
     {
       throw request.fault(.freedFrame, level: level, at: address)
     }
+    hidden?.show(address)
     return unsafe reservation.start + Int(address)
   }
 

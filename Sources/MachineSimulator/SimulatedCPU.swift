@@ -30,15 +30,17 @@ final class SimulatedCPU {
 
   /// Where the process has `byteCount` bytes that lie within one 4 KiB page, for one access.
   func pointer(for request: Request, byteCount: Int) throws(Fault) -> UnsafeMutableRawPointer {
-    do {
+    do throws(Fault) {
       var request = request
       let leaf = try translate(&request)
       let address = leaf.physicalAddress(of: request.address)
       let place = try unsafe walker.memory.pointer(to: address, byteCount: byteCount, for: request, level: 0)
-      guard let cache = walker.memory.dataCache,
-        !DataCache.isCached(patIndex: leaf.entry.patIndex(level: Int(leaf.level)))
-      else { return unsafe place }
-      return unsafe cache.memory(at: address)
+      guard let cache = walker.memory.dataCache else { return unsafe place }
+      let type = leaf.entry.patIndex(level: Int(leaf.level))
+      if cache.conflicts(at: address, patIndex: type) {
+        throw request.fault(.typeConflict, level: 0, at: address)
+      }
+      return unsafe DataCache.isCached(patIndex: type) ? place : cache.memory(at: address)
     } catch {
       take(error)
       throw error

@@ -7,23 +7,34 @@ public struct Checkpoint {
   fileprivate let ram: [[UInt8]]
   fileprivate let cpus: [SimulatedCPU.State]
   fileprivate let places: [UInt64: SimulatedMachine.TablePlace]
+  fileprivate let dataCache: DataCache.Contents?
 }
 
 extension SimulatedMachine {
   /// Makes every byte of RAM hold `byte`, as firmware leaves behind whatever it likes. O(RAM), which is
   /// committed.
-  public func fillRAM(with byte: UInt8) { memory.fill(with: byte) }
+  public func fillRAM(with byte: UInt8) {
+    memory.hidden?.showAll()
+    memory.fill(with: byte)
+  }
 
-  /// The machine as it is, while no CPU runs. O(RAM), and as many bytes: for small machines.
+  /// The machine as it is, while no CPU runs. O(RAM), and as many bytes: for small machines. Frames that are
+  /// hidden are so no more, as after `restore`.
   public func checkpoint() -> Checkpoint {
-    Checkpoint(ram: memory.contents, cpus: cpus.map(\.state), places: places)
+    memory.hidden?.showAll()
+    return Checkpoint(
+      ram: memory.contents, cpus: cpus.map(\.state), places: places,
+      dataCache: memory.dataCache?.contents)
   }
 
   /// Puts this machine back to a checkpoint that it has made, while no CPU runs. O(RAM).
   public func restore(_ checkpoint: Checkpoint) {
+    memory.hidden?.showAll()
+    _ = memory.hidden?.takeTouch()
     memory.restore(checkpoint.ram)
     for (cpu, state) in zip(cpus, checkpoint.cpus) { cpu.state = state }
     places = checkpoint.places
+    if let contents = checkpoint.dataCache { memory.dataCache?.contents = contents }
     violation = nil
     for cpu in storeBuffers.indices { storeBuffers[cpu] = [] }
   }

@@ -11,6 +11,7 @@
 //     TranslationCaches     what one CPU has kept: leaves, and the tables on the way to them
 //     SimulatedCPU          puts these together: permissions, dirty flags, faults
 //     Speculation           what MMUs do unasked, between any two stores to entries
+//     HiddenFrames          what the process may not touch, so that the manager's own mistakes are seen
 //     Scheduling            who runs when: one CPU at a time in a chosen order, or all of them at once
 //
 // The point of it is adversity. Real hardware evicts, prefetches and races, so that a missing flush
@@ -44,8 +45,13 @@ public final class SimulatedMachine {
   /// The stores of each CPU that others have yet to see, oldest first.
   var storeBuffers: [[PendingStore]]
 
+  /// `isFrameListed`.
+  var frameLists: ((FrameNumber) -> Bool)?
+
   /// When CPUs see each other's stores; changed while no CPU runs.
-  public var memoryOrder = MemoryOrder.strong
+  public var memoryOrder = MemoryOrder.strong {
+    didSet { if memoryOrder != .strong { memory.hidden?.showAll() } }
+  }
 
   /// What the MMUs do unasked; changed while no CPU runs, when the tables that there are have a root. Where
   /// CPUs run freely it is nothing.
@@ -110,6 +116,7 @@ public final class SimulatedMachine {
 
   deinit {
     if speculation != .none { EntryWatch.remove(self) }
+    if frameLists != nil { FreedFrames.remove(self) }
   }
 
   /// The machine as the memory manager sees it. The value does not keep the simulated machine alive.

@@ -37,6 +37,7 @@ extension SimulatedMachine {
 
   /// The first violation since the last call. Asked by `Scheduler` at each step.
   public func takeViolation() -> Violation? {
+    reportTouch()
     defer { violation = nil }
     return violation
   }

@@ -26,6 +26,20 @@ import Testing
     return record.ranges
   }
 
+  /// From how many pages on a flush is of everything is the machine's to say.
+  @Test(arguments: [33, 64] as [UInt64]) func theThresholdIsTheMachines(threshold: UInt64) throws {
+    var hardware = Hardware()
+    hardware.fullFlushThreshold = PageCount(threshold)
+    let test = try TestMachine(hardware: hardware)
+    for pages in [threshold, threshold + 1] {
+      let before = test.simulated.counters.fullFlushes
+      try test.map(Pages.free, pages, to: Pages.device.rawValue)
+      try test.unmap(Pages.free, pages)
+      let flushes = test.simulated.counters.fullFlushes - before
+      #expect(flushes == (pages > threshold ? 1 : 0), "\(pages) pages")
+    }
+  }
+
   /// The page behind the last one is not the first one.
   @Test func aRangeThatEndsAtTheTopIsNotLengthened() {
     var ranges = FlushRanges()

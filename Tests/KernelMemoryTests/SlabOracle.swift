@@ -38,6 +38,7 @@ struct SlabOracle {
       do {
         let cpu = Int(random.below(UInt64(test.manager.cpus.count)))
         try test.onCPU(cpu) { try self.step() }
+        if let violation = test.simulated.takeViolation() { throw violation }
         if step % 128 == 0, let problem = test.manager.validate() { throw Failure(description: "\(problem)") }
       } catch {
         throw Failure(description: "step \(step): \(error)")

@@ -20,17 +20,21 @@ final class TestMachine {
     map: MemoryMap? = nil, vmallocPages: UInt64 = 1 << 33, largeLeaves: Bool = true,
     limit: PhysicalAddress? = nil, mode: FreeMode = .strict,
     cpuCount: Int = 1, joined: Int? = nil, hardening: SlabHardening = .none,
-    hasIncoherentCache: Bool = false, hardware: Hardware = Hardware()
+    hasIncoherentCache: Bool = false, hardware: Hardware = Hardware(), hidesFreeFrames: Bool = true
   ) throws {
+    var hardware = hardware
+    // What the manager is told not to use is a fault.
+    hardware.hasGigabytePages = hardware.hasGigabytePages && largeLeaves
     simulated = try SimulatedMachine(ram: ram, cpuCount: cpuCount, hardware: hardware)
     // Firmware leaves RAM as it likes; in large machines it stays as it costs nothing.
     if ram.reduce(0, { $0 + $1.byteCount }) <= 8 << 20 { simulated.fillRAM(with: 0xa5) }
     simulated.hasIncoherentCache = hasIncoherentCache
+    simulated.typeConflictsAreFaults = true
     let window = simulated.linearMap
     let bootstrap = try Bootstrap(
       memoryMap: map ?? simulated.memoryMap, window: window,
       linearMap: LinearMap(base: window.base, limit: limit ?? window.limit, pageSize: window.pageSize),
-      format: .x86_64FourLevel(hasGigabyteLeaves: largeLeaves))
+      format: .x86_64FourLevel(hasGigabyteLeaves: hardware.hasGigabytePages))
     let root = bootstrap.root
     try simulated.loadRoot(root)
     manager = try bootstrap.start(
@@ -49,6 +53,7 @@ final class TestMachine {
     simulated.takesPart = { [manager, joining] cpu in
       manager.reclaim.shootdown.isOnline(cpu) && !joining.cpus.contains(cpu)
     }
+    if hidesFreeFrames { self.hidesFreeFrames = true }
   }
 
   /// Has the CPU that the calling thread plays join: it then holds no translation to what was freed before.

@@ -72,6 +72,7 @@ struct VmallocOracle {
       do {
         try self.step()
         try readSome()
+        if let violation = test.simulated.takeViolation() { throw violation }
         if let problem = test.manager.validate() { throw Failure(description: "\(problem)") }
       } catch {
         throw Failure(description: "step \(step): \(error)")

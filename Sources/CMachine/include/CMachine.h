@@ -103,6 +103,20 @@ CMACHINE_INLINE void cmachine_entry_stored(unsigned long entry) {
   if (hook) hook(entry);
 }
 
+/// What happens when nobody has a block of page frames any more; null for nothing. One for the process, set by
+/// the simulated machine, which then sees who touches them.
+typedef void cmachine_freed_hook(unsigned long address, unsigned long byte_count, _Bool stays_zero);
+extern cmachine_freed_hook *cmachine_memory_freed_hook;
+CMACHINE_INLINE void cmachine_set_memory_freed_hook(cmachine_freed_hook *hook) {
+  __atomic_store_n(&cmachine_memory_freed_hook, hook, __ATOMIC_RELEASE);
+}
+/// Page frames are on a free list, by their address in the linear map; with `stays_zero`, who gets them relies on
+/// what they hold.
+CMACHINE_INLINE void cmachine_memory_freed(unsigned long address, unsigned long byte_count, _Bool stays_zero) {
+  cmachine_freed_hook *hook = __atomic_load_n(&cmachine_memory_freed_hook, __ATOMIC_ACQUIRE);
+  if (hook) hook(address, byte_count, stays_zero);
+}
+
 /// What a simulated machine does with the atomic accesses of the core, where that is built for it
 /// (WeakAtomic.swift); null for nothing.
 struct cmachine_memory_model {
@@ -188,6 +202,9 @@ CMACHINE_INLINE void cmachine_step(enum cmachine_step step) { (void)step; }
 CMACHINE_INLINE void cmachine_relax(void) { __asm__ volatile("pause"); }
 CMACHINE_INLINE void cmachine_wait(enum cmachine_step step) { (void)step, cmachine_relax(); }
 CMACHINE_INLINE void cmachine_entry_stored(unsigned long entry) { (void)entry; }
+CMACHINE_INLINE void cmachine_memory_freed(unsigned long address, unsigned long byte_count, _Bool stays_zero) {
+  (void)address, (void)byte_count, (void)stays_zero;
+}
 
 CMACHINE_INLINE _Bool cmachine_has_thread_pointer(void) { return 1; }
 /// The GS base: IA32_GS_BASE, a model-specific register (Intel SDM vol. 4, table 2-2).
@@ -224,6 +241,9 @@ CMACHINE_INLINE void cmachine_step(enum cmachine_step step) { (void)step; }
 CMACHINE_INLINE void cmachine_relax(void) { __asm__ volatile("yield"); }
 CMACHINE_INLINE void cmachine_wait(enum cmachine_step step) { (void)step, cmachine_relax(); }
 CMACHINE_INLINE void cmachine_entry_stored(unsigned long entry) { (void)entry; }
+CMACHINE_INLINE void cmachine_memory_freed(unsigned long address, unsigned long byte_count, _Bool stays_zero) {
+  (void)address, (void)byte_count, (void)stays_zero;
+}
 
 CMACHINE_INLINE _Bool cmachine_has_thread_pointer(void) { return 1; }
 CMACHINE_INLINE unsigned long cmachine_thread_pointer(void) {
@@ -259,6 +279,9 @@ CMACHINE_INLINE void cmachine_step(enum cmachine_step step) { (void)step; }
 CMACHINE_INLINE void cmachine_relax(void) { __asm__ volatile(".insn i 0x0f, 0, x0, x0, 0x010"); }
 CMACHINE_INLINE void cmachine_wait(enum cmachine_step step) { (void)step, cmachine_relax(); }
 CMACHINE_INLINE void cmachine_entry_stored(unsigned long entry) { (void)entry; }
+CMACHINE_INLINE void cmachine_memory_freed(unsigned long address, unsigned long byte_count, _Bool stays_zero) {
+  (void)address, (void)byte_count, (void)stays_zero;
+}
 
 CMACHINE_INLINE _Bool cmachine_has_thread_pointer(void) { return 1; }
 CMACHINE_INLINE unsigned long cmachine_thread_pointer(void) {

@@ -1,3 +1,4 @@
+internal import CMachine
 #if Ablations
 internal import Synchronization
 #endif
@@ -104,6 +105,15 @@ struct FrameTable {
     } else {
       head = next
     }
+  }
+
+  /// Says that a block is on a free list now: on bare metal to nobody, on a simulated machine to who looks
+  /// for uses of it. After this nothing of the package may touch the block until it is taken.
+  @inline(__always)
+  func noteFree(_ block: UInt32, order: Int = 0, staysZero: Bool = false) {
+    let address = UInt(address(of: FrameNumber(UInt64(block))).rawValue)
+    cmachine_memory_freed(
+      address, UInt(pageSize.bytes) &<< UInt(truncatingIfNeeded: order), staysZero)
   }
 
   /// Clears a frame.

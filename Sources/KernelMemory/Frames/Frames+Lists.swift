@@ -70,6 +70,7 @@ extension Frames {
     metadata.value.setLinks(next: list.value.head)
     list.value.head = UInt32(truncatingIfNeeded: block.rawValue)
     list.value.count &+= 1
+    table.noteFree(UInt32(truncatingIfNeeded: block.rawValue), order: idle.order)
     return true
   }
 
@@ -124,6 +125,7 @@ extension Frames {
     let list = list(zone, order, cpu)
     table[block].value.setState(FrameState(.idle, order: order, zone: zone))
     list.value.push(block, table)
+    table.noteFree(block, order: order)
     if list.value.isOverfull {
       drain(list, order: order, zone, downTo: FrameCache.drained(order), runs: FrameCache.batch / 4, cpu)
     }
@@ -181,6 +183,7 @@ extension Frames {
   @inline(never)
   private func giveToZone(_ block: UInt32, order: Int, _ zone: Int, _ cpu: borrowing CPU) {
     withZone(zone, cpu) { $0.put(block, order: order, zone: zone, table) }
+    table.noteFree(block, order: order)
   }
 
   /// Frames in one CPU's lists of a zone, those that are all zero included.

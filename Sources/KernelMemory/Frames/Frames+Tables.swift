@@ -41,6 +41,9 @@ extension Frames {
     var count = 0
     while count < limit, let frame = tables.pop(table) {
       freeCleared(frame, table[frame].value.state.zone, cpu)
+      #if Ablations
+      if Ablation.clearFreedTable.isOn { table.zero(FrameNumber(UInt64(frame))) }
+      #endif
       count &+= 1
     }
     return count
@@ -51,6 +54,7 @@ extension Frames {
     let cache = cleared(cpu.number, zone)
     if cache.value.count < FrameCache.clearedHigh {
       cache.value.push(frame, table)
+      table.noteFree(frame, staysZero: true)
     } else {
       push(frame, order: 0, zone, table, cpu)
     }

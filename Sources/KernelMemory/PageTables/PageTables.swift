@@ -40,7 +40,10 @@ struct PageTables {
 
   @inline(__always)
   func walker(hasGigabyteLeaves: Bool) -> Walker<X86_64Format> {
-    Walker(
+    #if Ablations
+    let hasGigabyteLeaves = hasGigabyteLeaves || Ablation.unsupportedLeaf.isOn
+    #endif
+    return Walker(
       format: X86_64Format(largestLeafLevel: hasGigabyteLeaves ? 2 : 1), root: root, table: table)
   }
 

@@ -226,10 +226,24 @@ extension Slab {
     cpu.count(.slabsReturned)
     if mayReturnAtOnce {
       frames.push(slab, order: state.order, state.zone, table, cpu)
+      #if Ablations
+      if Ablation.readReturnedSlab.isOn { lookForOwners(slab, cache, cpu) }
+      #endif
     } else {
       reclaim.retire(slab: slab, order: state.order, cpu)
     }
   }
+
+  #if Ablations
+  /// Counts what has an owner in a slab: right where the slab is still one.
+  private func lookForOwners(_ slab: UInt32, _ cache: Stable<CacheBlock>, _ cpu: borrowing CPU) {
+    let layout = cache.value.layout
+    let owners = Stable<Atomic<UInt8>>(bitPattern: address(of: slab) &+ layout.owners)
+    for index in 0..<layout.capacity where owners[index].value.load(ordering: .relaxed) != 0 {
+      cpu.count(.slabViolations)
+    }
+  }
+  #endif
 
   /// Whether no other CPU can be in the middle of a free.
   private var mayReturnAtOnce: Bool {

@@ -8,9 +8,8 @@ internal import CMachine
 //
 //   - nobody takes the first way meanwhile: the caller uses the area, or the window, and nothing else; and
 //   - no cache holds anything of the frames when the way changes, in either direction. Going out, a line that
-//     is dirty would
-//     be written back over what the caller has stored since; coming back, a line that was fetched before, by speculation
-//     if by nothing else, would hide it.
+//     is dirty would be written back over what the caller has stored since; coming back, a line that was
+//     fetched before, by speculation if by nothing else, would hide it.
 //
 // So frames are cleaned (`Machine.cleanMemory`) in four places: here, before `vmalloc` returns an area of
 // another type than write-back whose frames are new, or were cleared by the first way; where such an area's
@@ -81,6 +80,9 @@ extension MemoryManager {
 
   /// Cleans frames, as far as the linear map has them: a device's are in no cache. O(frames).
   func cleanMemory(_ run: FrameRange) {
+    #if Ablations
+    if Ablation.forgetToClean.isOn { return }
+    #endif
     let machine = control.value.machine
     guard let clean = unsafe machine.value.cleanMemory, windows.count > 0 else { return }
     let pages = windows.pages(of: run, in: 0)

@@ -17,6 +17,7 @@ extension SimulatedMachine {
     guard bodies.count <= cpus.count else {
       stop("a program for \(bodies.count) CPUs on a machine with \(cpus.count)")
     }
+    memory.hidden?.showAll()
     let run = FreeRun(self, running: bodies.count)
     let players = cpus.indices.map { cpu in
       FreePlayer(run, cpu, bodies.indices.contains(cpu) ? bodies[cpu] : nil, seed: seed)

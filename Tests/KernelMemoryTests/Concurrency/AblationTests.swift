@@ -80,6 +80,14 @@ import Testing
       Finder(name: "mapBesideUnmap", play: try Scenarios.mapBesideUnmap(.lazy), points: .order)
     case .stripBeforeFlush:
       Finder(name: "readerOfSleepingArea", play: try Scenarios.readerOfSleepingArea(.lazy), points: seen)
+    case .clearFreedTable:
+      Finder(name: "tableComesBack", play: try Scenarios.tableComesBack(.strict), points: .order)
+    case .readReturnedSlab:
+      Finder(name: "slabsComeBack", play: try Scenarios.slabsComeBack(.none), points: .order)
+    case .forgetToClean:
+      Finder(name: "typeChanges", play: try Scenarios.typeChanges(.strict), points: .order)
+    case .unsupportedLeaf:
+      Finder(name: "gigabyteOfADevice", play: try Scenarios.gigabyteOfADevice(.strict), points: .order)
     case .mapGuard: Finder(name: "guards", play: try Scenarios.guards(.strict), points: .order)
     case .leafInTwoStores:
       Finder(name: "guards", play: try Scenarios.guards(.strict), points: .order).with(.greedy)
@@ -162,6 +170,18 @@ import Testing
     let failure = #expect(throws: ScheduleFailure.self) { try finder.run(atMost: 20_000) }
     // Said, not only counted: by what the mistake was seen.
     if let failure { print("\(mistake) is found by \(finder.name): \(failure.cause)") }
+  }
+
+  /// Some are seen because the machine looks for them, in the same program: uses of frames that are hidden,
+  /// and accesses of two types.
+  @Test(arguments: [Ablation.clearFreedTable, .readReturnedSlab, .forgetToClean])
+  func isNotFoundByAMachineThatDoesNotLook(mistake: Ablation) throws {
+    var finder = try Self.finder(of: mistake)
+    finder.play.hidesFreeFrames = false
+    finder.play.stage.test.simulated.typeConflictsAreFaults = false
+    Ablation.selected = mistake
+    defer { Ablation.selected = nil }
+    try finder.run(atMost: 20_000)
   }
 
   /// Every wait for a flush is for a number that its caller carries.

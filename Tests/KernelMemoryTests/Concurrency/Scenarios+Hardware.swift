@@ -56,6 +56,28 @@ extension Scenarios {
     return play
   }
 
+  /// 1 GiB of a device, on a machine without leaves of that size.
+  static func gigabyteOfADevice(_ mode: FreeMode) throws -> Play {
+    var hardware = Hardware()
+    hardware.hasGigabytePages = false
+    let stage = try Stage(mode, hardware: hardware)
+    // Below the root's entry for areas, and behind those.
+    let pages = PageRange(TestMachine.vmallocStart.rawValue + Pages.oneGiB, Pages.oneGiB)
+    var play = Play(
+      stage: stage,
+      cpus: [
+        {
+          try stage.manager.map(pages, to: Pages.device, MappingAttributes(.readWrite))
+          let fault = stage.test.fault(.read, at: pages.first)
+          // There is no RAM, and no device.
+          try stage.expect(fault?.cause == .busError, "a mapped page got \(String(describing: fault))")
+          try stage.manager.unmap(pages)
+        }
+      ])
+    play.checksWork = false
+    return play
+  }
+
   /// A table goes back in another batch than the pages that it was for, when CPUs have it in their walk
   /// caches again; and an invalidation drops no other tables than those on the way to its address.
   static func tableWithoutItsPages(_ mode: FreeMode) throws -> Play {

@@ -59,6 +59,11 @@ import Testing
     Case(name: "protection", make: Scenarios.otherProtection, points: .order, schedules: [1, 1, 1]),
     Case(name: "cleared", make: Scenarios.clearedAfterDirty, points: .order, schedules: [1, 1, 1]),
     Case(name: "guards", make: Scenarios.guards, points: .order, schedules: [1, 1, 1]),
+    Case(name: "1 GiB", make: Scenarios.gigabyteOfADevice, points: .order, schedules: [1, 1, 1]),
+    Case(name: "types", make: Scenarios.typeChanges, points: .order, schedules: [1, 1, 1]),
+    Case(name: "table", make: Scenarios.tableComesBack, points: .order, schedules: [1, 1, 1]),
+    Case(
+      name: "slabs", make: { _ in try Scenarios.slabsComeBack(.none) }, points: .order, schedules: [1, 1, 1]),
   ]
 
   @Test(arguments: complete, modes) func everySchedule(_ test: Case, mode: FreeMode) throws {

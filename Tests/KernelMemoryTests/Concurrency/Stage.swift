@@ -67,13 +67,14 @@ final class Stage {
   ///   - prepare: what happens before the moment from which programs are played.
   init(
     _ mode: FreeMode, cpuCount: Int = 2, joined: Int? = nil, pages: UInt64 = 1024,
-    hardening: SlabHardening = .none, hardware: Hardware = hardware,
+    hardening: SlabHardening = .none, hardware: Hardware = hardware, hasIncoherentCache: Bool = false,
     prepare: (Stage) throws -> Void = { _ in }
   ) throws {
     self.mode = mode
     test = try TestMachine(
       ram: [RAMRegion(PhysicalAddress(0), byteCount: pages * 4096)], vmallocPages: 1 << 14, mode: mode,
-      cpuCount: cpuCount, joined: joined, hardening: hardening, hardware: hardware)
+      cpuCount: cpuCount, joined: joined, hardening: hardening,
+      hasIncoherentCache: hasIncoherentCache, hardware: hardware)
     let (simulated, manager) = (test.simulated, test.manager)
     try manager.flushRetired()
     emptyFrames = test.framesInUse

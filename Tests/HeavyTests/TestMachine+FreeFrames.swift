@@ -1,0 +1,1 @@
+../KernelMemoryTests/TestMachine+FreeFrames.swift
