@@ -1,10 +1,12 @@
 # Every command of this package; the work itself is in Scripts/. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench docs soak install clean
+.PHONY: help run test lint bench models docs soak install clean
 
 # Variables that a user may give to `make run`, on the command line or in the environment.
 export MACHINE TRACE LAPS LISTING MEMORY CPUS
 export PREFIX DESTDIR
+# `make models` takes MODELS=all.
+export MODELS
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.* ## /make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
@@ -20,6 +22,9 @@ lint: ## check format, sizes, and that the core neither allocates nor drops memo
 
 bench: ## count instructions per operation in QEMU, beside Linux's, into .build/bench.json
 	@Scripts/bench.sh
+
+models: ## search the models of the protocol with Spin (Models/README.md): MODELS=all
+	@Scripts/models.sh
 
 docs: ## build the documentation, warnings being errors
 	@Scripts/docs.sh
