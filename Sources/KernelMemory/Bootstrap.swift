@@ -82,13 +82,12 @@ extension Bootstrap {
       shared: try carve(Tags.capacity), lock: try carve(1))
     let frames = Frames(
       table: table, cpus: cpus, state: try carve(Frames.byteCount),
-      lists: try carve(count * ZoneKind.count * FrameCache.orderCount),
-      cleared: try carve(count * ZoneKind.count), locks: try carve(ZoneKind.count))
+      lists: try carveRecords(count, each: Frames.listCount), locks: try carve(ZoneKind.count))
     let places = DescriptorPool.places(below: allocatableEnd())
     let pool = DescriptorPool(frames: frames, state: try carve(1), regions: try carve(places), places: places)
     let areas = AreasTable(
       pool: pool, frames: frames, state: try carve(1), entries: try carve(AreasTable.capacity),
-      hints: try carve(count), lock: try carve(1))
+      hints: try carveRecords(count), lock: try carve(1))
     let machines: Stable<Machine> = try carve(1)
     unsafe machines.pointer.initialize(to: machine)
     let tables = PageTables(
@@ -99,8 +98,8 @@ extension Bootstrap {
       lock: try carve(1))
     let reclaim = Reclaim(
       mode: mode, frames: frames, tables: tables, areas: areas, shootdown: shootdown, state: try carve(1),
-      slots: try carve(count), open: try carve(count), closed: try carve(count),
-      flushed: try carve(count))
+      slots: try carveRecords(count), open: try carveRecords(count), closed: try carveRecords(count),
+      flushed: try carveRecords(count))
     let slab = Slab(
       frames: frames, tags: tags, reclaim: reclaim, base: UInt(space.linearMap.base.rawValue),
       state: try carve(1), caches: try carve(Slab.capacity), locks: try carve(Slab.capacity),
@@ -186,5 +185,11 @@ extension Bootstrap {
     let bytes = UInt64(count) &* UInt64(MemoryLayout<Element>.stride)
     let frame = try space.early.allocate(PageCount(bytes: bytes, space.linearMap.pageSize))
     return space.linearMap.memory(of: frame, as: Element.self)
+  }
+
+  private mutating func carveRecords<Element: ~Copyable>(
+    _ cpus: Int, each: Int = 1
+  ) throws(MemoryError) -> CPURecords<Element> {
+    CPURecords(try carve(CPURecords<Element>.byteCount(cpus, each: each)), each: each)
   }
 }

@@ -68,7 +68,7 @@ struct AreasTable {
   /// `entries`, for `capacity`, and `hints`, for each CPU, are cleared memory.
   init(
     pool: DescriptorPool, frames: Frames, state: Stable<State>, entries: Stable<AreasEntry>,
-    hints: Stable<AreaHints>, lock: Stable<SpinLock>
+    hints: CPURecords<AreaHints>, lock: Stable<SpinLock>
   ) {
     self.state = state
     unsafe state.pointer.initialize(to: State(pool: pool, frames: frames, entries: entries, lock: lock))

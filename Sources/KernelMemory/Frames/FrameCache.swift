@@ -20,7 +20,6 @@ struct FrameCache: ~Copyable {
 
   /// 2 MiB with 4 KiB frames: the size of a large leaf.
   static let largestOrder = 9
-  static let orderCount = largestOrder &+ 1
   /// Fast lists serve orders up to this: buffers of kmalloc of up to 64 KiB with 4 KiB frames.
   static let largestFast = 4
 

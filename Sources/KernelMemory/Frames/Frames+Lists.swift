@@ -14,13 +14,13 @@ extension Frames {
   /// A CPU's list of a zone's blocks of an order.
   @inline(__always)
   func list(_ cpu: Int, _ zone: Int, _ order: Int) -> Stable<FrameCache> {
-    state.value.lists[(cpu &* ZoneKind.count &+ zone) &* FrameCache.orderCount &+ order]
+    state.value.lists[cpu][zone &* Self.listsOfZone &+ order]
   }
 
   /// This CPU's.
   @inline(__always)
   func list(_ zone: Int, _ order: Int, _ cpu: borrowing CPU) -> Stable<FrameCache> {
-    cpu.perCPU.value.lists[zone &* FrameCache.orderCount &+ order]
+    cpu.perCPU.value.lists[zone &* Self.listsOfZone &+ order]
   }
 
   /// This CPU's, of the highest zone that has memory; up to `largestFast`.

@@ -22,9 +22,7 @@ struct Frames {
   struct State: ~Copyable {
     let table: FrameTable
     let cpus: CPUs
-    let lists: Stable<FrameCache>
-    /// Of frames that are all zero, once page tables.
-    let cleared: Stable<FrameCache>
+    let lists: CPURecords<FrameCache>
     /// One for each zone.
     let locks: Stable<SpinLock>
     /// Frames of RAM that the linear map or the metadata cannot reach.
@@ -38,18 +36,22 @@ struct Frames {
     MemoryLayout<State>.stride &+ ZoneKind.count &* MemoryLayout<Zone>.stride
   }
 
-  /// All are zero memory: `state` of `byteCount` bytes, `lists` a list for each CPU, zone and order,
-  /// `cleared` for each CPU and zone, `locks` a lock for each zone.
+  /// The lists of a CPU: in each zone one of every order, and one of frames that are all zero.
+  static var listCount: Int { ZoneKind.count &* listsOfZone }
+  static var listsOfZone: Int { FrameCache.largestOrder &+ 2 }
+
+  /// All are zero memory: `state` of `byteCount` bytes, `lists` of `listCount` a CPU, `locks` a lock for each
+  /// zone.
   init(
-    table: FrameTable, cpus: CPUs, state: Stable<UInt8>, lists: Stable<FrameCache>,
-    cleared: Stable<FrameCache>, locks: Stable<SpinLock>
+    table: FrameTable, cpus: CPUs, state: Stable<UInt8>, lists: CPURecords<FrameCache>,
+    locks: Stable<SpinLock>
   ) {
     self.state = Stable(bitPattern: state.address)
     unsafe self.state.pointer.initialize(
-      to: State(table: table, cpus: cpus, lists: lists, cleared: cleared, locks: locks))
+      to: State(table: table, cpus: cpus, lists: lists, locks: locks))
     for cpu in 0..<cpus.count {
       cpus.perCPU(cpu).value.table = table
-      cpus.perCPU(cpu).value.lists = list(cpu, 0, 0)
+      cpus.perCPU(cpu).value.lists = lists[cpu]
       for zone in 0..<ZoneKind.count {
         for order in 0...FrameCache.largestOrder {
           list(cpu, zone, order).value.limit = UInt32(FrameCache.limit(order))
@@ -81,7 +83,7 @@ struct Frames {
 
   /// A CPU's list of a zone's frames that are all zero.
   func cleared(_ cpu: Int, _ zone: Int) -> Stable<FrameCache> {
-    state.value.cleared[cpu &* ZoneKind.count &+ zone]
+    list(cpu, zone, FrameCache.largestOrder &+ 1)
   }
 }
 

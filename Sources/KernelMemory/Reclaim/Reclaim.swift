@@ -59,10 +59,10 @@ struct Reclaim {
     let pool: DescriptorPool
     let shootdown: Shootdown
     /// For each CPU.
-    let slots: Stable<Slot>
-    let open: Stable<RetiredBatch>
-    let closed: Stable<RetiredBatch>
-    let flushed: Stable<FlushedBatch>
+    let slots: CPURecords<Slot>
+    let open: CPURecords<RetiredBatch>
+    let closed: CPURecords<RetiredBatch>
+    let flushed: CPURecords<FlushedBatch>
     /// Pages, guards included, that all CPUs together may have freed and not flushed.
     let bound: UInt64
     /// What of it each CPU has for good.
@@ -111,8 +111,8 @@ struct Reclaim {
   /// when it needs more, so that with many CPUs none has too little for one large area.
   init(
     mode: FreeMode, frames: Frames, tables: PageTables, areas: AreasTable, shootdown: Shootdown,
-    state: Stable<State>, slots: Stable<Slot>, open: Stable<RetiredBatch>, closed: Stable<RetiredBatch>,
-    flushed: Stable<FlushedBatch>
+    state: Stable<State>, slots: CPURecords<Slot>, open: CPURecords<RetiredBatch>,
+    closed: CPURecords<RetiredBatch>, flushed: CPURecords<FlushedBatch>
   ) {
     self.state = state
     let count = frames.cpus.count
