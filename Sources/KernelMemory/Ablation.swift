@@ -13,7 +13,7 @@ enum Ablation: UInt8 {
   case freeTableBeforeFlush
   /// A batch is completed whatever the CPUs have flushed.
   case skipFlushGeneration
-  /// A look-up and a free do not see that the descriptor has begun another life.
+  /// A look-up and a free ignore the generation of the descriptor.
   case skipAreaGeneration
   /// The warm cache serves requests for another protection.
   case warmAcrossProtections

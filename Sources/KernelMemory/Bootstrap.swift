@@ -172,8 +172,8 @@ extension Bootstrap {
     var refused: UInt64 = 0
     var next = FrameNumber(1)
     while let run = space.memoryMap.nextRun(.allocatable, from: next, space.linearMap.pageSize) {
-      let kept = space.reachable(.allocatable, from: run.first)
-      let reached = kept.map { $0.first == run.first ? $0.count.rawValue : 0 } ?? 0
+      let inside = space.reachable(.allocatable, from: run.first)
+      let reached = inside.map { $0.first == run.first ? $0.count.rawValue : 0 } ?? 0
       refused &+= run.count.rawValue &- reached
       next = run.end
     }

@@ -1,6 +1,16 @@
 internal import CMachine
 internal import Synchronization
 
+// This CPU, and all of them
+//
+// What one CPU has for itself needs no lock, as long as nothing else runs there meanwhile: interrupts are
+// off, and an NMI that finds the CPU inside is refused. `CPU` is the proof of both; every lock asks for one.
+//
+// Invariants:
+//   - a CPU's block is written by that CPU alone, inside, but for the fields that say otherwise;
+//   - the number is read with interrupts off, so that a block is that of the CPU which runs;
+//   - a CPU that has not joined finds its block closed, and comes no further.
+
 /// This CPU, entered: interrupts are off, and this code has not interrupted the package itself, as an NMI or
 /// an action of `Machine` can. It is the only way to per-CPU state and to any lock, so that neither is found
 /// half changed, and no lock is waited for that the interrupted code holds. It cannot be stored, copied, or
@@ -97,11 +107,11 @@ extension CPUBlock {
 }
 
 extension Stable<PerCPU> {
-  /// Of each cache.
+  /// This CPU's magazines, by cache number.
   @inline(__always)
   var magazines: Stable<Magazine> { Stable<Magazine>(bitPattern: address &+ CPUBlock.magazines) }
 
-  /// Of each tag.
+  /// This CPU's charges, by the index of a tag.
   @inline(__always)
   var charges: Stable<Tags.Charges> { Stable<Tags.Charges>(bitPattern: address &+ CPUBlock.charges) }
 }
@@ -123,7 +133,7 @@ struct CPUs {
   private let blocks: Stable<UInt8>
   private let shared: Stable<Shared>
 
-  /// Every CPU number that `Machine` allows.
+  /// The number is masked to 8 bits, so that the directory needs no bounds check (`claim`).
   static var limit: Int { 256 }
   /// The memory for the blocks, and for the beginning of one that nobody enters.
   static func byteCount(_ count: Int) -> Int {
@@ -180,8 +190,7 @@ struct CPUs {
     return try body(CPU(number: number, block: block))
   }
 
-  /// Runs `body`, a hot path, on this CPU. Where `enter` throws the result is
-  /// `fallback`, as where `body` finds that the slow path must be taken.
+  /// Runs `body`, a hot path, on this CPU with interrupts off; returns `fallback` where `enter` would throw.
   @inline(__always)
   func attempt<Result>(orElse fallback: Result, _ body: (borrowing CPU) -> Result) -> Result {
     let (interrupts, number, block) = claim()

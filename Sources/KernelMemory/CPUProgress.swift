@@ -8,8 +8,8 @@ internal import Synchronization
 //
 //     epoch     0 outside this package, else the newest request that was there when the CPU came in, with
 //               bit 0 set: a walker of epoch e may be in tables that request n frees only if e is odd and e < n.
-//               Odd is the mark of an NMI, too: who finds it odd has interrupted the package itself. A look-up
-//               that enters nothing leaves 1, which is older than every request
+//               Odd marks an NMI, too: code that finds it odd has interrupted the package itself. A look-up,
+//               which does not enter, stores 1, which is older than every request
 //     done      the newest request that was there when the CPU's last flush began
 //     answered  the newest drain that the CPU has made
 //

@@ -92,8 +92,8 @@ public struct Machine {
   /// interrupt was lost; then after twice as many, and so on. On hardware 4,096, which is some hundred
   /// microseconds: a handler has answered by then.
   public var reminderTurns = UInt64(cmachine_reminder_turns())
-  /// Turns of waiting. A turn is a pause and a look at each CPU, some 50 to 200 ns: four million of them are
-  /// a fraction of a second, in which a CPU that takes interrupts has answered.
+  /// Turns of waiting, each a pause and a poll of every CPU, some 50 to 200 ns. Four million are a fraction
+  /// of a second: by then a CPU that takes interrupts has answered.
   public var silenceLimit: UInt64 = 1 << 22
   /// Nil where an access of any type finds what caches hold: on x86-64 processors that snoop themselves
   /// (CPUID.01H:EDX.SS; Intel SDM vol. 3A, 12.11.8, whose procedure needs no WBINVD then).
@@ -125,7 +125,6 @@ extension Machine {
     fail(StopMessage { $0.write(message) })
   }
 
-  /// As above.
   @inline(never)
   func fail(_ message: StopMessage) -> Never {
     unsafe message.withCharacters { characters in unsafe fatal(context, characters) }

@@ -22,7 +22,7 @@ public enum MemoryError: Error, Equatable, Sendable {
   /// No page frame for the descriptors and the index of areas.
   case metadataExhausted
   /// The base of the linear map or of the boot window is no page's address, or the page size is not the
-  /// page-table format's; or there are as many windows on all memory as are kept count of.
+  /// page-table format's; or there are as many windows on all memory as `MemoryWindows` holds (8).
   case linearMapUnusable(VirtualAddress)
   /// The base of the linear map is no multiple of the largest block of frames, in bytes (4 MiB with frames of
   /// 4 KiB).
@@ -87,7 +87,7 @@ public enum MemoryError: Error, Equatable, Sendable {
   /// The call may have to wait for other CPUs, and interrupts are off; or it comes from an NMI that has
   /// interrupted this package.
   case wrongContext
-  /// The memory map has more entries than this package keeps.
+  /// The storage of the memory map has no row left.
   case memoryMapFull(limit: Int)
   /// The memory map has no usable run in the boot window that holds what must be built there.
   case earlyMemoryExhausted(PageCount)

@@ -162,7 +162,7 @@ extension MemoryManager {
     }
   }
 
-  /// Has every CPU give back what it keeps, as far as waiting is allowed; otherwise this CPU alone.
+  /// Drains every CPU where waiting is allowed; else this one alone.
   /// - Returns: false where other CPUs would have had to be waited for, which is not allowed now.
   @inline(never)
   func drainAllCPUs(mayWait: Bool) -> Bool {

@@ -43,7 +43,7 @@ extension MemoryManager {
     cpus.attempt(orElse: 0) { cpu in slab.pop(cache, tag, cpu) }
   }
 
-  /// As above, for a size whose class may be one of whole frames.
+  /// An object, or a block where the size's class is one of whole frames; zero for `allocateSlow`.
   @inline(never)
   func popObject(_ cache: Int, orFrames byteCount: UInt, _ tag: Tag) -> UInt {
     cpus.attempt(orElse: 0) { cpu in
@@ -56,7 +56,7 @@ extension MemoryManager {
     cpus.attempt(orElse: 0) { cpu in slab.popBlock(byteCount, tag, cpu) }
   }
 
-  /// As `kmalloc`, with all `byteCount` bytes zero.
+  /// Allocates `byteCount` bytes, all zero; in all else `kmalloc`.
   public func kzalloc(
     _ byteCount: Int, _ options: KmallocOptions = KmallocOptions()
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
@@ -66,7 +66,7 @@ extension MemoryManager {
     return unsafe pointer
   }
 
-  /// As `kzalloc`, for `count` elements of `stride` bytes; a product that overflows is refused.
+  /// Allocates `count` elements of `stride` bytes, all zero; refuses a product that overflows.
   public func kcalloc(
     count: Int, stride: Int, _ options: KmallocOptions = KmallocOptions()
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
@@ -121,34 +121,31 @@ extension MemoryManager {
   /// Frees what `kmalloc` or a cache returned; nil is ignored. O(1) usually. Never waits for another CPU.
   /// Legal in any context but an NMI.
   ///
-  /// Of several that free the same memory at once, one succeeds.
+  /// Of several CPUs that free the same memory, one succeeds.
   /// - Throws: `badFree` (`alreadyFree`, `interior`, `foreign`) and `wrongContext`, with nothing changed.
   @inline(__always)
   public func kfree(_ pointer: UnsafeMutableRawPointer?) throws(MemoryError) {
+    unsafe try free(pointer, only: nil)
+  }
+
+  /// Frees memory of `kmalloc` that must be charged to a tag.
+  /// - Throws: `badFree`, with nothing changed; `foreign` for what is charged to another tag.
+  @inline(__always)
+  public func kfree(_ pointer: UnsafeMutableRawPointer?, chargedTo tag: Tag) throws(MemoryError) {
+    unsafe try free(pointer, only: tag)
+  }
+
+  @inline(__always)
+  private func free(_ pointer: UnsafeMutableRawPointer?, only tag: Tag?) throws(MemoryError) {
     guard let pointer = unsafe pointer else { return }
     let address = UInt(bitPattern: pointer)
     // A multiple of the smallest frames is more often a block than the first object of a slab.
     if address & UInt(PageSize.size4K.offsetMask) == 0 {
-      let outcome = pushBlock(address)
+      let outcome = tag.map { pushBlock(address, $0) } ?? pushBlock(address)
       if outcome == .freed { return }
       if outcome == .alreadyFree { throw refused(address, .alreadyFree) }
     }
-    let outcome = pushObject(address)
-    if outcome != .freed { try freeSlow(address, outcome) }
-  }
-
-  /// As `kfree`, of memory that is charged to a tag.
-  /// - Throws: `badFree`, with nothing changed; `foreign` for what is charged to another tag.
-  @inline(__always)
-  public func kfree(_ pointer: UnsafeMutableRawPointer?, chargedTo tag: Tag) throws(MemoryError) {
-    guard let pointer = unsafe pointer else { return }
-    let address = UInt(bitPattern: pointer)
-    if address & UInt(PageSize.size4K.offsetMask) == 0 {
-      let outcome = pushBlock(address, tag)
-      if outcome == .freed { return }
-      if outcome == .alreadyFree { throw refused(address, .alreadyFree) }
-    }
-    let outcome = pushObject(address, tag)
+    let outcome = tag.map { pushObject(address, $0) } ?? pushObject(address)
     if outcome != .freed { try freeSlow(address, outcome, only: tag) }
   }
 

@@ -1,13 +1,14 @@
 internal import Synchronization
 
-// kvmalloc: from the linear map where that is cheap, else from page tables. Small sizes are served by kmalloc
-// in any case; large ones fragment physical memory, so that trying hard for a block costs more than it
-// gives: there is one try, which asks nobody to give anything back, and then vmalloc.
+// kvmalloc: kmalloc where that is cheap, else vmalloc. Up to a page it is always kmalloc, since an area would
+// waste a page and its guard. Up to the threshold there is one try at kmalloc, without a drain, since
+// physical memory fragments and a search for a large block costs more than page tables do. Above: vmalloc.
 
 /// Which side memory comes from, and how hard is tried.
 @frozen
 public struct KvmallocPolicy: Sendable {
-  /// The size in bytes above which `vmalloc` is used at once.
+  /// The size in bytes above which `vmalloc` is used without a try at `kmalloc`: 64 KiB, the largest block of
+  /// the fast lists with 4 KiB frames; a larger one has to be found in a zone, under its lock.
   public var threshold = 64 << 10
   /// Whether only the linear map will do.
   public var mustBeContiguous = false
@@ -46,7 +47,7 @@ extension MemoryManager {
     return unsafe try vmalloc(byteCount, policy.virtual)
   }
 
-  /// As `kvmalloc`, with all `byteCount` bytes zero.
+  /// Allocates `byteCount` bytes, all zero; in all else `kvmalloc`.
   public func kvzalloc(
     _ byteCount: Int, _ policy: KvmallocPolicy = KvmallocPolicy()
   ) throws(MemoryError) -> UnsafeMutableRawPointer {

@@ -6,7 +6,7 @@ internal import CMachine
 
 extension MemoryManager {
   /// Maps a run of pages to a run of frames, with the largest leaves that alignment allows. The frames are a
-  /// device's, or memory that was kept back, or their caller's, who does not free them while they are mapped.
+  /// device's, memory of kind `.kept`, or the caller's, who does not free them while they are mapped.
   /// O(tables + leaves + frames).
   ///
   /// Where a window on all memory has a hole, a device may be mapped at the place that its frames have there;
@@ -70,7 +70,7 @@ extension MemoryManager {
     try unmapAny(pages)
   }
 
-  /// As `unmap`, whatever the pages are for.
+  /// Unmaps pages without asking whether they are a window's.
   func unmapAny(_ pages: PageRange) throws(MemoryError) {
     guard cpus.count == 1 || cpus.mayWait else { throw failed(.wrongContext) }
     cleanUncached(pages)
@@ -133,17 +133,17 @@ extension MemoryManager {
     }
   }
 
-  /// What can be said of pages without a lock.
+  /// The checks that need no lock.
   private func check(_ pages: PageRange) throws(MemoryError) {
     guard !pages.isEmpty else { throw failed(.sizeIsZero) }
     guard tables.isCanonical(pages) else { throw failed(.notCanonical(pages.first.address(pageSize))) }
   }
 
-  /// Whether that is anything to do.
+  /// Whether this machine must be told of new entries (`Machine.afterMap`).
   @inline(__always)
   var synchronizesMappings: Bool { unsafe control.value.machine.value.afterMap != nil }
 
-  /// Makes new entries visible to every CPU's walker, before anybody is told of them.
+  /// Makes new entries visible to every CPU's walker, before an address of them is published.
   @inline(__always)
   func synchronizeMapping(_ pages: PageRange, madeTables: Bool = false) {
     #if Ablations

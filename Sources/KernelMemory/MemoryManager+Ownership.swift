@@ -3,7 +3,7 @@
 // Who names frames and pages names a part of the machine, and may name one that is not its own. What a frame
 // is in use for is in its metadata, so a mapping is refused of what is nobody's (free, or behind a flush) and
 // of what is the package's (tables, records, slabs). Frames that the manager does not hand out are nothing
-// that it can judge: devices, and memory that was kept back, belong to the kernel. Pages of the linear map
+// that it can judge: devices, and memory of kind `.kept`, belong to the kernel. Pages of the linear map
 // are the manager's own way to memory.
 
 extension MemoryManager {
@@ -75,8 +75,8 @@ extension MemoryManager {
 }
 
 extension FrameTable {
-  /// How many frames from `frame` on, which has no metadata, have none either, as far as that is known at
-  /// once.
+  /// At least how many frames from `frame` on, which has no metadata, have none either: to the end of its
+  /// section. O(1).
   func framesWithoutMetadata(from frame: FrameNumber) -> UInt64 {
     let section = frame.rawValue &>> Self.sectionShift
     guard section < sectionCount else { return UInt64.max &- frame.rawValue }

@@ -40,7 +40,7 @@ extension MemoryManager {
     }
   }
 
-  /// Allocates an object of a cache. O(1) usually, and as `kmalloc` otherwise.
+  /// Allocates an object of a cache. O(1) from a magazine; O(orders + batch) where it is empty.
   /// - Parameters:
   ///   - cache: what `makeCache` returned.
   ///   - mayWait: whether the call may wait for other CPUs when memory is short.

@@ -24,8 +24,8 @@ extension MemoryManager {
   ///
   /// Waits for the other CPUs, with interrupts on, and only where nothing is charged. Legal beside
   /// allocations for the tag: one of the two is refused, and where it is the removal, nobody is refused for
-  /// it. A handle that is kept is a tag that does not exist: allocations are refused (`tagUnavailable`), and
-  /// usage is zero; it is taken for another tag after 256 more that have had its number. O(CPUs + caches).
+  /// it. A stale handle names no tag: allocations are refused (`tagUnavailable`), and usage is zero. The
+  /// generation has 8 bits: after 256 more tags of its number it names another one. O(CPUs + caches).
   /// - Throws: `tagInUse` where memory is charged to it, or a cache's objects will be; `tagUnavailable` where
   ///   there is no such tag, and for `untagged`, which stays; `wrongContext` with interrupts off on a machine
   ///   with several CPUs, and in an NMI; with nothing changed.

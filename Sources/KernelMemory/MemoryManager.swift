@@ -6,7 +6,7 @@ internal import CMachine
 // manager, and many can exist in one process. Its methods are legal in any context, unless they say
 // otherwise; those that may wait for other CPUs do it with interrupts on alone, and then no lock may be held
 // that a CPU with interrupts off spins for. They switch interrupts off where they touch what a CPU shares
-// with itself. An NMI cannot be kept off: one that comes in the middle of the package is refused
+// with itself. An NMI cannot be masked: one that comes in the middle of the package is refused
 // (`wrongContext`), with nothing changed, by what changes something and by what takes a lock to answer. It
 // may ask what is answered without one: `area(containing:)`, `frame(at:)`, `counters`, `usage(of:)` of a zone
 // or a tag, `usedFrames`.
@@ -59,7 +59,7 @@ extension MemoryManager {
   /// Ends the machine through `Machine.fatal`: for a caller that can neither go on nor refuse.
   public func stop(_ message: StaticString) -> Never { control.value.machine.value.fail(message) }
 
-  /// As above, with a message that is written when it is needed: it takes no memory but the stack's.
+  /// Ends the machine with a message that `write` formats on the stack.
   /// - Parameter write: writes the message; what does not fit into 239 bytes is cut.
   public func stop(_ write: (inout StopMessage) -> Void) -> Never {
     control.value.machine.value.fail(StopMessage(write))

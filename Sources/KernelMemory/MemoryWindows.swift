@@ -33,18 +33,11 @@ struct MemoryWindows {
       count: FrameRange(from: first, upTo: min(frames.end, end)).count)
   }
 
-  /// The first page of `pages` where a window maps, or would, another frame than a run from `frame` on does.
-  func firstPage(in pages: PageRange, notFor frame: FrameNumber) -> PageNumber? {
+  /// The first page of `pages` in a window; with `frame`, in one that maps it to another frame than a run
+  /// from `frame` on would.
+  func firstPage(in pages: PageRange, notFor frame: FrameNumber? = nil) -> PageNumber? {
     for number in 0..<count where self[number].overlaps(pages) {
-      if pages.first.rawValue &- frame.rawValue == firsts[number].rawValue { continue }
-      return max(self[number].first, pages.first)
-    }
-    return nil
-  }
-
-  /// The first page of `pages` that a window has.
-  func firstPage(in pages: PageRange) -> PageNumber? {
-    for number in 0..<count where self[number].overlaps(pages) {
+      if let frame, pages.first.rawValue &- frame.rawValue == firsts[number].rawValue { continue }
       return max(self[number].first, pages.first)
     }
     return nil

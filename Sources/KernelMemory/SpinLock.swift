@@ -11,7 +11,7 @@ internal import Synchronization
 //     requests  the list of flushes that CPUs are asked for
 //     slab      one cache's slabs
 //     zone      the buddy lists of one zone of frames
-//     tags      the names of tags
+//     tags      which tags exist, and their quotas
 //     reports   the misuses of kmalloc's memory that were found
 //
 // What one CPU has for itself needs no lock: interrupts are off there.

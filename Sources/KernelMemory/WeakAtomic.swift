@@ -21,8 +21,8 @@ struct Atomic<Value: AtomicRepresentable & FixedWidthInteger>: ~Copyable {
   private var size: UInt { UInt(MemoryLayout<Value>.size) }
 
   borrowing func load(ordering: AtomicLoadOrdering) -> Value {
-    var kept: UInt = 0
-    if unsafe cmachine_load_kept(address, &kept) { return Value(truncatingIfNeeded: kept) }
+    var late: UInt = 0
+    if unsafe cmachine_load_kept(address, &late) { return Value(truncatingIfNeeded: late) }
     return Value(truncatingIfNeeded: cmachine_atomic_load(address, size))
   }
 
@@ -51,14 +51,6 @@ struct Atomic<Value: AtomicRepresentable & FixedWidthInteger>: ~Copyable {
     compareExchange(expected: expected, desired: desired, ordering: successOrdering)
   }
 
-  @discardableResult
-  borrowing func weakCompareExchange(
-    expected: Value, desired: Value, successOrdering: AtomicUpdateOrdering,
-    failureOrdering: AtomicLoadOrdering
-  ) -> (exchanged: Bool, original: Value) {
-    compareExchange(expected: expected, desired: desired, ordering: successOrdering)
-  }
-
   /// Replaces the value by what `body` makes of it.
   private borrowing func update(
     _ ordering: AtomicUpdateOrdering, _ body: (Value) -> Value
@@ -81,11 +73,6 @@ struct Atomic<Value: AtomicRepresentable & FixedWidthInteger>: ~Copyable {
   ) -> (oldValue: Value, newValue: Value) { update(ordering) { $0 &+ value } }
 
   @discardableResult
-  borrowing func wrappingSubtract(
-    _ value: Value, ordering: AtomicUpdateOrdering
-  ) -> (oldValue: Value, newValue: Value) { update(ordering) { $0 &- value } }
-
-  @discardableResult
   borrowing func add(
     _ value: Value, ordering: AtomicUpdateOrdering
   ) -> (oldValue: Value, newValue: Value) { update(ordering) { $0 + value } }
@@ -105,7 +92,7 @@ extension AtomicUpdateOrdering {
   fileprivate var isReleasing: Bool { self != .relaxed && self != .acquiring }
 }
 
-/// As the library's: what comes before is seen before what comes after, if it releases.
+/// The library's fence; one that releases also drains the late stores of the calling CPU.
 func atomicMemoryFence(ordering: AtomicUpdateOrdering) {
   if ordering.isReleasing { cmachine_before_update(0, true) }
   Synchronization.atomicMemoryFence(ordering: .sequentiallyConsistent)

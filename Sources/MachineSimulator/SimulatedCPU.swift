@@ -191,7 +191,7 @@ extension SimulatedCPU {
   /// A translation or table in a frame that is free, though nothing but the linear map leads to such a frame.
   func cachedFreeFrame(_ isFree: (FrameNumber) -> Bool, linearBase: UInt64) -> Fault? {
     var found: Fault?
-    func look(_ frame: UInt64, _ address: UInt64, level: Int) {
+    func check(_ frame: UInt64, _ address: UInt64, level: Int) {
       guard found == nil, isFree(PhysicalAddress(frame).number(.size4K)) else { return }
       var request = Request(address: address, access: .read)
       request.usedCache = true
@@ -199,9 +199,9 @@ extension SimulatedCPU {
     }
     caches.forEachLeaf { address, leaf in
       guard leaf.physicalAddress(of: address) &+ linearBase != address else { return }
-      look(leaf.physicalAddress(of: address), address, level: 0)
+      check(leaf.physicalAddress(of: address), address, level: 0)
     }
-    caches.forEachTable { address, position in look(position.table, address, level: position.level) }
+    caches.forEachTable { address, position in check(position.table, address, level: position.level) }
     return found
   }
 }

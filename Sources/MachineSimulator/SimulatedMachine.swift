@@ -68,7 +68,7 @@ public final class SimulatedMachine {
   /// the linear map onto physical memory. A hole is not accessible: touching it kills the process.
   public let linearMap: LinearMap
 
-  /// As `init(ram:cpuCount:hardware:)`, of hardware that differs from the usual one in little.
+  /// Makes a machine whose hardware differs from the default in the arguments below.
   /// - Parameters:
   ///   - ram: where the RAM is, in any order; every other physical address is a hole.
   ///   - cpuCount: how many CPUs, each with its own caches.

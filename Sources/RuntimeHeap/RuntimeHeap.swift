@@ -103,7 +103,7 @@ extension RuntimeHeap {
     }
   }
 
-  /// As above, and says why not.
+  /// Allocates memory, and throws the reason where it cannot.
   @inline(__always)
   func allocate(bytes: UInt, alignment: UInt) throws(MemoryError) -> UnsafeMutableRawPointer {
     // A size that is no sum with an alignment is none that kmalloc has, either.

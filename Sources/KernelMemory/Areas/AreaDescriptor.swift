@@ -14,7 +14,7 @@ enum AreaState: UInt8 {
   case retired
   /// The same, when it pins no page table any more.
   case unpinned
-  /// An area whose caller has freed it, kept mapped in a warm cache.
+  /// An area whose caller has freed it, still mapped, in a warm cache.
   case parked
   /// An area that a caller holds, and whose frames are the caller's.
   case borrowing
@@ -45,10 +45,10 @@ enum AreaState: UInt8 {
 
 /// A piece of an address range: an area with the guard behind it, or a hole between areas. The pieces
 /// of a range cover it without a gap and are linked in address order, so that a freed piece finds its
-/// neighbours at once.
+/// neighbours in O(1).
 ///
-/// One cache line. Descriptors are numbered from 1 and live in type-stable memory: a number that has
-/// grown old leads to a descriptor, whose state then says that it is no longer the same area.
+/// One cache line. Descriptors are numbered from 1 and live in type-stable memory: a stale number leads to a
+/// descriptor of another generation, and the generation tells.
 struct AreaDescriptor: ~Copyable {
   /// `AreaState` in bits 0 to 7, the generation above: it grows each time the descriptor is taken from
   /// the pool.
@@ -175,7 +175,7 @@ struct AreaDescriptor: ~Copyable {
     stateWord.store(word &+ 1 &+ UInt64(state.rawValue), ordering: .releasing)
   }
 
-  /// As `resume`, of an area that was parked.
+  /// Resumes a parked area: the old state is known, so one addition does it.
   @inline(__always)
   borrowing func resumeParked() {
     let change = 0x100 &+ UInt64(AreaState.live.rawValue) &- UInt64(AreaState.parked.rawValue)

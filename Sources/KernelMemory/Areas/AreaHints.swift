@@ -3,12 +3,13 @@
 /// back: it leads to a descriptor, and what this says of its state and its first page decides. Cleared memory
 /// has no hints.
 struct AreaHints: ~Copyable {
-  /// 2 KiB a CPU; areas of one page with their guards fill every other place.
+  /// 256: 2 KiB a CPU, and 128 areas of a page, since with their guards they use every other place.
   static let count: UInt64 = 256
 
   private var areas: InlineArray<256, Stable<AreaDescriptor>?>
 
-  /// The area that is remembered for a page. Mutating in name: a borrowed array is copied before it is read.
+  /// The area that is remembered for a page. `mutating` only to avoid a copy: borrowing an `InlineArray`
+  /// copies it.
   @inline(__always)
   mutating func area(at page: UInt64) -> Stable<AreaDescriptor>? {
     areas[Int(truncatingIfNeeded: page & (Self.count &- 1))]

@@ -17,11 +17,11 @@ internal import Synchronization
 // times as many, in neighbouring frames, where that saves a level. Nodes count their slots in their frame's
 // metadata.
 //
-// Readers take no lock, and check what they find against the descriptor's bounds. One may still be in a node
-// that has emptied: it stays a node, all zero or used anew, and leads nobody astray. A few are kept for the
-// next insertions. The others become free frames by way of a batch of freed memory (`takeSurplus`): that is,
-// when every CPU has served a flush that was requested later, which none does in the middle of a look-up. So
-// whoever looks up is inside the package (`CPUs.enter`), or is undisturbed (`CPUs.undisturbed`).
+// Readers take no lock, and check what they find against the descriptor's bounds. A reader may still be in a
+// node that has emptied: its slots are zero, or name areas whose bounds do not match. A few empty nodes are
+// stocked for the next insertions. The others go through a retired batch (`takeSurplus`), and are free when
+// every CPU has served a later flush, which none does in the middle of a look-up. So a reader is inside the
+// package (`CPUs.enter`), or marked as a look-up (`CPUs.undisturbed`).
 @safe
 struct AreaIndex {
   struct State {
@@ -253,7 +253,8 @@ struct AreaIndex {
     return 1
   }
 
-  /// Takes out an emptied node of which there are more than four insertions need. Readers may still be in it.
+  /// Takes out an empty node beyond the stock for four insertions, which absorbs pairs at a node's edge.
+  /// Readers may still be in it.
   func takeSurplus() -> UInt32? { state.value.spareCount > 4 &* nodesOfInsertion ? takeNode() : nil }
 
   /// Frees all nodes, when the last page has none any more and every look-up has ended.

@@ -77,7 +77,7 @@ extension Areas {
   /// - Throws: `rangeExhausted`, `placeTaken`, `metadataExhausted`, with nothing reserved.
   func reserve(_ request: Request, _ cpu: borrowing CPU) throws(MemoryError) -> UInt32 {
     guard let span = request.pages.adding(PageCount(UInt64(request.traits.guardPages)))?.rawValue,
-      span < 1 &<< 52
+      span <= HoleBins.largestSize
     else { throw .sizeOverflow }
     // The area, and a hole in front of it where alignment or the place leaves one.
     try pool.stock(2, cpu)
@@ -113,14 +113,15 @@ extension Areas {
     let (padded, overflow) = span.addingReportingOverflow(mask)
     let first = overflow ? 0 : state.value.bins.smallest(from: padded, pool)
     guard first == 0 else {
-      // Of those of one size the one that came last: it is in no tree.
+      // Of holes of one size, take one behind the tree's: removing it leaves the tree alone.
       let hole = pool[first].value.next != 0 ? pool[first].value.next : first
       return (hole, (pool[hole].value.first &+ mask) & ~mask)
     }
     return mask == 0 ? nil : search(span, mask, below: overflow ? .max : padded)
   }
 
-  /// How many holes a request looks at that may lie well enough, and how many pieces a step of a walk.
+  /// How many holes an aligned request tries, and how many pieces a step of a walk passes: a bound on how
+  /// long the lock is held, some 64 cache misses.
   fileprivate static var tries: Int { 64 }
 
   /// The fallback of an aligned request when the range is nearly full: holes that are large enough if they
@@ -150,8 +151,8 @@ extension Areas {
     return area == 0 ? state.value.firstPiece : pool[area].value.end > page ? area : pool[area].value.after
   }
 
-  /// Whether the pieces from one on up to a page are free, or will be when what was freed is flushed. Of many
-  /// pieces the first few are asked, since this is but an answer to why it is not so now.
+  /// Whether the pieces up to a page are free, or will be after a flush: `placeBusy` instead of `placeTaken`.
+  /// Checks 16 pieces at most, since it only chooses the error.
   private func isOnItsWayBack(_ first: UInt32, upTo end: UInt64) -> Bool {
     var piece = first
     for _ in 0..<16 {

@@ -2,9 +2,9 @@ internal import Synchronization
 
 // The ranges of one manager: the vmalloc range, the module range, and what a kernel adds
 //
-// What a range needs is in memory of its own, which goes when the range does; so whoever comes to it without
-// the lock is inside the package, or undisturbed, as in the index (AreaIndex.swift). Where a range is, is
-// said here once more, for who asks no more than that, in any context.
+// The state of a range is memory of its own, freed with the range; so a reader without the lock is inside the
+// package, or marked as a look-up (AreaIndex.swift). The table repeats a range's bounds, so that `contains`
+// needs nothing else, in any context.
 //
 // A range is published by the address of its state, after all else; whoever reads that first finds the rest.
 // A number whose range is on its way out is nobody's until every CPU has passed.

@@ -1,6 +1,6 @@
 // Finding the smallest hole that is large enough, and the largest there is
 //
-// Holes are kept in bins by size. A bin's lower bound is a number with three bits of mantissa below its
+// Holes are binned by size. A bin's lower bound is a number with three bits of mantissa below its
 // leading one (sizes below eight have a bin each), as in two-level segregated fit (Masmano et al.,
 // ECRTS 2004):
 //
@@ -45,7 +45,7 @@ struct HoleBins: ~Copyable {
   /// not.
   private static func firstBit(_ size: UInt64) -> Int { 59 &- size.leadingZeroBitCount }
 
-  // Mutating in name, what follows: borrowed arrays are copied before they are read.
+  // `mutating` only to avoid a copy: borrowing an `InlineArray` copies it.
 
   /// The lowest bin from `bin` on that is not empty. O(1).
   private mutating func bin(from bin: Int) -> Int? {
@@ -116,7 +116,7 @@ extension HoleBins {
     return first(of: roots[other], flipping: flip, pool)
   }
 
-  /// As above, in the bin that `size` belongs to.
+  /// The nearest size in the bin that `size` belongs to; zero for none.
   private mutating func nearest(
     to size: UInt64, flipping flip: UInt64, in bin: Int, _ pool: DescriptorPool
   ) -> UInt32 {

@@ -1,6 +1,6 @@
-/// Frames before there is an allocator: the upper part of the largest usable run inside the window that
-/// the boot code mapped, handed out downward, since memory at low addresses is the scarcest, and never
-/// taken back. What it has handed out is one run, which `Frames` then takes over as in use.
+/// Frames before there is an allocator: bump allocation from the top of the largest usable run in the boot
+/// window, downward, since low memory is the scarcest. Nothing is freed; what was handed out is one run,
+/// which `Frames` adopts as in use.
 struct EarlyFrames {
   /// The run that frames come from.
   let run: FrameRange

@@ -23,10 +23,9 @@ struct FrameCache: ~Copyable {
   /// Fast lists serve orders up to this: buffers of kmalloc of up to 64 KiB with 4 KiB frames.
   static let largestFast = 4
 
-  /// Single frames: a megabyte a CPU and zone, so that two CPUs that alternate between allocating and freeing
-  /// a few batches do not exchange at each turn. With 4 KiB frames at most 256 KiB in each list of orders 1
-  /// to 6, and one block above, up to 2 MiB: twice what a pair needs, and small against what a CPU's share of
-  /// memory is.
+  /// Order 0: 256 frames, four batches, so that a CPU that allocates and frees a few batches in turn does not
+  /// go to the zone each time. Orders 1 to 6: 256 KiB with 4 KiB frames; above, one block, up to 2 MiB. All
+  /// lists of a CPU and zone hold at most some 6 MiB.
   @inline(__always)
   static func limit(_ order: Int) -> Int { order == 0 ? 256 : max(64 &>> order, 1) }
 
@@ -34,11 +33,10 @@ struct FrameCache: ~Copyable {
   @inline(__always)
   static func drained(_ order: Int) -> Int { order == 0 ? limit(0) &+ 1 &- batch : limit(order) }
 
-  /// Frames moved at once between a list and its zone: 64 spread the cost of an exchange (some 300
-  /// instructions) to a handful a frame.
+  /// Frames that one refill or drain moves: 64 spread the cost of a visit to the zone (some 300 instructions)
+  /// to a handful a frame.
   static let batch = 64
-  /// Above this a list of cleared frames takes no more: as many tables as 16 areas may need that come
-  /// and go at places of their own.
+  /// The capacity of a list of zeroed frames: two tables for each of 16 areas that come and go.
   static let clearedHigh = 32
 
   mutating func push(_ frame: UInt32, _ table: FrameTable) {

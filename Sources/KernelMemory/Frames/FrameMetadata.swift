@@ -12,7 +12,7 @@ internal import Synchronization
 //             as `idle`, `retired`: next frame of the list that it is on; the upper half is unused
 //             as `mapped`:   the area that maps it, and which of the area's pages: the reverse mapping, also for
 //                            the frames of its block, which are `tail`
-//             as `table`:    the table above it; and the next of a list of emptied or resting tables
+//             as `table`:    the table above it; and the next of a list of emptied or quarantined tables
 //             as `slab`:     next and previous slab of its cache that has a free object
 //             as `large`:    who is charged; the upper half is unused
 //
@@ -69,7 +69,7 @@ struct FrameState: Equatable {
   var kind: FrameKind { FrameKind(rawValue: UInt8(truncatingIfNeeded: rawValue)) ?? .unmanaged }
   var zone: Int { Int(truncatingIfNeeded: rawValue &>> 8 & 0xf) }
   var order: Int { Int(UInt8(truncatingIfNeeded: rawValue &>> 16)) }
-  /// Table: tables below it that are at rest.
+  /// Table: quarantined tables below it.
   var resting: Int { Int(UInt16(truncatingIfNeeded: rawValue &>> 16)) }
   /// Table: its pins, which keep it in use: tables below it, leaves of borrowed frames, and areas with a
   /// page in it. Index node: slots that are taken.
@@ -77,14 +77,14 @@ struct FrameState: Equatable {
   /// Table: which entry of the table above names it.
   var slot: Int { Int(UInt16(truncatingIfNeeded: rawValue &>> 48)) }
 
-  /// Table: on a list of emptied tables, or of those at rest.
+  /// Table: on a list of emptied or of quarantined tables.
   var isListed: Bool { rawValue & 1 &<< 12 != 0 }
 
   func listed(_ listed: Bool) -> FrameState {
     FrameState(rawValue: listed ? rawValue | 1 &<< 12 : rawValue & ~(1 &<< 12))
   }
 
-  /// Without the test that the number of the kind is one that there is.
+  /// Compares the kind's byte: cheaper than `kind`, which checks that the byte is a kind.
   @inline(__always)
   func isOf(_ kind: FrameKind) -> Bool { UInt8(truncatingIfNeeded: rawValue) == kind.rawValue }
 

@@ -53,7 +53,7 @@ struct FrameTable {
     return Stable<FrameMetadata>(bitPattern: base)[Int(UInt64(frame) & Self.indexMask)]
   }
 
-  /// As `address(of:)`, for who knows the page size beforehand.
+  /// The address of a frame in the linear map, where the page size is a constant.
   @inline(__always)
   func address(of frame: FrameNumber, _ pageSize: PageSize) -> VirtualAddress {
     VirtualAddress(base.rawValue &+ frame.address(pageSize).rawValue)

@@ -6,9 +6,9 @@ internal import Synchronization
 // requests are; slabs and buffers of kmalloc; the few blocks that an area is made of. A listed block is
 // `idle` with its order, and its other frames are `tail`.
 //
-// `pop` and `push` are the whole of a pair that finds its list neither empty nor full: no lock, no loop. A
-// list that is empty is refilled first, one that is full drained, and then it is as usual. The fast lists are
-// those of the highest zone that has memory, from which everybody is served who names no zone.
+// A pair whose list is neither empty nor full is one `pop` and one `push`: no lock, no loop. An empty list is
+// refilled first, an overfull one drained after. The fast lists are those of the highest zone that has
+// memory, which serves every request that names no zone.
 
 extension Frames {
   /// A CPU's list of a zone's blocks of an order.
@@ -17,13 +17,13 @@ extension Frames {
     state.value.lists[cpu][zone &* Self.listsOfZone &+ order]
   }
 
-  /// This CPU's.
+  /// This CPU's list of a zone's blocks of an order.
   @inline(__always)
   func list(_ zone: Int, _ order: Int, _ cpu: borrowing CPU) -> Stable<FrameCache> {
     cpu.perCPU.value.lists[zone &* Self.listsOfZone &+ order]
   }
 
-  /// This CPU's, of the highest zone that has memory; up to `largestFast`.
+  /// This CPU's list of an order up to `largestFast`, in the highest zone that has memory.
   @inline(__always)
   func fastList(_ order: Int, _ cpu: borrowing CPU) -> Stable<FrameCache> {
     cpu.perCPU.value.fastLists[order]
@@ -109,7 +109,7 @@ extension Frames {
     return nil
   }
 
-  /// As above, of one zone.
+  /// An idle block of one zone; nil where it has none. O(orders + batch).
   @inline(__always)
   func pop(order: Int, in zone: Int, _ cpu: borrowing CPU) -> UInt32? {
     guard order <= FrameCache.largestOrder else { return takeFromZone(order: order, zone, cpu) }
@@ -152,8 +152,8 @@ extension Frames {
     return true
   }
 
-  /// Gives blocks back to their zone, at most so many `runs` of neighbours: a frame alone takes some 300
-  /// instructions.
+  /// Gives blocks back to their zone, until `count` are left or `runs` runs of neighbours are freed: each run
+  /// takes some 300 instructions, which bounds the time under the zone's lock.
   @inline(never)
   private func drain(
     _ list: Stable<FrameCache>, order: Int = 0, _ zone: Int, downTo count: Int, runs: Int = .max,

@@ -1,3 +1,10 @@
+// Frames for page tables and index nodes
+//
+// Both are all zero when they are taken, and when they come back: entries and slots were cleared one by one.
+// So each CPU has a list of zeroed frames for each zone, and a table that comes and goes is never cleared.
+// Invariant, checked by `validate()`: a frame on such a list is all zero; nobody writes to it before it is
+// taken (`noteFree` with `staysZero`).
+
 extension Frames {
   /// Frames for `count` tables, all zero: from this CPU's list of cleared ones, and others. O(count).
   /// - Throws: `tablesExhausted`, with none taken.

@@ -31,7 +31,7 @@ struct Frames {
 
   let state: Stable<State>
 
-  /// Of the state and the zones behind it.
+  /// Bytes of the state and of the zones behind it.
   static var byteCount: Int {
     MemoryLayout<State>.stride &+ ZoneKind.count &* MemoryLayout<Zone>.stride
   }
@@ -105,7 +105,7 @@ extension Frames {
   func free(_ frame: FrameNumber, order: Int, _ cpu: borrowing CPU) throws(MemoryError) {
     if let problem = problem(freeing: frame, order: order) { throw .badFree(problem) }
     let number = UInt32(frame.rawValue)
-    // Of several that free the same block at once, one succeeds.
+    // Of several CPUs that free the same block, one succeeds.
     guard table[number].value.endAllocation(order: order) else { throw .badFree(.alreadyFree) }
     push(number, order: order, table[number].value.state.zone, table, cpu)
   }
@@ -249,7 +249,7 @@ extension Frames {
   /// All frames that this package manages.
   var managed: PageCount { managed(in: .normal) }
 
-  /// Those of a zone and of the lower ones: all that whoever names it can ever have.
+  /// Frames managed in a zone and below it: the most that a request for that zone can get.
   func managed(in kind: ZoneKind) -> PageCount {
     var sum: UInt64 = 0
     for zone in 0...Int(kind.rawValue) { sum &+= buddyLists(zone).value.managed }

@@ -52,7 +52,7 @@ struct Zone: ~Copyable {
     nonmutating set { nonEmptyOrdersWord.store(newValue, ordering: .relaxed) }
   }
 
-  /// Changed under the zone's lock; read without it by who wants to know whether a visit is worth it.
+  /// Free frames. Changed under the zone's lock; read without it to skip an empty zone.
   var free: UInt64 {
     get { freeWord.load(ordering: .relaxed) }
     nonmutating set { freeWord.store(newValue, ordering: .relaxed) }
@@ -102,7 +102,7 @@ extension Zone {
     var frame = first
     let end = first &+ UInt32(truncatingIfNeeded: count)
     while frame < end {
-      // Not of three at once: that would be an array.
+      // `min` of three takes an array, which the core cannot have.
       let order = min(
         min(Self.maxOrder, frame.trailingZeroBitCount), 31 &- (end &- frame).leadingZeroBitCount)
       let next = frame &+ (1 &<< UInt32(truncatingIfNeeded: order))

@@ -7,14 +7,13 @@
 ///   entries that say what they map, addresses, pinned tables. A hit makes the entries present again; it
 ///   takes no lock.
 ///
-/// An area ages by standing still: `age` makes the chains of young areas those of old ones, which `evict`
-/// then empties, and an area that is taken and kept again is young. So the usual pair does nothing for its
-/// age.
+/// Aging is generational: `age` turns the young chains into old ones, which `evict` empties; an area that is
+/// taken and pushed again is young. So a pair does nothing for its age.
 struct AreaCache: ~Copyable {
-  /// The largest area that is kept, in pages: 256 KiB, which covers what repeats in kernels (stacks, rings,
-  /// small buffers); larger ones are seldom asked for twice.
+  /// The largest area in a cache, in pages: 64, so that page counts are the bits of a word. With 4 KiB pages
+  /// that is 256 KiB, which covers what repeats in kernels (stacks, rings, small buffers).
   static let largest: UInt64 = 64
-  /// How far a chain is searched for an area with the same key.
+  /// How far a chain is searched for an area with the same key: 4 descriptors cost less than a new area.
   static let depth = 4
 
   typealias Chains = InlineArray<64, Stable<AreaDescriptor>?>
@@ -25,7 +24,7 @@ struct AreaCache: ~Copyable {
   /// Bit n: there may be an old area of n + 1 pages.
   private var oldCounts: UInt64
   private var capacity: UInt64
-  /// Pages that can be kept besides those that are, guards not counted.
+  /// Pages that still fit, guards not counted.
   private(set) var room: UInt64
 
   /// Begins, in cleared memory: a value made elsewhere would take its kilobyte through the stack.
@@ -38,8 +37,8 @@ struct AreaCache: ~Copyable {
   /// Of all areas that take room, without their guards.
   var pages: UInt64 { capacity &- room }
 
-  /// The young area of `count` pages that was kept last, if it has the key of `traits`. Mutating in name: a
-  /// borrowed array is copied before it is read.
+  /// The young area of `count` pages that was pushed last, if it has the key of `traits`. `mutating` only to
+  /// avoid a copy of the array.
   @inline(__always)
   mutating func first(_ count: UInt64, _ traits: AreaTraits) -> Stable<AreaDescriptor>? {
     guard let first = young[Int(truncatingIfNeeded: count &- 1)],
@@ -99,11 +98,11 @@ struct AreaCache: ~Copyable {
     room &-= count
   }
 
-  /// Takes room for an area that is to be kept later.
+  /// Takes room for an area that is pushed later.
   @inline(__always)
   mutating func reserve(_ count: UInt64) { room &-= count }
 
-  /// Gives back the room of an area that is not kept after all.
+  /// Gives back the room of an area that is not pushed after all.
   mutating func cancel(_ count: UInt64) { room &+= count }
 
   /// Keeps all areas of some chains, for which there was room before. O(page counts that there are).

@@ -6,8 +6,7 @@ struct AreaChains: ~Copyable {
   /// Bit n: there is an area of n + 1 pages.
   private var counts: UInt64
 
-  /// Whether there is an area of `count` pages. Mutating in name: a borrowed array is copied before it is
-  /// read.
+  /// Whether there is an area of `count` pages. `mutating` only to avoid a copy of the array.
   @inline(__always)
   mutating func has(_ count: UInt64) -> Bool { first[Int(truncatingIfNeeded: count &- 1)] != nil }
 

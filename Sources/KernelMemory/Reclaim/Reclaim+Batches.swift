@@ -134,7 +134,7 @@ extension Reclaim {
     batch.value.generation = shootdown.newest
   }
 
-  /// Puts up to `limit` emptied tables to rest, in the open batch.
+  /// Quarantines up to `limit` emptied tables, and adds them to the open batch.
   /// - Returns: how many.
   @discardableResult
   func prune(limit: Int, _ cpu: borrowing CPU) -> Int {

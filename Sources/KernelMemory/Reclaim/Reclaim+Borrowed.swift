@@ -1,8 +1,8 @@
 internal import CMachine
 
 extension Reclaim {
-  /// Takes an area back from its caller, whose the frames are: they stay out of the batch, into which the
-  /// range goes. Of several that try, one succeeds. All entries are cleared at once: O(pages), a store each.
+  /// Retires an area whose frames belong to the caller: only its range goes into the batch. Of several
+  /// callers, one succeeds. Clears every entry: O(pages), a store each.
   /// - Parameters:
   ///   - area: its descriptor.
   ///   - generation: the generation of the descriptor when the caller looked at it.

@@ -1,6 +1,11 @@
 internal import Synchronization
 
-// How much may be freed and not flushed: a part of it is each CPU's, and the rest anybody's.
+// The bound on what is freed and not flushed
+//
+// One CPU has all of it. Of several each has its part of one half for good; the other half is a common pool,
+// from which a CPU borrows when its part does not suffice (`raiseLimit`), and to which it returns that when
+// it holds little (`lowerLimit`). So one CPU may retire a large area, and all together stay within the bound,
+// which is Linux's: 8,192 pages times the bit length of the number of CPUs.
 
 extension Reclaim {
   /// Whether this CPU may have so many pages freed and not flushed; takes what is missing from what no CPU
@@ -10,7 +15,7 @@ extension Reclaim {
     pages <= slot(cpu).value.limit || raiseLimit(to: pages, cpu)
   }
 
-  /// In pieces of at least this many pages, so that CPUs seldom meet there.
+  /// The least that is borrowed, in pages: 256, so that small frees touch the shared word once in 256 pages.
   private static var piece: UInt64 { 256 }
 
   @inline(never)

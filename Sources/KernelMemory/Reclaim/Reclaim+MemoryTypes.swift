@@ -1,9 +1,8 @@
 internal import CMachine
 
-// Areas of other types than write-back, whose frames caches must forget when they come back
-// (MemoryManager+Contents.swift). Such an area never remembers where its entries are: so each hand-out of it
-// with new frames, and each clearing of its entries, takes the slow path, and the short ones have nothing to
-// look at.
+// Areas that are not write-back, whose frames must be cleaned when they come back
+// (MemoryManager+Contents.swift). Such an area has no entry pointer, so that filling and clearing it takes
+// the slow paths, which clean, and the fast paths need no test of the type.
 
 extension Reclaim {
   /// Notes where a small area's entries are; its tables are pinned.

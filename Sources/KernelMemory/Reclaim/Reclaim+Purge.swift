@@ -3,7 +3,7 @@ internal import Synchronization
 // Purging: in steps with a budget, on the way of allocations, and in drains of all CPUs.
 
 extension Reclaim {
-  /// One step: completes, ages the caches, clears what is queued, puts empty tables to rest, and asks for the
+  /// One step: completes, ages the caches, clears what is queued, quarantines empty tables, and requests the
   /// next flush; about `budget` pages of work.
   /// - Parameters:
   ///   - budget: pages.
@@ -40,9 +40,9 @@ extension Reclaim {
   /// Whether nothing waits on this CPU, and its caches are empty.
   func isEmpty(_ cpu: borrowing CPU) -> Bool {
     let slot = slot(cpu)
-    var kept = slot.value.warm.pages
-    slot.forEachKind { kept &+= $0.asleep.pages }
-    return kept == 0 && !hasWork(cpu)
+    var cached = slot.value.warm.pages
+    slot.forEachKind { cached &+= $0.asleep.pages }
+    return cached == 0 && !hasWork(cpu)
   }
 
   private func evictWarm(all: Bool, limit: Int, _ cpu: borrowing CPU) -> Int {
@@ -50,7 +50,7 @@ extension Reclaim {
     while done < limit, let area = slot(cpu).value.warm.evict(all: all) {
       cpu.count(.warmEvicted)
       area.value.setState(.retired)
-      done &+= 4
+      done &+= Self.evictCost
       guard all || !sleep(area, cpu) else { continue }
       area.value.progress = 0
       done &+= clear(area.value.number, cpu).work
@@ -75,7 +75,7 @@ extension Reclaim {
 
   // MARK: On the way of an allocation
 
-  /// A little of the work that frees have left: what the allocation needs itself, and its share of the rest.
+  /// Does an allocation's share of the work that frees have left: completes what it needs, clears as much.
   /// - Parameters:
   ///   - pages: what the allocation needs.
   ///   - span: the same with its guard: what its free will hold back.
@@ -84,7 +84,7 @@ extension Reclaim {
   @inline(__always)
   func reapShare(_ pages: UInt64, span: UInt64, _ cpu: borrowing CPU) -> Bool {
     let slot = slot(cpu)
-    // Whoever takes many pages does as much for those that came back.
+    // Reap in proportion to what is allocated.
     let share = Self.share &+ Int(truncatingIfNeeded: pages)
     pollFlush(cpu)
     if !flushedBatch(cpu).value.isEmpty {

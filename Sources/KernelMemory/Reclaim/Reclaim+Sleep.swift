@@ -37,8 +37,7 @@ extension Reclaim {
     return done
   }
 
-  /// As above, those of the open batch, for whose flush they wait. For a drain: without this they would fall
-  /// asleep.
+  /// Strips the areas that wait for the open batch's flush, so that a drain leaves none to fall asleep.
   func stripOpen(limit: Int, _ cpu: borrowing CPU) -> Int {
     var done = 0
     slot(cpu).forEachKind { done &+= stripOpen(&$0, limit: limit &- done, cpu) }

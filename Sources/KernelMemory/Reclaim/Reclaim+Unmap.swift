@@ -29,7 +29,7 @@ extension Reclaim {
     return Unmap(request: shootdown.request(ranges, cpu), slot: slot)
   }
 
-  /// Ends it, after the flush: clears the leaves, and puts the tables to rest that this empties.
+  /// Ends it, after the flush: clears the leaves, and quarantines the tables that this empties.
   func endUnmap(_ pages: PageRange, _ unmap: Unmap, _ cpu: borrowing CPU) {
     tables.locked(cpu) {
       tables.clearQuarantined(pages, emptied: &slot(cpu).value.emptied)

@@ -3,7 +3,7 @@ internal import Synchronization
 
 // Reclaim: what is on its way back
 //
-// A freed area passes these stages; in strict mode all of them at once, else as bounds and budgets say:
+// A freed area passes these stages; in strict mode before the free returns, else as bounds and budgets say:
 //
 //     parked    still mapped, in this CPU's warm cache; a request of the same kind takes it out again
 //     queued    large: its entries are still there, and a purge step clears them by budget
@@ -19,25 +19,29 @@ internal import Synchronization
 // served. The token carries the number of its request: it serves for a batch only if the request was made
 // after the batch was last added to.
 //
-// Nothing here waits. What waits for other CPUs is the façade.
+// Nothing here waits for another CPU: the façade does (`MemoryManager+CPUs`).
 
 @safe
 struct Reclaim {
-  /// Pages that a purge step works on at the most, unless it is told otherwise.
+  // Costs and budgets are in pages of work: what clearing and freeing a page takes, some 200 instructions.
+
+  /// The default of a purge step: some 20,000 instructions, which an idle loop may spend with interrupts off.
   static let budget = 96
-  /// Pages that an allocation works on at a time which finds this CPU over its bound.
+  /// What an allocation over its bound does: a third of a step, so that no call pays for many others.
   static let reapBudget = 32
   /// In pages, what it costs to free a frame that has no neighbour with it.
   static let frameCost = 2
   /// In pages, what it costs to free a node of the index: their frames are seldom neighbours.
   static let nodeCost = 4
-  /// In pages, what it costs to put a table to rest, and to free it.
+  /// In pages, what it costs to quarantine a table, and to free it.
   static let tableCost = 8
   /// In pages, what it costs to let go of an area's tables.
   static let unpinCost = 2
   /// In pages, what it costs to give an area's addresses back: most of it once, the slots of the index by a
   /// few instructions each.
   static func releaseCost(_ span: UInt64) -> Int { 12 &+ Int(truncatingIfNeeded: min(span, 4096) / 32) }
+  /// In pages, what it costs to take an area out of the warm cache, besides its clearing.
+  static let evictCost = 4
   /// How many things of some cost there is work left for; one where any is left.
   static func share(of left: Int, _ cost: Int) -> Int { left > 0 ? max(1, left / cost) : 0 }
   /// A free of more pages than this leaves the clearing to a purge step.
@@ -174,8 +178,8 @@ extension Reclaim {
     return true
   }
 
-  /// Takes a live area back from its caller. Of several that try, one succeeds. O(1): up to 64 pages in a few
-  /// blocks are cleared at once.
+  /// Takes a live area back from its caller. Of several that try, one succeeds. O(1): it clears up to 64
+  /// pages in a few blocks, and queues larger areas.
   /// - Parameters:
   ///   - area: the number of its descriptor.
   ///   - state: what it is in now.
@@ -244,7 +248,7 @@ extension Reclaim {
     _ area: Stable<AreaDescriptor>, _ pages: UInt64, in generation: UInt64, _ cpu: borrowing CPU
   ) -> Bool {
     let (slot, batch) = (slot(cpu), openBatch(cpu))
-    // It is that of this generation, or the area's state is another by now.
+    // Possibly of another generation: then the compare-and-swap below fails.
     let entry = area.value.firstEntry
     guard entry != 0, pages &- 1 < AreaCache.largest, pages <= slot.value.owning.asleep.room,
       batch.value.ranges.isEverything,
@@ -272,7 +276,7 @@ extension Reclaim {
     sleepers.open.push(area, count)
   }
 
-  /// As above, whatever else is there.
+  /// Puts a suspended area behind the flush of the open batch, and has that flush cover it.
   @inline(never)
   func hide(
     _ area: Stable<AreaDescriptor>, _ count: UInt64, among sleepers: inout Sleepers, _ cpu: borrowing CPU

@@ -63,7 +63,7 @@ struct AreaList: ~Copyable {
 /// Borrowed frames never enter it.
 struct RetiredBatch: ~Copyable {
   var frames = BlockList()
-  /// Tables at rest.
+  /// Quarantined tables.
   var tables = FrameList()
   /// Emptied nodes of the index of areas, which no flush concerns, but in which look-ups may still be.
   var nodes = FrameList()
@@ -119,6 +119,6 @@ struct FlushedBatch: ~Copyable {
 
   var isEmpty: Bool { frames.count == 0 && tables.count == 0 && nodes.count == 0 && areas.count == 0 }
 
-  /// As of a batch that is not flushed.
+  /// Frames in it, of whatever use.
   var frameCount: Int { frames.count &+ tables.count &+ nodes.count }
 }

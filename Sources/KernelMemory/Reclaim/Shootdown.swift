@@ -29,7 +29,7 @@ struct FlushToken: ~Copyable {
 
 @safe
 struct Shootdown {
-  /// Requests whose ranges are remembered; a CPU that is further behind flushes everything.
+  /// Requests whose ranges are remembered, some 2 KiB. A CPU 16 behind has more than a full flush to do.
   static let memory: UInt64 = 16
 
   struct State: ~Copyable {

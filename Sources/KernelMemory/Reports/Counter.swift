@@ -24,7 +24,7 @@ public enum Counter: Int, Sendable {
   case warmHits, warmParked, warmEvicted
   /// Batches of freed memory whose flush was complete.
   case batchesCompleted
-  /// Objects of kmalloc and of caches handed out and taken back, blocks of whole frames included: as well.
+  /// Objects of kmalloc and of caches, and blocks, handed out and taken back: the sums of all tags.
   case objectsAllocated, objectsFreed
   /// Exchanges between a CPU's magazine of objects and the slabs, and slabs made and given back.
   case magazineRefills, magazineDrains, slabsMade, slabsReturned

@@ -68,7 +68,7 @@ extension TextSink {
     case .areasInUse(let address): write("an area is live in the range: ", address)
     case .cpuCountUnsupported(let count):
       write(decimal: UInt64(clamping: count))
-      write(" CPUs are more than are supported")
+      write(" CPUs: 1 to 256 are supported")
     case .wouldWait: write("memory is short, and waiting for it is not allowed here")
     case .wrongContext: write("interrupts are off, and the call may have to wait")
     case .memoryMapFull: write("the memory map has too many entries")

@@ -1,6 +1,7 @@
 /// The last words of a machine: text in a buffer of its own, which ends with a zero byte for `Machine.fatal`.
 @safe
 public struct StopMessage: TextSink {
+  /// Three lines of a console; it lies on the stack of the caller.
   private static let capacity = 240
 
   private var bytes = InlineArray<240, CChar>(repeating: 0)

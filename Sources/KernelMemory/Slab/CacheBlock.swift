@@ -28,13 +28,13 @@ struct CacheBlock {
   var empty = 0
   /// Objects that are not in their slab: live, in a magazine, or abandoned.
   var out = 0
-  /// Of those, the ones that were given up because they were found damaged. They are nobody's.
+  /// Objects that were found damaged, and are never handed out again; counted in `out`.
   var abandoned = 0
-  /// The most there were of them.
+  /// The peak of `out`.
   var peak = 0
 
-  /// Empty slabs that are kept, so that a cache that crosses the border of a slab does not make and return
-  /// it each time.
+  /// Empty slabs that stay: one, since use that crosses a slab's border would else make and free it each
+  /// time.
   static let keptEmpty = 1
 
   init(_ layout: SlabLayout, _ hardening: SlabHardening) {

@@ -6,10 +6,9 @@
 /// depends on every input bit): a cipher of Even and Mansour's kind, with keys for every place ("A
 /// construction of a cipher from a single pseudorandom permutation", 1997). P is linear neither over bits nor
 /// over integers, so no sum or difference of known words cancels the secret, as it does where a word is only
-/// xored with it: a reader of words whose meaning he knows has to search for s. Whoever overwrites a stored
-/// word, even by one bit, gets another word than he wants, and the check of where a link leads finds it. All
-/// of it is of one cache: a word of one tells nothing of another's. It is no cryptography, and costs some
-/// twenty instructions.
+/// xored with it: an attacker who knows some words must search for s. A stored word that is overwritten, even
+/// by one bit, reveals as a random one, which the check of where a link leads refuses. Each cache has its own
+/// secret. This is a hardening measure, not cryptography, and costs some twenty instructions.
 struct LinkKey {
   private var secret: UInt = 0
 

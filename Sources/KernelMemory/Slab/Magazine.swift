@@ -1,8 +1,8 @@
 internal import Synchronization
 
-/// One CPU's free objects of one cache: a chain through their own memory. Beside it lies what a pair has to
-/// know of the cache, so that it loads from nowhere else. Zeroed memory is the magazine of no cache: always
-/// empty, always full.
+/// One CPU's free objects of one cache: a chain through their own memory. It repeats what a pair needs of the
+/// cache (stride, link, capacity), so that a pair reads one record. Zeroed memory is the magazine of no
+/// cache: always empty, always full.
 struct Magazine: ~Copyable {
   /// The address of the first object; zero for none, and always where links are hidden.
   var head: UInt
@@ -38,7 +38,7 @@ struct Magazine: ~Copyable {
     set { if limit == 0 { hiddenHead = newValue } else { head = newValue } }
   }
 
-  /// What one magazine holds at the most: 16 KiB or four objects, and no more than 128, of which a half
-  /// moves at once.
+  /// The capacity of a magazine: 16 KiB, so that a CPU's magazines hold little memory back; at least four
+  /// objects, so that half of them is a batch; at most 128, which bounds the time that a drain has the lock.
   static func limit(_ stride: UInt) -> Int { Int(min(max(16_384 / stride, 4), 128)) }
 }

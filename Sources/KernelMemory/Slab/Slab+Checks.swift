@@ -1,6 +1,6 @@
 internal import Synchronization
 
-// What hardened and checked mode look at
+// The checks of hardened and checked mode
 //
 // A free object's link is followed only to a free object of the same cache; where it leads elsewhere, what
 // hangs on it is given up: objects are abandoned rather than handed out.

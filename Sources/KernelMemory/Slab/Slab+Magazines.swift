@@ -2,10 +2,10 @@ internal import Synchronization
 
 // A pair of kmalloc that stays on this CPU
 //
-// Straight lines over this CPU's own records, which call nothing. `pop` looks whether there is something in
-// the magazine or on the list, no link is hidden, and no quota is to be asked; `push`, whether there is room.
-// Where that is not so nothing is changed, and `allocateSlow` or `freeSlow` goes on. What is freed is checked
-// here as there: the frame's metadata, the first byte of an object, and one compare-and-swap that retires it.
+// Straight lines over this CPU's own records, which call nothing. `pop` needs an object in the magazine or a
+// block on the list, plain links, and a tag without a quota; `push` needs room, and the same. Where one is
+// missing nothing is changed, and `allocateSlow` or `freeSlow` takes over. A free makes the same checks on
+// both paths: the frame's metadata, the first byte of an object, and one compare-and-swap that retires it.
 
 extension Slab {
   /// An object of a cache, charged to a tag; zero, with nothing changed, where this CPU's magazine is empty
@@ -61,10 +61,10 @@ extension Slab {
 /// What a push has come to.
 enum FreeOutcome: UInt8 {
   case freed
-  /// Nothing has changed: `freeSlow` must look.
+  /// Nothing has changed: `freeSlow` decides.
   case unknown
-  /// Somebody else has freed what was found. What is at the address now is not looked at again: it may have
-  /// been handed out anew, and not to the caller.
+  /// Somebody else has freed it first. `freeSlow` does not try again: the address may have been handed out
+  /// since, and not to the caller.
   case alreadyFree
 }
 

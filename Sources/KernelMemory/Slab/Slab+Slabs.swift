@@ -1,7 +1,12 @@
 internal import CMachine
 internal import Synchronization
 
-// Between magazines and slabs: under a cache's lock, many objects at a time.
+// Refilling and draining: between magazines and slabs
+//
+// Under the cache's lock, half a magazine at a time, so that a pair pays a fraction of the lock. Invariants:
+// a slab's count is the objects that are not in its chain; its slot is one more than the first of the chain,
+// zero for none; it is on the list that its count says (vacant, partial, full). One vacant slab of a cache
+// stays, since use that crosses a slab's border would else make and free it each time.
 
 extension Slab {
   /// Fills an empty magazine by half, from slabs that have a free object, or from a new one.
@@ -202,8 +207,8 @@ extension Slab {
   }
 
   /// Gives slabs of which nothing is out back to the frames. O(those).
-  func returnEmpty(_ cache: Stable<CacheBlock>, keeping kept: Int, _ cpu: borrowing CPU) {
-    while cache.value.empty > kept {
+  func returnEmpty(_ cache: Stable<CacheBlock>, keeping limit: Int, _ cpu: borrowing CPU) {
+    while cache.value.empty > limit {
       cache.value.empty &-= 1
       giveBack(firstOf: &cache.value.vacant, cache, cpu)
     }

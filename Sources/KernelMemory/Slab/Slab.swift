@@ -7,9 +7,9 @@ internal import Synchronization
 // of one to eight frames, each of one size; larger ones are whole blocks. Three layers:
 //
 //     magazine   this CPU's free objects of one cache, a chain through their own memory: the usual pair
-//                takes from it and puts into it, with interrupts off, and neither locks nor shares. That is
-//                `pop` and `push` (Slab+Magazines), straight lines; where they find something missing
-//                `allocateSlow` and `freeSlow` see to it, and do the same
+//                pops and pushes with interrupts off, and takes no lock (`pop` and `push`, in
+//                Slab+Magazines). Where the magazine is empty or full, or something else is due,
+//                `allocateSlow` and `freeSlow` refill or drain it, and finish the request
 //     cache      one size, or one named kind: the list of its slabs that have a free object, under a lock
 //     slab       its free objects, a chain as in a magazine; the metadata of its first frame has the count
 //                of those that are out, and where the chain begins
@@ -17,8 +17,8 @@ internal import Synchronization
 // An address leads to its object in O(1): the frame's metadata names the cache; the offset in the slab, times
 // a reciprocal of the size, is the object's number; a remainder means that the address is inside an object.
 // At the end of the slab each object has a byte: zero where it is free, else one more than the number of the
-// tag that is charged. The one compare-and-swap that makes it zero decides whether a free is right, even when
-// two CPUs free at once.
+// tag that is charged. The compare-and-swap that makes it zero decides whether a free is right, even when two
+// CPUs race.
 //
 // An object freed on another CPU than it came from goes to that CPU's magazine, and from there back to its
 // slab. A magazine that is empty takes half of what it may hold from the slabs; one that is full returns
@@ -37,9 +37,10 @@ internal import Synchronization
 
 @safe
 struct Slab {
-  /// Caches: those of the size classes, and named ones.
+  /// Caches: 36 of the size classes, and 92 named ones. The number fits a byte of a frame's state, and each
+  /// CPU has a magazine of 64 bytes for each.
   static let capacity = 128
-  /// The bytes of the largest block.
+  /// The bytes of the largest block: the largest of the buddy lists with 4 KiB frames (`Zone.maxOrder`).
   static let largest: UInt = 4 &<< 20
 
   /// In place of an address: the tag's quota refuses the object.
@@ -163,11 +164,6 @@ extension Slab {
     return max((byteCount &+ alignment &- 1) & ~(alignment &- 1), SizeClass.largest &+ 1)
   }
 
-  /// Whether the class of a size is one of whole frames.
-  func isServedByFrames(_ byteCount: UInt) -> Bool {
-    caches[SizeClass.index(of: byteCount)].value.layout.stride == 0
-  }
-
   /// log2 of the frames that hold so many bytes, from 1 up.
   @inline(__always)
   func order(_ byteCount: UInt) -> Int {
@@ -207,8 +203,8 @@ extension Slab {
     return object
   }
 
-  /// As `pop`, from a magazine whose links are hidden and looked at.
-  /// - Returns: zero where the object was given up; then another try is right.
+  /// Pops an object in hardened mode, and checks its link first.
+  /// - Returns: zero where the object was abandoned: the caller tries the next one.
   private func popHidden(_ number: Int, _ asked: UInt, _ tag: Tag, _ cpu: borrowing CPU) -> UInt {
     let magazine = cpu.perCPU.magazines[number]
     let object = magazine.value.first
@@ -305,12 +301,8 @@ extension Slab {
     let frame = UInt32(truncatingIfNeeded: (address &- base) &>> pageShift)
     let head = frames.head(around: frame)
     let state = table[head].value.state
-    switch state.kind {
-    case .large: break
-    case .free, .idle, .retired: return .alreadyFree
-    default: return .foreign
-    }
-    guard head == frame, (address &- base) & UInt(table.pageSize.offsetMask) == 0 else { return .interior }
+    let isFirst = head == frame && (address &- base) & UInt(table.pageSize.offsetMask) == 0
+    guard isFirst, state.isOf(.large) else { return problem(inside: state) }
     let tag = Tag(index: UInt16(UInt8(truncatingIfNeeded: table[head].value.next)))
     guard isCharged(tag, as: wanted) else { return .foreign }
     let idle = state.becoming(.idle, order: state.order)
@@ -329,7 +321,12 @@ extension Slab {
     }
     let state = metadata.value.state
     if state.kind == .slab { return problem(inside: address, caches[state.cache]) }
-    return switch table[frames.head(around: frame)].value.state.kind {
+    return problem(inside: table[frames.head(around: frame)].value.state)
+  }
+
+  /// Why an address in a block that is in a state, not the first of a live one, cannot be freed.
+  private func problem(inside block: FrameState) -> BadFree {
+    switch block.kind {
     case .large: .interior
     case .free, .idle, .retired: .alreadyFree
     default: .foreign

@@ -19,7 +19,7 @@ public struct SlabCache: Equatable, Sendable {
 public struct SlabCacheUsage: Equatable, Sendable {
   /// In their users' hands.
   public let objects: Int
-  /// The most objects that were out of their slabs at once, in magazines or in use.
+  /// The peak of objects out of their slabs, in magazines or in use.
   public let peakObjects: Int
   /// Given up because they, or the links to them, were found damaged; they go with their cache.
   public let abandonedObjects: Int

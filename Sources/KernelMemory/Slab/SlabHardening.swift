@@ -6,8 +6,8 @@ public enum SlabHardening: Sendable {
   /// before an object is handed out.
   /// - Parameter secret: a random number of this boot. Each cache derives its own from it.
   case hardened(secret: UInt64)
-  /// As hardened; and behind each object of a slab lie at least eight bytes that must not change, and a free
-  /// object is filled with a pattern that must not change either. Blocks of whole frames are not watched.
+  /// Hardened, with a red zone of at least eight bytes behind each object and a poison pattern in free ones.
+  /// Blocks of whole frames have neither.
   /// - Parameter secret: a random number of this boot.
   case checked(secret: UInt64)
 

@@ -64,8 +64,7 @@ struct SlabLayout {
     var best = UInt.max
     for order in 0...Self.maxOrder {
       let bytes = UInt(pageSize.bytes) &<< UInt(order)
-      // An owner for every multiple of the stride, so that who has an address need not look whether it is
-      // behind the last object.
+      // An owner for every multiple of the stride, so that a look-up needs no test for the last object.
       let owners = bytes &- ((bytes &- 1) / stride &+ 1)
       let count = min(owners / stride, 65_535)
       // Shares of the largest slab, so that they compare.

@@ -26,12 +26,13 @@ public struct SlabReport: Equatable, Sendable {
 
 /// The newest reports: a ring. Cleared memory has none.
 struct SlabReports {
+  /// The newest 32, some 1.3 KiB: enough to see which cache is misused, and how.
   static let capacity = 32
 
   private var entries: InlineArray<32, SlabReport>
   private(set) var count: UInt64
 
-  /// The number of the oldest that is kept.
+  /// The number of the oldest report in the ring.
   var first: UInt64 { count &- min(count, UInt64(Self.capacity)) }
 
   subscript(number: UInt64) -> SlabReport { entries[Int(number % UInt64(Self.capacity))] }

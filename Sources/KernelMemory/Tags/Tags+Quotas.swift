@@ -34,8 +34,8 @@ extension Tags {
   enum Resource: Int {
     case bytes, areas
 
-    /// What a CPU takes as credit at a time. What it frees may add up to twice as much: of bytes, the largest
-    /// area that is kept warm, freed and allocated in turn, needs no more.
+    /// What a CPU takes as credit at a time; frees may raise its credit to twice that. 256 KiB: the largest
+    /// area of the warm cache, so that a pair of it stays on its CPU; 64 areas: as many of a 4 KiB page.
     var batch: UInt64 { self == .bytes ? 256 << 10 : 64 }
   }
 
@@ -97,10 +97,10 @@ extension Tags {
     let credit = local.credit(resource)
     var old = credit.value.load(ordering: .relaxed)
     while old != 0 && old & closed == 0 {
-      let kept = min(old & amountMask &+ amount, 2 * resource.batch)
+      let raised = min(old & amountMask &+ amount, 2 * resource.batch)
       let change = updating(.shared) {
         credit.value.compareExchange(
-          expected: old, desired: limited | kept, ordering: .acquiringAndReleasing)
+          expected: old, desired: limited | raised, ordering: .acquiringAndReleasing)
       }
       if change.exchanged { return }
       old = change.original

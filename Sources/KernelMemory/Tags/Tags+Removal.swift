@@ -3,11 +3,11 @@ internal import Synchronization
 
 // Removing a tag
 //
-// Whoever is charged counts itself and then looks at the pass, which is a store and a load that a CPU may
-// exchange: so to close the pass and to add up does not suffice. Between the two lies a request that every
-// CPU serves outside the package (`Shootdown`). After it each allocation either is in the sum, or has found
-// the pass closed; one that has finds that the tag is leaving, and has it stay. So a tag is removed while
-// nothing is charged to it, and nobody is refused for a removal that is refused itself.
+// A charge adds to its count, then reads the pass: a store and a load, which a CPU may reorder. So closing
+// the pass and adding up does not suffice; between the two, every CPU serves a request outside the package
+// (`Shootdown`). After it each allocation is in the sum, or has found the pass closed; one that found it
+// closed cancels the removal. So a tag goes only while nothing is charged to it, and no allocation fails for
+// a removal that fails itself.
 
 extension Tags {
   /// Begins to remove a tag.

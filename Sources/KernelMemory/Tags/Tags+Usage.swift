@@ -3,13 +3,12 @@ internal import Synchronization
 
 // What a tag has, and has had at the most
 //
-// A peak is a maximum over time of a sum over CPUs, and nobody takes a sum for each allocation. Each CPU has
-// an allowance of 64 KiB, and what it frees gives it back as much, up to 320 KiB; when it has no more, it
-// takes a sum, which is as dear as there are CPUs. The largest area that is kept warm has 256 KiB: freed and
-// allocated in turn it stays within the allowance. What a CPU has live and its allowance, added up, only grow
-// where a sum is taken: so since the last one, whoever took it, no CPU has come to have more than 320 KiB
-// more, and a peak is at most that a CPU too low. What is allocated is read before what is freed, so that a
-// sum is never too high; it may be too low, as far as below zero, and then counts as zero.
+// A peak is the maximum over time of a sum over CPUs, and a sum for each allocation would cost O(CPUs). Each
+// CPU has an allowance of 64 KiB; what it frees is added to it, up to 320 KiB; when it runs out, the CPU
+// takes a sum. The largest area of the warm cache has 256 KiB, so a pair of it stays within the allowance.
+// What a CPU has live plus its allowance grows only where a sum is taken: so no CPU has gained more than 320
+// KiB since the last sum, and a peak is too low by at most that for each CPU. What is allocated is read
+// before what is freed, so a sum is never too high; it may be too low, and below zero it counts as zero.
 
 /// What one tag has been charged with; pages do not include guards.
 public struct TagUsage: Equatable, Sendable {
@@ -40,15 +39,15 @@ public struct TagUsage: Equatable, Sendable {
 }
 
 extension Tags {
-  /// Bytes by which what a CPU has live may grow after a look for a peak.
-  static let allowanceOfLook: UInt64 = 64 << 10
-  /// The same where it has freed as much before.
+  /// Bytes that a CPU may allocate between two samples: a sum costs O(CPUs), spread over 16 pages of 4 KiB.
+  static let sampleAllowance: UInt64 = 64 << 10
+  /// What frees may raise it to: one sample, and the largest area of the warm cache.
   static let largestAllowance: UInt64 = 320 << 10
 
-  /// Looks for a peak. O(CPUs).
+  /// Takes a sum, which may be a new peak. O(CPUs).
   @inline(never)
   func samplePeak(_ tag: Tag, _ cpu: borrowing CPU) {
-    local(tag, cpu).value.allowance.store(Self.allowanceOfLook, ordering: .relaxed)
+    local(tag, cpu).value.allowance.store(Self.sampleAllowance, ordering: .relaxed)
     _ = usage(of: tag)
   }
 

@@ -6,13 +6,12 @@
 // free on another CPU than the allocation's needs no shared write.
 //
 // What is asked for is checked, then charged, then taken. A CPU has an allowance for each tag, a word that
-// counts down; as long as it lasts, to charge is to count and to compare. When it has run out a peak is to be
-// looked for (`Tags+Usage`), once the allocation has come to be; and a tag with a quota (`Tags+Quotas`) has a
-// gate that no allowance passes, so that it is asked each time. An allocation that fails takes its charge
-// back.
+// counts down; while it lasts, a charge is two additions and a comparison. When it runs out, the peak is
+// sampled (`Tags+Usage`) after the allocation has succeeded. An allocation that fails takes its charge back.
 //
-// The gate says more: each CPU's record has the handle of the tag that may be charged there without asking,
-// so that a handle that was kept when its tag was removed (`Tags+Removal`) is charged to nobody.
+// Each CPU's record has a pass: the handle of the tag that may be charged there without asking. A tag with a
+// quota (`Tags+Quotas`) has no pass, so every charge asks the quota; neither has a tag that was removed
+// (`Tags+Removal`), so a stale handle is charged to nobody.
 
 internal import Synchronization
 
@@ -38,6 +37,7 @@ public struct Tag: Equatable, Hashable, Sendable {
 struct Tags {
   /// One more than the index of a tag fits the byte that says who owns an object.
   static let capacity = 255
+  /// With its count a name is 48 bytes.
   static let nameCapacity = 47
 
   struct Name {
@@ -51,7 +51,7 @@ struct Tags {
       count = 1
     }
 
-    /// As below. The literal may be a single scalar, which has no address.
+    /// A name from a literal, which may be a single scalar and then has no address.
     init(_ name: StaticString) {
       self = name.withUTF8Buffer { utf8 in unsafe Name(utf8) }
     }
@@ -85,7 +85,7 @@ struct Tags {
     case objects, areas
   }
 
-  /// One CPU's charges to one tag; written by that CPU alone, but for its gate and its credit.
+  /// One CPU's charges to one tag; written by that CPU alone, but for the pass and the credits.
   struct Charges: ~Copyable {
     /// How many of one kind were allocated and freed, and their bytes.
     struct Sums: ~Copyable {
@@ -97,7 +97,7 @@ struct Tags {
 
     let objects: Sums
     let areas: Sums
-    /// Bytes that this CPU may allocate before it looks whether there is a new peak.
+    /// Bytes that this CPU may allocate before it samples the peak.
     let allowance: Atomic<UInt64>
     /// The handle of the tag that is charged here as long as the allowance lasts; `noTag` where it has a
     /// quota, or there is none, or it is being removed.
@@ -275,8 +275,8 @@ extension Tags {
     return true
   }
 
-  /// As `charge`; where that does not do, `ask` asks the quota, and says whether a peak is to be looked
-  /// for.
+  /// Charges an object or an area; where the allowance does not cover it, asks the quota, and says whether a
+  /// peak is due.
   @inline(__always)
   func charge(asking kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) -> ChargeOutcome {
     charge(kind, tag, bytes, cpu) ? .paid : ask(kind, tag, bytes, cpu)
@@ -346,7 +346,7 @@ extension Tags.Charges {
   @inline(__always)
   var isUnlimited: Bool { pass.load(ordering: .relaxed) <= 0xffff }
 
-  /// Lets as many bytes be allocated without a look as were freed, up to a bound.
+  /// Adds what was freed to the allowance, up to a bound.
   @inline(__always)
   borrowing func refund(_ bytes: UInt64) {
     allowance.store(

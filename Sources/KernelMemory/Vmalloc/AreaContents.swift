@@ -3,8 +3,8 @@
 public enum AreaContents: Sendable {
   /// Whatever is there.
   case unspecified
-  /// Zeros, unless the area was the same tag's before, and kept mapped since: what one tag has written is not
-  /// another's to read. An allocation clears its pages then, in its caller's time.
+  /// Zeros, or what the same tag wrote into the area before: one tag never reads what another has written.
+  /// The allocation clears the pages, O(pages).
   case clearedBetweenTags
 }
 

@@ -10,7 +10,7 @@ extension MemoryManager {
     let descriptor = areas.pool[area]
     if !descriptor.value.pages.contains(page) { return .guardPage }
     guard page.rawValue == descriptor.value.first else { return .interior }
-    // Without an offset it can have been wrong a moment ago alone: as a second free on its way.
+    // First byte and aligned: another CPU is freeing it right now.
     return address.isAligned(to: pageSize) ? .alreadyFree : .unaligned
   }
 }

@@ -18,7 +18,7 @@ internal import CMachine
 // every access, whatever its type, has no such function, and all of this is a test of a pointer.
 
 extension MemoryManager {
-  /// As `vmalloc`, with every byte zero, up to the end of the last page.
+  /// Allocates an area whose bytes are all zero, up to the end of its last page.
   public func vzalloc(
     _ byteCount: Int, _ options: VmallocOptions = VmallocOptions()
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
@@ -70,7 +70,7 @@ extension MemoryManager {
     forEachLeaf(of: pages) { leaf in cleanMemory(leaf.frames) }
   }
 
-  /// As above, of pages that are not mapped write-back.
+  /// Cleans the frames behind those pages that are not mapped write-back.
   func cleanUncached(_ pages: PageRange) {
     guard hasIncoherentCaches else { return }
     forEachLeaf(of: pages) { leaf in

@@ -11,7 +11,7 @@ extension MemoryManager {
     let generation: UInt64
   }
 
-  /// What `push` says: that it has freed the area, and that it could not look.
+  /// What `push` returns for an area that it has freed, and where `attempt` could not enter.
   static var freed: UInt64 { .max }
   static var unknown: UInt64 { .max &- 1 }
 

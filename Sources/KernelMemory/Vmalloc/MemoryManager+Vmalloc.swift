@@ -40,19 +40,14 @@ extension MemoryManager {
     return unsafe try allocate(byteCount, options)
   }
 
-  /// As `vmalloc`, for `count` elements of `stride` bytes; a negative count, and a product that overflows, is
-  /// refused (`sizeOverflow`).
+  /// Allocates `count` elements of `stride` bytes; refuses a negative count and a product that overflows
+  /// (`sizeOverflow`).
   public func vmalloc(
     count: Int, stride: Int, _ options: VmallocOptions = VmallocOptions()
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
     let (byteCount, overflow) = count.multipliedReportingOverflow(by: stride)
     guard !overflow, count >= 0 else { throw failed(.sizeOverflow) }
     return unsafe try vmalloc(byteCount, options)
-  }
-
-  /// Frees the memory of a `VirtualBuffer`, in the generation of its area that the buffer has.
-  func vfree(_ address: VirtualAddress, in generation: UInt64) throws(MemoryError) {
-    try free(address, in: generation)
   }
 
   /// The generation of the live area that begins at an address; zero, which none has, where there is none.
@@ -83,8 +78,9 @@ extension MemoryManager {
     try free(address, in: generation == Self.unknown ? nil : generation)
   }
 
+  /// Frees the area at an address; with a generation, none but the one that has it.
   @inline(__always)
-  private func free(_ address: VirtualAddress, in generation: UInt64?) throws(MemoryError) {
+  func free(_ address: VirtualAddress, in generation: UInt64?) throws(MemoryError) {
     let request = try freeing { (cpu) throws(MemoryError) in
       try free(address, in: generation, cpu)
       return reclaim.mode == .strict ? reclaim.flushOpen(cpu) : 0
@@ -119,7 +115,7 @@ extension MemoryManager {
     }
   }
 
-  /// As `pop`, an area that sleeps, whose entries become present again.
+  /// Pops a sleeping area and makes its entries present again.
   @inline(__always)
   private func popAsleep(
     _ count: UInt64, _ traits: AreaTraits, _ byteCount: Int, _ cpu: borrowing CPU
@@ -170,7 +166,7 @@ extension MemoryManager {
     return first
   }
 
-  /// The longer ways.
+  /// The slow path: checks, then reuses, wakes or makes an area.
   @inline(never)
   func allocate(
     _ byteCount: Int, _ options: VmallocOptions
@@ -316,7 +312,7 @@ extension MemoryManager {
     tags.uncharge(.areas, request.traits.tag, bytes(request.pages.rawValue), cpu)
   }
 
-  /// Of so many pages.
+  /// The bytes of `pages` pages.
   @inline(__always)
   func bytes(_ pages: UInt64) -> UInt64 { pages &<< UInt64(pageSize.shift) }
 

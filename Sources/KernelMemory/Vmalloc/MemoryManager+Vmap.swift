@@ -1,8 +1,10 @@
 internal import CMachine
 
-// Mappings of frames that a caller has, for a while. The area is one like vmalloc's: it has its guard, it is
-// listed, and sleeps when it was unmapped, with its addresses and tables, until the next of its kind. Its
-// state tells it from one of vmalloc's: no free of the one kind finds an area of the other.
+// vmap: areas whose frames are borrowed
+//
+// The area is like one of vmalloc's, with a guard, a tag and a line in the report. After `vunmap` and a flush
+// it sleeps with its addresses and pinned tables for the next `vmap` of its kind; its frames stay the
+// caller's throughout. The state `borrowing` keeps them apart: `vfree` refuses it, `vunmap` refuses `live`.
 
 extension MemoryManager {
   /// Maps frames that the caller has at contiguous addresses, with a guard page behind them, in the vmalloc
@@ -38,8 +40,8 @@ extension MemoryManager {
     traits.cache = cache
     traits.tag = tag
     if cache != .writeBack { unsafe clean(borrowed) }
-    let kept = unsafe popBorrowing(borrowed, traits)
-    let first = kept != 0 ? kept : unsafe try mapSlow(borrowed, traits, mayWait: mayWait)
+    let popped = unsafe popBorrowing(borrowed, traits)
+    let first = popped != 0 ? popped : unsafe try mapSlow(borrowed, traits, mayWait: mayWait)
     // Page zero is in no range.
     return unsafe PageNumber(first).address(pageSize).pointer.unsafelyUnwrapped
   }
@@ -129,7 +131,7 @@ extension MemoryManager {
     let first = try retrying(mayWait: mayWait) { (cpu) throws(MemoryError) in
       let outcome = tags.charge(asking: .areas, traits.tag, 0, cpu)
       guard !outcome.isRefused else { throw tags.error(outcome, traits.tag) }
-      // As `makeUnmapped` does its share.
+      // Reap in proportion to what is allocated.
       if reclaim.mode != .strict { isOverBound = reclaim.reapShare(pages, span: span, cpu) }
       let area: Stable<AreaDescriptor>
       if let asleep = reclaim.slot(cpu).value.borrowing.asleep.take(pages, traits) {

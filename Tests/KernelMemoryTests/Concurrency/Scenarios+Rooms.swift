@@ -6,25 +6,31 @@ import MachineSimulator
 extension Scenarios {
   /// A CPU takes a block of frames while another one frees the block's buddy: the two must not merge.
   static func buddiesComeAndGo(_ mode: FreeMode) throws -> Play {
-    var held: FrameNumber?
+    // A CPU's list has one of these, so that the second free goes to the zone.
+    let order = 6
+    var held: [FrameNumber] = []
     let stage = try Stage(mode) { stage in
       var blocks: [UInt64] = []
-      while blocks.count < 2 || blocks[blocks.count - 1] ^ blocks[blocks.count - 2] != 2 {
-        blocks.append(try stage.manager.allocateFrames(order: 1).rawValue)
+      while blocks.count < 3 || blocks[blocks.count - 1] ^ blocks[blocks.count - 2] != 1 << order {
+        blocks.append(try stage.manager.allocateFrames(order: order).rawValue)
       }
-      let last = FrameNumber(blocks.removeLast())
-      held = FrameNumber(blocks.removeLast())
-      for block in blocks { try stage.manager.freeFrames(FrameNumber(block), order: 1) }
-      try stage.manager.freeFrames(last, order: 1)
+      held = blocks.suffix(3).map { FrameNumber($0) }
+      for block in blocks.dropLast(3) { try stage.manager.freeFrames(FrameNumber(block), order: order) }
+      stage.test.drainCaches()
     }
-    guard let held else { throw Mistake("no buddies were found") }
+    let (other, first, second) = (held[0], held[1], held[2])
     return Play(
       stage: stage,
       cpus: [
         {
-          let frame = try stage.manager.allocateFrames(order: 1)
-          try stage.manager.freeFrames(frame, order: 1)
-        }, { try stage.manager.freeFrames(held, order: 1) },
+          let frame = try stage.manager.allocateFrames(order: order)
+          try stage.manager.freeFrames(frame, order: order)
+          try stage.manager.freeFrames(second, order: order)
+        },
+        {
+          try stage.manager.freeFrames(other, order: order)
+          try stage.manager.freeFrames(first, order: order)
+        },
       ], validatesEach: 1)
   }
 
