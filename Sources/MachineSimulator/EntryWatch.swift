@@ -6,12 +6,11 @@ enum EntryWatch {
 
   /// `machine` must call `remove` before it ends.
   static func add(_ machine: SimulatedMachine) {
-    machines.add(machine)
-    cmachine_set_entry_hook { EntryWatch.entryWasStored(at: UInt($0)) }
+    machines.add(machine) { cmachine_set_entry_hook { EntryWatch.entryWasStored(at: UInt($0)) } }
   }
 
   static func remove(_ machine: SimulatedMachine) {
-    if machines.remove(machine) { cmachine_set_entry_hook(nil) }
+    machines.remove(machine) { cmachine_set_entry_hook(nil) }
   }
 
   private static func entryWasStored(at address: UInt) {

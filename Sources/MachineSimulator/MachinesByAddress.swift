@@ -11,20 +11,24 @@ final class MachinesByAddress: Sendable {
 
   private let places = Mutex<[Place]>([])
 
-  /// `machine` must be removed before it ends.
-  func add(_ machine: SimulatedMachine) {
+  /// `machine` must be removed before it ends. `watch` sets the hook of the process, which is there as long as
+  /// any machine is: so nobody adds or removes one meanwhile.
+  func add(_ machine: SimulatedMachine, watch: () -> Void) {
     let start = UInt(machine.memory.base.rawValue)
     let addresses = start..<start + UInt(machine.memory.limit.rawValue)
     let place = unsafe Place(addresses: addresses, machine: .passUnretained(machine))
-    places.withLock { $0.append(place) }
+    places.withLock { list in
+      list.append(place)
+      watch()
+    }
   }
 
-  /// - Returns: whether there is no other.
-  func remove(_ machine: SimulatedMachine) -> Bool {
+  /// `endWatch` takes the hook away again, where there is no other machine.
+  func remove(_ machine: SimulatedMachine, endWatch: () -> Void) {
     let start = UInt(machine.memory.base.rawValue)
-    return places.withLock { list in
+    places.withLock { list in
       list.removeAll { $0.addresses.lowerBound == start }
-      return list.isEmpty
+      if list.isEmpty { endWatch() }
     }
   }
 
