@@ -32,11 +32,13 @@ public struct Bootstrap: ~Copyable {
   /// Maps a run of pages to a run of frames, with the largest leaves that alignment allows: those of a
   /// device, or of memory that is not handed out, such as the kernel's image (`MemoryMap.Kind.kept`).
   /// - Throws: `alreadyMapped`, `notCanonical`, `frameOutOfReach`, `frameUnavailable` for memory that `start`
-  ///   will hand out, `earlyMemoryExhausted`, with nothing mapped.
+  ///   will hand out, `memoryWindow` for another place than theirs in the linear map or in a window made
+  ///   before, `earlyMemoryExhausted`, with nothing mapped.
   public mutating func map(
     _ pages: PageRange, to frame: FrameNumber, _ attributes: MappingAttributes
   ) throws(MemoryError) {
     try space.checkNotHandedOut(frame, pages.count)
+    try space.checkWindows(pages, frame)
     try space.map(pages, to: frame, attributes)
   }
 
@@ -44,8 +46,8 @@ public struct Bootstrap: ~Copyable {
   /// the lower half, for the objects of a Swift runtime (RuntimeHeap).
   /// - Parameter window: where; it reaches all RAM that the linear map reaches.
   /// - Throws: `linearMapUnusable` for a base that is no page's, another page size, or an eighth window;
-  ///   `frameOutOfReach` for RAM above its limit; as `map`. Nothing is mapped beyond what was mapped before
-  ///   the refusal.
+  ///   `frameOutOfReach` for RAM above its limit; `notCanonical` for one that passes the top of the address
+  ///   space; as `map`. Nothing is mapped beyond what was mapped before the refusal.
   public mutating func mapMemory(in window: LinearMap) throws(MemoryError) {
     try space.mapMemory(in: window)
   }

@@ -62,6 +62,12 @@ struct EarlySpace {
     _ = tables.write(pages, frame: frame, attributes, from: &leaves)
   }
 
+  /// Refuses pages where a window maps, or would, another frame.
+  func checkWindows(_ pages: PageRange, _ frame: FrameNumber) throws(MemoryError) {
+    guard let page = windows.firstPage(in: pages, notFor: frame) else { return }
+    throw .memoryWindow(page.address(choice.pageSize))
+  }
+
   /// Refuses memory that will be handed out.
   func checkNotHandedOut(_ frame: FrameNumber, _ count: PageCount) throws(MemoryError) {
     guard let run = reachable(.allocatable, from: frame),
@@ -80,10 +86,12 @@ struct EarlySpace {
     var next = FrameNumber(0)
     while let run = reachable(.mappable, from: next) {
       guard run.end <= end else { throw .frameOutOfReach(max(run.first, end)) }
-      let start = map.virtualAddress(of: run.first.address(map.pageSize))
-      guard let pages = PageRange(start.number(map.pageSize), count: run.count) else {
-        throw .notCanonical(start)
-      }
+      let first = run.first.address(map.pageSize)
+      let start = map.virtualAddress(of: first)
+      // A window that reaches beyond the top of the address space does not go on at its bottom.
+      guard start.rawValue >= first.rawValue,
+        let pages = PageRange(start.number(map.pageSize), count: run.count)
+      else { throw .notCanonical(start) }
       var attributes = MappingAttributes(.readWrite)
       #if Ablations
       if Ablation.readOnlyLinearMap.isOn { attributes.protection = .readOnly }

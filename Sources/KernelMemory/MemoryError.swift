@@ -45,7 +45,8 @@ public enum MemoryError: Error, Equatable, Sendable {
   /// page table, a record, or a slab of kmalloc, or, before `start`, RAM that will be handed out. Or the
   /// frame that was to be taken out of the linear map is one that the manager hands out.
   case frameUnavailable(FrameNumber)
-  /// A page that was to be unmapped is one of the linear map's, or of another window on all memory.
+  /// A page that was to be unmapped, or mapped to another frame than belongs there, is one of the linear
+  /// map's, or of another window on all memory.
   case memoryWindow(VirtualAddress)
   /// A page that was to be mapped is mapped.
   case alreadyMapped(VirtualAddress)

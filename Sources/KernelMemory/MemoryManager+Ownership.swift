@@ -67,6 +67,7 @@ extension MemoryManager {
   public func unmapMemory(_ run: FrameRange) throws(MemoryError) {
     guard !run.isEmpty else { throw failed(.sizeIsZero) }
     try checkKept(run)
+    cleanMemory(run)
     for number in 0..<windows.count {
       let pages = windows.pages(of: run, in: number)
       if !pages.isEmpty { try unmapAny(pages) }

@@ -10,7 +10,7 @@ extension MemoryManager {
   ///   - constructor: prepares each object once, when its slab is made; nil for none.
   ///   - context: passed to the constructor.
   /// - Throws: `sizeIsZero`, `sizeOverflow`, `blockTooLarge`, `badAlignment`, `tagUnavailable` for a tag that
-  ///   does not exist, `cachesExhausted`.
+  ///   does not exist, `cachesExhausted`, `wrongContext`.
   public func makeCache(
     named name: StaticString, objectSize: Int, alignment: UInt64 = 8, tag: Tag = .untagged,
     constructor: SlabCache.Constructor? = nil, context: UnsafeMutableRawPointer? = nil

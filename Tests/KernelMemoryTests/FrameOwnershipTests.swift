@@ -263,4 +263,40 @@ import Testing
       try bootstrap.mapMemory(in: window(7))
     }
   }
+
+  /// RAM above the place where the window reaches the top of the address space.
+  @Test func aWindowDoesNotWrap() throws {
+    let simulated = try SimulatedMachine(ram: [
+      RAMRegion(PhysicalAddress(0), byteCount: 16 << 20),
+      RAMRegion(PhysicalAddress(512 << 20), byteCount: 16 << 20),
+    ])
+    var bootstrap = try Bootstrap(
+      memoryMap: simulated.memoryMap, window: simulated.linearMap, linearMap: simulated.linearMap,
+      format: .x86_64FourLevel(hasGigabyteLeaves: true))
+    for base in [UInt64(0xffff_ffff_f000_0000), 0xffff_ffff_e000_0000] {
+      let window = LinearMap(
+        base: VirtualAddress(base), limit: simulated.linearMap.limit, pageSize: .size4K)
+      let wrapped = VirtualAddress(base &+ 512 << 20)
+      #expect(throws: MemoryError.notCanonical(wrapped)) { try bootstrap.mapMemory(in: window) }
+    }
+  }
+
+  /// Where a window has a hole, the image and devices of a kernel do not lie either: they could not be
+  /// unmapped, and `unmapMemory` of what belongs there would unmap them.
+  @Test func theBootMapsNothingElseInAHoleOfAWindow() throws {
+    let simulated = try SimulatedMachine(ram: [
+      RAMRegion(PhysicalAddress(0), byteCount: 16 << 20),
+      RAMRegion(PhysicalAddress(128 << 20), byteCount: 16 << 20),
+    ])
+    var bootstrap = try Bootstrap(
+      memoryMap: simulated.memoryMap, window: simulated.linearMap, linearMap: simulated.linearMap,
+      format: .x86_64FourLevel(hasGigabyteLeaves: true))
+    let hole = simulated.linearMap.virtualAddress(of: PhysicalAddress(0x300_0000))
+    let place = PageRange(hole.number(.size4K).rawValue, 2)
+    let attributes = MappingAttributes(.readWrite, cache: .uncached)
+    #expect(throws: MemoryError.memoryWindow(hole)) {
+      try bootstrap.map(place, to: Pages.device, attributes)
+    }
+    try bootstrap.map(place, to: FrameNumber(0x3000), attributes)
+  }
 }

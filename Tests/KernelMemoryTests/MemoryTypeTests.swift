@@ -233,4 +233,51 @@ private let uncachedTypes = [CacheType.writeCombining, .uncachedMinus, .uncached
     try test.manager.flushRetired()
     #expect(test.simulated.counters.cleanedPages == 128 + 1200)
   }
+
+  /// A device in a hole of the linear map comes and goes: its registers are in no cache.
+  @Test func aDeviceInAHoleIsNotCleaned() throws {
+    let test = try TestMachine(
+      ram: [
+        RAMRegion(PhysicalAddress(0), byteCount: 32 << 20),
+        RAMRegion(PhysicalAddress(128 << 20), byteCount: 16 << 20),
+      ], hasIncoherentCache: true)
+    let device = FrameNumber(0x3000)
+    let place = test.manager.linearAddress(of: device).number(.size4K)
+    let before = test.simulated.counters.cleanedPages
+    try test.map(place.rawValue, 2, to: device.rawValue, MappingAttributes(.readWrite, cache: .uncached))
+    try test.map(Pages.free, 2, to: device.rawValue, MappingAttributes(.readWrite, cache: .uncached))
+    #expect(test.simulated.counters.cleanedPages == before)
+    try test.manager.unmapMemory(FrameRange(from: device, upTo: FrameNumber(device.rawValue + 2)))
+    try test.unmap(Pages.free, 2)
+    #expect(test.simulated.counters.cleanedPages == before)
+    test.expectValid()
+  }
+
+  /// What was stored by the linear map before it lost the memory is there by a mapping of another type.
+  @Test func keptMemoryIsCleanedBeforeItLeavesTheWindows() throws {
+    let simulated = try SimulatedMachine(ram: [RAMRegion(PhysicalAddress(0), byteCount: 16 << 20)])
+    simulated.hasIncoherentCache = true
+    simulated.typeConflictsAreFaults = true
+    let map = MemoryMap()
+    try map.add(.usable, at: PhysicalAddress(0), byteCount: 16 << 20)
+    try map.add(.kept, at: PhysicalAddress(4 << 20), byteCount: 64 << 10)
+    let bootstrap = try Bootstrap(
+      memoryMap: map, window: simulated.linearMap, linearMap: simulated.linearMap,
+      format: .x86_64FourLevel(hasGigabyteLeaves: true))
+    try simulated.loadRoot(bootstrap.root)
+    let manager = try bootstrap.start(on: simulated.machine)
+    let kept = FrameRange(from: FrameNumber(1024), upTo: FrameNumber(1040))
+    let linear = simulated.linearMap.virtualAddress(of: PhysicalAddress(4 << 20))
+    let other = PageNumber(Pages.free).address(.size4K)
+    // Its frame has been reached in the other way before, so that the model keeps the two apart.
+    try manager.map(
+      PageRange(Pages.free, 16), to: kept.first, MappingAttributes(.readWrite, cache: .uncached))
+    try simulated.store(UInt64(3), at: other)
+    try manager.unmap(PageRange(Pages.free, 16))
+    try simulated.store(UInt64(7), at: linear)
+    try manager.unmapMemory(kept)
+    try manager.map(
+      PageRange(Pages.free, 16), to: kept.first, MappingAttributes(.readWrite, cache: .uncached))
+    #expect(try simulated.load(UInt64.self, at: other) == 7)
+  }
 }

@@ -11,10 +11,10 @@ internal import CMachine
 //     is dirty would be written back over what the caller has stored since; coming back, a line that was
 //     fetched before, by speculation if by nothing else, would hide it.
 //
-// So frames are cleaned (`Machine.cleanMemory`) in four places: here, before `vmalloc` returns an area of
+// So frames are cleaned (`Machine.cleanMemory`) in five places: here, before `vmalloc` returns an area of
 // another type than write-back whose frames are new, or were cleared by the first way; where such an area's
-// entries are cleared (`Reclaim.clear`); and before `vmap` and `map` make, and `vunmap` and `unmap` end, a
-// mapping of another type. An area that stays mapped in a warm cache stays out. A machine whose caches answer
+// entries are cleared (`Reclaim.clear`); before `vmap` and `map` make, and `vunmap` and `unmap` end, a
+// mapping of another type; and before `unmapMemory` ends the first way, by which alone they are cleaned. An area that stays mapped in a warm cache stays out. A machine whose caches answer
 // every access, whatever its type, has no such function, and all of this is a test of a pointer.
 
 extension MemoryManager {
@@ -78,7 +78,8 @@ extension MemoryManager {
     }
   }
 
-  /// Cleans frames, as far as the linear map has them: a device's are in no cache. O(frames).
+  /// Cleans frames, as far as the linear map has them write-back: a device's, which may be mapped in one of
+  /// its holes, are in no cache. O(frames).
   func cleanMemory(_ run: FrameRange) {
     #if Ablations
     if Ablation.forgetToClean.isOn { return }
@@ -87,6 +88,7 @@ extension MemoryManager {
     guard let clean = unsafe machine.value.cleanMemory, windows.count > 0 else { return }
     let pages = windows.pages(of: run, in: 0)
     forEachLeaf(of: pages) { leaf in
+      guard leaf.attributes.cache == .writeBack else { return }
       let (first, end) = (max(leaf.pages.first, pages.first), min(leaf.pages.end, pages.end))
       unsafe clean(
         machine.value.context,
