@@ -6,6 +6,10 @@ public import CMachine
 // serves a booted kernel and any number of simulated machines in one process.
 
 /// A machine, as the memory manager sees it.
+///
+/// Whoever writes one imports `CMachine`, which comes with the product `KernelMemory` and has the C types
+/// of the actions. The actions are C functions: closures that capture nothing, and find what they need
+/// through `context`.
 @safe
 public struct Machine {
   /// Invalidates, on this CPU, all that its TLB holds for `ranges`: leaf entries, global ones included, and
@@ -60,7 +64,7 @@ public struct Machine {
       _ context: UnsafeMutableRawPointer?, _ range: cmachine_range
     ) -> Void
 
-  /// Reports a broken invariant and does not return.
+  /// Reports a broken invariant and does not return: where it does, the caller traps.
   public typealias Fatal =
     @convention(c) (
       _ context: UnsafeMutableRawPointer?, _ message: UnsafePointer<CChar>
@@ -80,13 +84,14 @@ public struct Machine {
   /// A flush of more pages than this asks for everything instead.
   public var fullFlushThreshold: PageCount
   public var flush: Flush
-  /// Nil on a machine with one CPU.
+  /// Nil on a machine with one CPU. With several, and nil, every wait for another CPU is for one that nobody
+  /// has told: it may be for ever. `start` does not refuse that.
   public var notify: Notify?
   /// Nil where the architecture needs nothing: x86-64 never caches an entry that is not present
   /// (Intel SDM vol. 3A, 4.10.2.3).
   public var afterMap: AfterMap?
   public var fatal: Fatal
-  /// Nil where nobody wants to know.
+  /// Nil where nobody wants to know: then a CPU that never answers has the others hang without a word.
   public var silent: Silent?
   /// Turns of waiting, at least one, after which whoever has not answered is notified again, in case the
   /// interrupt was lost; then after twice as many, and so on. On hardware 4,096, which is some hundred

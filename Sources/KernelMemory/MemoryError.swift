@@ -86,11 +86,13 @@ public enum MemoryError: Error, Equatable, Sendable {
   /// Memory is short, and what could be gathered by waiting for other CPUs must not be waited for here.
   case wouldWait
   /// The call may have to wait for other CPUs, and interrupts are off; or it comes from an NMI that has
-  /// interrupted this package.
+  /// interrupted this package, from a constructor of a cache, or from a CPU that has not joined (`joinCPU`),
+  /// or has left; or the only CPU that is left asked to leave.
   case wrongContext
   /// The storage of the memory map has no row left.
   case memoryMapFull(limit: Int)
-  /// The memory map has no usable run in the boot window that holds what must be built there.
+  /// The memory map has no usable run that holds what must be built there: so many frames in a row, in the
+  /// boot window, and before `start` below the limit of the linear map, too.
   case earlyMemoryExhausted(PageCount)
 }
 

@@ -201,7 +201,9 @@ extension MemoryManager {
   /// were freed, detaches empty tables. Never waits. O(budget). In an NMI that has interrupted the package,
   /// and on a CPU that has not joined, it does nothing, and says that there is nothing to do.
   /// - Parameter budget: pages of work; a default step takes at most some 20,000 instructions.
-  /// - Returns: whether there is more to do on this CPU.
+  /// - Returns: whether there is more to do on this CPU now. When there is not, areas may still be kept for
+  ///   the next requests, and age with each later step: so an idle loop that halts calls it again when it is
+  ///   woken, and `retained` says what is left.
   @discardableResult
   public func purge(budget: Int = 96) -> Bool {
     cpus.attempt(orElse: false) { cpu in

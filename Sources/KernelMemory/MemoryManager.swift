@@ -195,7 +195,7 @@ extension MemoryManager {
     try freeing { (cpu) throws(MemoryError) in try frames.free(frame, order: order, cpu) }
   }
 
-  /// The address of an allocated frame in the linear map.
+  /// The address of an allocated frame in the linear map. Of any other number it is a meaningless address.
   public func linearAddress(of frame: FrameNumber) -> VirtualAddress {
     frames.table.address(of: frame)
   }

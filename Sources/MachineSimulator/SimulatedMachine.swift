@@ -31,6 +31,26 @@ public import KernelMemory
 ///
 /// A thread plays one CPU at a time, and no two threads play the same one at once; then the accesses of
 /// CPUs, and `machine`, may be used by all of them. Everything else is for when no CPU runs.
+///
+/// `Bootstrap` is given `linearMap` both as the window and as the linear map: another one crashes the
+/// process. Addresses of vmalloc are this machine's, not the process's: `load`, `store` and `fetch` go there
+/// through its MMU and throw a `Fault`, while a pointer, or a span of a `VirtualBuffer`, crashes the
+/// process. Memory of kmalloc lies in the linear map, so that pointers work, past all checks.
+///
+/// With several CPUs, `onNotify` is set before the second one joins:
+///
+/// ```swift
+/// machine.onNotify = { _ in memory.serveFlushes() }
+/// try machine.runFreely([
+///   { try memory.vfree(memory.vmalloc(9_000)) },  // CPU 0, which has started the manager
+///   {
+///     try machine.loadRoot(root)  // what `bootstrap.root` was
+///     memory.joinCPU()
+///     try memory.vfree(memory.vmalloc(9_000))
+///     try memory.leaveCPU()
+///   },
+/// ])
+/// ```
 @safe
 public final class SimulatedMachine {
   let memory: PhysicalMemory
@@ -119,7 +139,8 @@ public final class SimulatedMachine {
     if frameLists != nil { FreedFrames.remove(self) }
   }
 
-  /// The machine as the memory manager sees it. The value does not keep the simulated machine alive.
+  /// The machine as the memory manager sees it. The value does not keep the simulated machine alive, nor does
+  /// a manager: whoever keeps a manager keeps the machine, too, or its next call crashes the process.
   public var machine: Machine {
     unsafe Machine(
       context: Unmanaged.passUnretained(self).toOpaque(), cpuCount: cpus.count,
@@ -181,7 +202,9 @@ public final class SimulatedMachine {
   /// that is free; nil for every CPU. Asked on any thread.
   public var takesPart: ((Int) -> Bool)?
 
-  /// What a notified CPU runs, with interrupts off, on its own thread. Its argument is the CPU.
+  /// What a notified CPU runs, with interrupts off, on its own thread. Its argument is the CPU. With a
+  /// manager it calls `serveFlushes()`; where it is nil, whoever waits for another CPU's flush, as a free in
+  /// strict mode does, may wait for ever.
   public var onNotify: ((Int) -> Void)?
 
   /// What has happened since the start, summed over the CPUs. O(CPUs).

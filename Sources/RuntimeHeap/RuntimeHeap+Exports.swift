@@ -11,7 +11,8 @@ extension RuntimeHeap {
   nonisolated(unsafe) private static var started: RuntimeHeap?
 
   /// Gives the Swift runtime a heap. Called once, before anything allocates an object, and before other CPUs
-  /// may. Until then the runtime finds that memory is short. O(frames).
+  /// may. Until then the runtime finds that memory is short, and the first object ends in a fault near
+  /// address zero, or in a trap. O(frames).
   /// - Parameters:
   ///   - manager: whose kmalloc serves it.
   ///   - window: see `init`.

@@ -1,4 +1,5 @@
-/// When freed memory can be used again.
+/// When freed memory can be used again. `warm` unless `Bootstrap.start` is told otherwise: a touch after a
+/// free may go unnoticed then, while a second free is refused in every mode.
 @frozen
 public enum FreeMode: UInt8, Sendable {
   /// Each free requests its flush, and waits for it where waiting is legal: a touch after the free faults.

@@ -57,7 +57,8 @@ extension MemoryManager {
   /// more than 31 bits.
   public var refusedFrames: PageCount { frames.refused }
 
-  /// Checks every invariant of every room while nothing else runs, and names the first that does not hold.
+  /// Checks every invariant of the package while nothing else runs, and names the first that does not hold:
+  /// nil when all is well.
   /// O(frames + tables + areas): for tests, and for a kernel that suspects itself.
   public func validate() -> StaticString? {
     if let problem = frames.validate(retired: reclaim.retiredFrames) { return problem }

@@ -7,7 +7,8 @@ public enum SlabHardening: Sendable {
   /// - Parameter secret: a random number of this boot. Each cache derives its own from it.
   case hardened(secret: UInt64)
   /// Hardened, with a red zone of at least eight bytes behind each object and a poison pattern in free ones.
-  /// Blocks of whole frames have neither.
+  /// Blocks of whole frames have neither. What has changed there is no error of a call: the kernel asks for
+  /// it (`Counter.slabViolations`, `forEachSlabReport`, `writeSlabReports`).
   /// - Parameter secret: a random number of this boot.
   case checked(secret: UInt64)
 

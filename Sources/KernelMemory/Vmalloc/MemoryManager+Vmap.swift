@@ -11,9 +11,9 @@ extension MemoryManager {
   /// range.
   ///
   /// The frames are borrowed: they stay the caller's, who may have them mapped several times, even in one
-  /// area, and does not free them while they are mapped. What is charged is an area of no bytes, which a
-  /// quota of areas may refuse. O(pages), whatever the number of areas. Legal in any context but an NMI; it
-  /// waits as `vmalloc` does.
+  /// area, and does not free them while they are mapped, which nothing checks. What is charged is an area of
+  /// no bytes, which a quota of areas may refuse. O(pages), whatever the number of areas. Legal in any
+  /// context but an NMI; it waits as `vmalloc` does.
   ///
   /// With another type than write-back the frames are reached through this mapping alone until `vunmap`: what
   /// was written before is in memory when this returns, and what is written here is, when `vunmap` does.

@@ -67,7 +67,10 @@ public struct VirtualBuffer: ~Copyable {
     get { unsafe _overrideLifetime(RawSpan(_unsafeStart: start, byteCount: byteCount), borrowing: self) }
   }
 
-  /// The bytes, to write to, for as long as the buffer is held exclusively.
+  /// The bytes, to write to, for as long as the buffer is held exclusively. The span is put into a variable
+  /// first, on which `storeBytes(of:toByteOffset:as:)` is called. As with `bytes`, the caller's own
+  /// instructions go there: in a process, with a simulated machine, that crashes (`SimulatedMachine.store` at
+  /// `address` does not).
   public var mutableBytes: MutableRawSpan {
     @_lifetime(&self)
     mutating get {
