@@ -42,8 +42,8 @@ public struct Fault: Error, Equatable, Sendable {
   public let address: VirtualAddress
   public let access: Access
   public let cause: Cause
-  /// The level of the table whose entry was the reason: 4 (PML4) to 1 (page table). Zero where it was no
-  /// entry, but the address or the memory behind it. For a permission: the level of the leaf.
+  /// The level of the table whose entry was the reason: 5 (PML5) or 4 (PML4) to 1 (page table). Zero where it
+  /// was no entry, but the address or the memory behind it. For a permission: the level of the leaf.
   public let level: Int
   /// The physical address of that entry, or of the memory; nil where the access came to none.
   public let physicalAddress: PhysicalAddress?

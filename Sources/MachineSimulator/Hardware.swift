@@ -19,6 +19,8 @@ public struct Hardware: Equatable, Sendable {
     case smallest, largest
   }
 
+  /// Levels of page tables: 4, or 5 as with CR4.LA57, when addresses have 57 bits instead of 48 (SDM 4.5).
+  public var pagingLevels = 4
   /// MAXPHYADDR, 36 to 52; address bits above it are reserved in table entries.
   public var physicalAddressBits = 46
   /// Whether the CPUs set the accessed and dirty flags in table entries; without it tables keep exactly what
@@ -37,6 +39,16 @@ public struct Hardware: Equatable, Sendable {
   public var fullFlushThreshold = PageCount(64)
 
   public init() {}
+
+  /// How many bits of an address are translated.
+  var addressBits: UInt64 { pageShift(level: pagingLevels &+ 1) }
+
+  /// An address with these translated bits: all bits above them copy the highest of them (SDM vol. 1,
+  /// 3.3.7.1).
+  func canonical(_ address: UInt64) -> UInt64 {
+    let unused = 64 &- addressBits
+    return UInt64(bitPattern: Int64(bitPattern: address &<< unused) &>> Int64(bitPattern: unused))
+  }
 
   /// The least that any of the architectures promises.
   public static var leastPromised: Hardware {

@@ -1,6 +1,6 @@
-// One step of address translation with 4-level paging (SDM 4.5): from a table, by the bits of the
-// address that its level resolves, to the next table or to a page. A walk repeats it from the root, or
-// from whatever table the CPU has cached (SDM 4.10.3.2).
+// One step of address translation with 4-level or 5-level paging (SDM 4.5): from a table, by the bits of the
+// address that its level resolves, to the next table or to a page. A walk repeats it from the root, or from
+// whatever table the CPU has cached (SDM 4.10.3.2).
 
 struct PageWalker {
   let memory: PhysicalMemory

@@ -1,9 +1,10 @@
-// An entry of an x86-64 paging structure, as SDM tables 4-15 (PML4 entry), 4-16 and 4-17 (entry of a
-// page-directory-pointer table: 1 GiB page, page directory), 4-18 and 4-19 (page-directory entry: 2 MiB
-// page, page table) and 4-20 (page-table entry) lay it out.
+// An entry of an x86-64 paging structure, as SDM tables 4-14 (PML5 entry), 4-15 (PML4 entry), 4-16 and 4-17
+// (entry of a page-directory-pointer table: 1 GiB page, page directory), 4-18 and 4-19 (page-directory entry:
+// 2 MiB page, page table) and 4-20 (page-table entry) lay it out.
 //
-// Levels count from the page: 1 is the page table, 4 the PML4. Protection keys (bits 62 to 59 of a leaf)
-// are ignored, as with CR4.PKE and CR4.PKS 0; bit 63 forbids execution, as with IA32_EFER.NXE 1.
+// Levels count from the page: 1 is the page table, 4 the PML4, 5 the PML5 where there is one. Protection keys
+// (bits 62 to 59 of a leaf) are ignored, as with CR4.PKE and CR4.PKS 0; bit 63 forbids execution, as with
+// IA32_EFER.NXE 1.
 
 struct PagingEntry: Equatable {
   var bits: UInt64
@@ -59,7 +60,7 @@ struct PagingEntry: Equatable {
   private static func reservedMask(level: Int, isLeaf: Bool, physicalAddressBits: Int) -> UInt64 {
     let aboveHighestAddress = bits(from: UInt64(physicalAddressBits), upTo: 52)
     switch (level, isLeaf) {
-    case (4, _): return aboveHighestAddress | pageSizeFlag
+    case (4..., _): return aboveHighestAddress | pageSizeFlag
     // Below the address of a large page, and above PAT.
     case (3, true): return aboveHighestAddress | bits(from: 13, upTo: 30)
     case (2, true): return aboveHighestAddress | bits(from: 13, upTo: 21)

@@ -8,7 +8,7 @@ struct Reservation: ~Copyable {
   let start: UnsafeMutableRawPointer
   private let byteCount: Int
 
-  /// The largest leaf of 4-level paging (SDM table 4-16).
+  /// The largest leaf there is (SDM table 4-16).
   private static let alignment = 1 << 30
 
   /// - Throws: `reservationFailed`.

@@ -92,12 +92,11 @@ extension SimulatedCPU {
 
   /// The root, for an address that can be translated at all.
   private func start(_ request: Request) throws(Fault) -> PageWalker.Position {
-    let upper = request.address >> 47
-    guard upper == 0 || upper == 0x1_ffff else {
+    guard hardware.canonical(request.address) == request.address else {
       throw request.fault(.notCanonical, level: 0, at: nil)
     }
     guard let root else { throw request.fault(.noRoot, level: 0, at: nil) }
-    return PageWalker.Position(table: root, level: 4, rights: .all)
+    return PageWalker.Position(table: root, level: hardware.pagingLevels, rights: .all)
   }
 
   private func walkNotingAbsence(

@@ -67,8 +67,8 @@ extension SimulatedMachine {
     return nil
   }
 
-  /// MOV to CR3: makes `root` the PML4 table of `cpu`. Drops what the CPU has cached, but not global
-  /// leaves.
+  /// MOV to CR3: makes `root` the PML4 table, or with five levels the PML5 table, of `cpu`. Drops what the
+  /// CPU has cached, but not global leaves.
   /// - Throws: `badRoot`, where hardware would raise a general-protection fault or ignore bits.
   public func loadRoot(_ root: PhysicalAddress, cpu: Int = SimulatedMachine.currentCPU)
     throws(SimulatedMachineError)

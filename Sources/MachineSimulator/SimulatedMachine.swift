@@ -27,7 +27,7 @@ internal import CMachine
 internal import Glibc
 public import KernelMemory
 
-/// A machine with x86-64 4-level paging, simulated in this process.
+/// A machine with x86-64 paging, of four levels or five (`Hardware.pagingLevels`), simulated in this process.
 ///
 /// A thread plays one CPU at a time, and no two threads play the same one at once; then the accesses of
 /// CPUs, and `machine`, may be used by all of them. Everything else is for when no CPU runs.
@@ -121,6 +121,7 @@ public final class SimulatedMachine {
     guard (36...52).contains(hardware.physicalAddressBits) else {
       throw .physicalAddressBits(hardware.physicalAddressBits)
     }
+    guard (4...5).contains(hardware.pagingLevels) else { throw .pagingLevels(hardware.pagingLevels) }
     guard cpuCount > 0 else { throw .cpuCount(cpuCount) }
     let memory = try PhysicalMemory(ram, physicalAddressBits: hardware.physicalAddressBits)
     let walker = PageWalker(
@@ -226,6 +227,8 @@ public enum SimulatedMachineError: Error, Equatable, Sendable {
   case overlappingRegion(RAMRegion)
   /// Not 36 to 52.
   case physicalAddressBits(Int)
+  /// Neither 4 nor 5.
+  case pagingLevels(Int)
   /// Not at least one.
   case cpuCount(Int)
   /// The process has no room for the address range; the value is `errno`.

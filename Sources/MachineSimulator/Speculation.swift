@@ -50,7 +50,7 @@ extension SimulatedMachine {
   func learnTables() {
     places = [:]
     for root in Set(cpus.compactMap(\.root)) {
-      learn(root, TablePlace(address: 0, level: 4), deeply: true)
+      learn(root, TablePlace(address: 0, level: hardware.pagingLevels), deeply: true)
     }
   }
 
@@ -65,10 +65,9 @@ extension SimulatedMachine {
 
   private func learnChild(_ entry: PagingEntry, at index: UInt64, of place: TablePlace, deeply: Bool) {
     guard place.level > 1, entry.isPresent, !entry.isLeaf(level: place.level) else { return }
-    let address = place.address | index &<< pageShift(level: place.level)
-    let canonical = place.level == 4 && index >= 256 ? address | 0xffff_0000_0000_0000 : address
+    let address = hardware.canonical(place.address | index &<< pageShift(level: place.level))
     learn(
-      entry.address(level: place.level), TablePlace(address: canonical, level: place.level &- 1),
+      entry.address(level: place.level), TablePlace(address: address, level: place.level &- 1),
       deeply: deeply)
   }
 
@@ -84,8 +83,7 @@ extension SimulatedMachine {
       guard let place = places[table], let bits = memory.peek(address) else { return }
       let (index, entry) = ((address & PageSize.size4K.offsetMask) / 8, PagingEntry(bits: bits))
       learnChild(entry, at: index, of: place, deeply: false)
-      var first = place.address | index &<< pageShift(level: place.level)
-      if place.level == 4 && index >= 256 { first |= 0xffff_0000_0000_0000 }
+      let first = hardware.canonical(place.address | index &<< pageShift(level: place.level))
       // A table is looked through: each page, or each table below it, that it leads to.
       let leadsToTable = entry.isPresent && !entry.isLeaf(level: place.level)
       let step = UInt64(1) &<< pageShift(level: max(1, place.level &- 1))

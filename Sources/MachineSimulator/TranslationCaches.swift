@@ -16,6 +16,8 @@ struct TranslationCaches {
   private var pageTables = AddressTable<PageWalker.Position>(shift: pageShift(level: 2))
   private var pageDirectories = AddressTable<PageWalker.Position>(shift: pageShift(level: 3))
   private var directoryPointerTables = AddressTable<PageWalker.Position>(shift: pageShift(level: 4))
+  /// With five levels: PML4 tables.
+  private var fourthTables = AddressTable<PageWalker.Position>(shift: pageShift(level: 5))
 
   /// The pages that are known to have no translation, where the hardware remembers that.
   private var absent = AddressTable<Void>(shift: pageShift(level: 1))
@@ -39,6 +41,7 @@ struct TranslationCaches {
   /// The cached table that leaves the fewest steps to walk for an address. O(1).
   func position(for address: UInt64) -> PageWalker.Position? {
     pageTables[address] ?? pageDirectories[address] ?? directoryPointerTables[address]
+      ?? fourthTables[address]
   }
 
   mutating func insert(_ leaf: Leaf, for address: UInt64) {
@@ -53,7 +56,8 @@ struct TranslationCaches {
     switch position.level {
     case 1: pageTables[address] = position
     case 2: pageDirectories[address] = position
-    default: directoryPointerTables[address] = position
+    case 3: directoryPointerTables[address] = position
+    default: fourthTables[address] = position
     }
   }
 }
@@ -69,6 +73,7 @@ extension TranslationCaches {
     pageTables.forEach(body)
     pageDirectories.forEach(body)
     directoryPointerTables.forEach(body)
+    fourthTables.forEach(body)
   }
 
   /// The lowest address of everything that is cached, in order.
@@ -94,6 +99,7 @@ extension TranslationCaches {
       pageTables.removeAll(from: start, through: last)
       pageDirectories.removeAll(from: start, through: last)
       directoryPointerTables.removeAll(from: start, through: last)
+      fourthTables.removeAll(from: start, through: last)
     }
   }
 
@@ -106,6 +112,7 @@ extension TranslationCaches {
     pageTables[address] = nil
     pageDirectories[address] = nil
     directoryPointerTables[address] = nil
+    fourthTables[address] = nil
   }
 
   /// What MOV to CR3 drops with CR4.PCIDE 0: all tables, and all leaves but global ones (SDM 4.10.4.1).
@@ -130,5 +137,6 @@ extension TranslationCaches {
     pageTables.removeAll()
     pageDirectories.removeAll()
     directoryPointerTables.removeAll()
+    fourthTables.removeAll()
   }
 }

@@ -65,7 +65,7 @@ final class Tables {
   /// Where the entry of `level` for an address lies, in the tables as they are.
   func entry(_ level: Int, for address: UInt64) -> UInt64 {
     var table = root
-    for above in stride(from: 4, to: level, by: -1) {
+    for above in stride(from: machine.hardware.pagingLevels, to: level, by: -1) {
       table = self[physical: table + index(above, of: address) * 8] & 0x000f_ffff_ffff_f000
     }
     return table + index(level, of: address) * 8
@@ -76,7 +76,7 @@ final class Tables {
     _ address: UInt64, to physical: UInt64, level: Int = 1, flags: UInt64 = present | writable | user,
     tableFlags: UInt64 = present | writable | user
   ) {
-    for above in stride(from: 4, to: level, by: -1) {
+    for above in stride(from: machine.hardware.pagingLevels, to: level, by: -1) {
       let entry = entry(above, for: address)
       if self[physical: entry] == 0 { self[physical: entry] = makeTable() | tableFlags }
     }
