@@ -73,8 +73,14 @@ verdict "every read-modify-write in the core is one that is counted (SharedUpdat
       code ~ /[.](wrapping)?([aA]dd|[sS]ubtract)[(].*ordering: / || code ~ /[.](max|min|bitwise[A-Z][a-z]+)[(].*ordering: / {
       if (FNR - counted > 1) print FILENAME ":" FNR ": " $0
     }' "${core_files[@]}" | grep -v '[.]load[(]')"
-verdict "no choice by architecture outside BareMetal" \
-  "$(code_matching '#(if|elseif).*arch[(]' "${portable_files[@]}")"
+# Formats.swift chooses the format that the walker is compiled for.
+verdict "no choice by architecture outside BareMetal and Formats.swift" \
+  "$(code_matching '#(if|elseif).*arch[(]' "${portable_files[@]}" |
+    grep -v '^Sources/KernelMemory/PageTables/Formats[.]swift:')"
+formats=$(files '^Sources/KernelMemory/PageTables/Formats/.*[.]swift$' | sed 's|.*/||; s|[.]swift$||' | paste -sd '|')
+verdict "no page-table format is named outside Formats.swift" \
+  "$(code_matching "(^|[^A-Za-z0-9_])($formats)([^A-Za-z0-9_]|\$)" "${core_files[@]}" |
+    grep -v '^Sources/KernelMemory/PageTables/Formats')"
 
 verdict "shell syntax, ${#shell_files[@]} files" \
   "$(for file in "${shell_files[@]}"; do bash -n "$file" 2>&1 || true; done)"

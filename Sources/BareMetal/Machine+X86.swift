@@ -26,9 +26,12 @@ extension Machine {
       },
       notify: notify, afterMap: nil, fatal: fatal,
       cleanMemory: ProcessorFeatures.snoopsItself ? nil : cleanCaches,
-      check: { _, root in
+      check: { _, tables in
         guard PagingControls.isPrepared else { return cmachine_paging_unprepared }
-        return PagingControls.root.rawValue == UInt64(root)
+        guard PagingControls.addressBits == Int(tables.address_bits) else {
+          return cmachine_paging_other_width
+        }
+        return PagingControls.root.rawValue == UInt64(tables.root)
           ? cmachine_paging_ready : cmachine_paging_other_root
       })
   }

@@ -27,6 +27,7 @@ public enum PagingControls {
   private enum Bit {
     static var writeProtect: UInt { 1 << 16 }  // CR0.WP
     static var globalPages: UInt { 1 << 7 }  // CR4.PGE
+    static var fiveLevels: UInt { 1 << 12 }  // CR4.LA57
     static var noExecute: UInt { 1 << 11 }  // EFER.NXE
   }
 
@@ -49,11 +50,23 @@ public enum PagingControls {
     flushEverything()
   }
 
-  /// Switches this CPU to the tables below `root`; nothing of the old ones stays in its TLB.
-  /// - Throws: `pagingNotPrepared` where `prepare()` was not called on this CPU: the first use of an entry
-  ///   would fault, and the fault of its handler would reset the machine without a word.
-  public static func load(root: PhysicalAddress) throws(MemoryError) {
+  /// How many levels of tables this CPU walks: five where the boot code has set CR4.LA57, which can be done
+  /// with paging off alone (Intel SDM vol. 3A, 4.1.2).
+  public static var levels: PageTableFormatChoice.X86_64Levels {
+    x86_read_cr4() & Bit.fiveLevels != 0 ? .five : .four
+  }
+
+  /// How many bits of a virtual address it translates (4.5).
+  static var addressBits: Int { levels == .five ? 57 : 48 }
+
+  /// Switches this CPU to the tables below `root`, which translate addresses of `addressBits`; nothing of the
+  /// old ones stays in its TLB.
+  /// - Throws: `pagingNotPrepared` where `prepare()` was not called on this CPU, `addressWidthDiffers` where
+  ///   it walks another number of levels: the first use of an entry would fault, and the fault of its handler
+  ///   would reset the machine without a word.
+  public static func load(root: PhysicalAddress, addressBits: Int) throws(MemoryError) {
     guard isPrepared else { throw .pagingNotPrepared }
+    guard addressBits == Self.addressBits else { throw .addressWidthDiffers(formatBits: addressBits) }
     x86_write_cr3(UInt(root.rawValue))
     flushEverything()
   }

@@ -6,7 +6,8 @@ internal import CMachine
 // translate it are known to be in use.
 
 extension Bootstrap {
-  /// - Throws: `pagingNotPrepared`, `rootNotLoaded`, `threadPointerUnusable`, `cpuNumberUnusable`.
+  /// - Throws: `pagingNotPrepared`, `addressWidthDiffers`, `rootNotLoaded`, `threadPointerUnusable`,
+  ///   `cpuNumberUnusable`.
   func checkCPU(of machine: Machine) throws(MemoryError) {
     try checkPaging(of: machine)
     if cmachine_has_thread_pointer() { try check(threadPointer: cmachine_thread_pointer()) }
@@ -18,8 +19,10 @@ extension Bootstrap {
 
   private func checkPaging(of machine: Machine) throws(MemoryError) {
     guard let check = unsafe machine.check else { return }
-    switch unsafe check(machine.context, UInt(root.rawValue)) {
+    let tables = cmachine_page_tables(root: UInt(root.rawValue), address_bits: UInt32(clamping: addressBits))
+    switch unsafe check(machine.context, tables) {
     case cmachine_paging_ready: return
+    case cmachine_paging_other_width: throw .addressWidthDiffers(formatBits: addressBits)
     case cmachine_paging_other_root: throw .rootNotLoaded(root)
     default: throw .pagingNotPrepared
     }

@@ -29,11 +29,15 @@ public struct Bootstrap: ~Copyable {
   /// The physical address of the root table, to load.
   public var root: PhysicalAddress { space.root.address(space.linearMap.pageSize) }
 
+  /// How many bits of a virtual address the tables translate; the CPU that loads them has to translate as
+  /// many.
+  public var addressBits: Int { space.choice.format.addressBits }
+
   /// Maps a run of pages to a run of frames, with the largest leaves that alignment allows: those of a
   /// device, or of memory that is not handed out, such as the kernel's image (`MemoryMap.Kind.kept`).
-  /// - Throws: `alreadyMapped`, `notCanonical`, `frameOutOfReach`, `frameUnavailable` for memory that `start`
-  ///   will hand out, `memoryWindow` for another place than theirs in the linear map or in a window made
-  ///   before, `earlyMemoryExhausted`, with nothing mapped.
+  /// - Throws: `alreadyMapped`, `notCanonical`, `frameOutOfReach`, `cacheTypeUnavailable`, `frameUnavailable`
+  ///   for memory that `start` will hand out, `memoryWindow` for another place than theirs in the linear map
+  ///   or in a window made before, `earlyMemoryExhausted`, with nothing mapped.
   public mutating func map(
     _ pages: PageRange, to frame: FrameNumber, _ attributes: MappingAttributes
   ) throws(MemoryError) {
@@ -64,10 +68,10 @@ extension Bootstrap {
   ///   - hardening: how the memory of kmalloc is watched.
   ///   - contents: what `vmalloc` finds in memory that others have written; nil for `clearedBetweenTags`
   ///     where kmalloc is hardened or checked, and `unspecified` else.
-  /// - Throws: `pagingNotPrepared`, `rootNotLoaded`, `threadPointerUnusable`, `cpuNumberUnusable`, before
-  ///   anything is done; `cpuCountUnsupported`, `earlyMemoryExhausted`, `metadataExhausted`,
-  ///   `tablesExhausted`, `notCanonical`, `areasUnavailable`, `alreadyMapped` where something is mapped in
-  ///   the range.
+  /// - Throws: `pagingNotPrepared`, `addressWidthDiffers`, `rootNotLoaded`, `threadPointerUnusable`,
+  ///   `cpuNumberUnusable`, before anything is done; `cpuCountUnsupported`, `earlyMemoryExhausted`,
+  ///   `metadataExhausted`, `tablesExhausted`, `notCanonical`, `areasUnavailable`, `alreadyMapped` where
+  ///   something is mapped in the range.
   public consuming func start(
     on machine: Machine, vmallocRange: PageRange? = nil, mode: FreeMode = .warm,
     hardening: SlabHardening = .none, contents: AreaContents? = nil
@@ -93,7 +97,7 @@ extension Bootstrap {
     let machines: Stable<Machine> = try carve(1)
     unsafe machines.pointer.initialize(to: machine)
     let tables = PageTables(
-      choice: space.choice, root: space.root, table: table, shared: try carve(1))
+      format: space.choice.format, root: space.root, table: table, shared: try carve(1))
     unsafe tables.shared.pointer.initialize(to: PageTables.Shared())
     let shootdown = Shootdown(
       machine: machines, cpus: cpus, state: try carve(1), ranges: try carve(Int(Shootdown.memory)),

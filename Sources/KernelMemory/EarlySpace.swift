@@ -46,7 +46,8 @@ struct EarlySpace {
 
   /// The tables as they are so far.
   func tables(through map: LinearMap) -> PageTables {
-    PageTables(choice: choice, root: root, table: FrameTable(emptyFor: map), shared: Stable(bitPattern: 0))
+    PageTables(
+      format: choice.format, root: root, table: FrameTable(emptyFor: map), shared: Stable(bitPattern: 0))
   }
 
   mutating func map(
@@ -54,6 +55,7 @@ struct EarlySpace {
   ) throws(MemoryError) {
     let tables = tables(through: early.window)
     guard tables.isCanonical(pages) else { throw .notCanonical(pages.first.address(choice.pageSize)) }
+    try tables.checkType(attributes.cache)
     try tables.checkReach(frame, pages.count)
     let missing = try tables.tablesMissing(for: pages, frame: frame, checkingLeaves: true)
     var source = EarlyTables(next: try early.allocate(PageCount(UInt64(missing))))

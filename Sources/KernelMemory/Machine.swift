@@ -71,10 +71,10 @@ public struct Machine {
     ) -> Void
 
   /// Asked once, by `Bootstrap.start`, on the CPU that it runs on: whether this CPU reads page tables as the
-  /// format writes them, and whether those below `root`, a physical address, are the ones it uses.
+  /// format writes them, translates as many bits of an address, and uses these tables.
   public typealias Check =
     @convention(c) (
-      _ context: UnsafeMutableRawPointer?, _ root: UInt
+      _ context: UnsafeMutableRawPointer?, _ tables: cmachine_page_tables
     ) -> cmachine_paging
 
   /// Passed to every action.

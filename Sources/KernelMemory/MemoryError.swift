@@ -30,6 +30,9 @@ public enum MemoryError: Error, Equatable, Sendable {
   /// This CPU would not read page-table entries as the format writes them: on x86-64,
   /// `PagingControls.prepare()` was not called on it.
   case pagingNotPrepared
+  /// This CPU does not translate addresses of so many bits, as the page-table format does: on x86-64,
+  /// CR4.LA57 and the number of levels disagree.
+  case addressWidthDiffers(formatBits: Int)
   /// This CPU uses other page tables than those below this root, which the manager is to start with.
   case rootNotLoaded(PhysicalAddress)
   /// The register that leads to this CPU's number holds no address of a mapped word (zero: it was never set).
@@ -48,6 +51,8 @@ public enum MemoryError: Error, Equatable, Sendable {
   /// A page that was to be unmapped, or mapped to another frame than belongs there, is one of the linear
   /// map's, or of another window on all memory.
   case memoryWindow(VirtualAddress)
+  /// The page-table format has no way to ask for this type of memory.
+  case cacheTypeUnavailable(CacheType)
   /// A page that was to be mapped is mapped.
   case alreadyMapped(VirtualAddress)
   /// Splitting a large leaf needs break-before-make here, and the leaf is in use.

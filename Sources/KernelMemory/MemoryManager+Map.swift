@@ -13,12 +13,16 @@ extension MemoryManager {
   /// that is then a part of the window, and `unmapMemory` unmaps it.
   /// - Throws: `sizeIsZero`, `alreadyMapped`, `placeTaken` inside a managed range, `memoryWindow` for another
   ///   place in the linear map or in another window on all memory, `notCanonical`, `frameOutOfReach`,
-  ///   `frameUnavailable`, `tablesExhausted`, `wouldWait`, `wrongContext`, with nothing mapped.
+  ///   `frameUnavailable`, `cacheTypeUnavailable`, `tablesExhausted`, `wouldWait`, `wrongContext`, with
+  ///   nothing mapped.
   public func map(
     _ pages: PageRange, to frame: FrameNumber, _ attributes: MappingAttributes
   ) throws(MemoryError) {
     try check(pages)
-    do throws(MemoryError) { try tables.checkReach(frame, pages.count) } catch { throw failed(error) }
+    do throws(MemoryError) {
+      try tables.checkType(attributes.cache)
+      try tables.checkReach(frame, pages.count)
+    } catch { throw failed(error) }
     let run = FrameRange(unchecked: frame, count: pages.count)
     if let page = windows.firstPage(in: pages, notFor: frame) {
       throw failed(.memoryWindow(page.address(pageSize)))

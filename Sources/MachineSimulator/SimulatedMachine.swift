@@ -170,16 +170,18 @@ public final class SimulatedMachine {
           unsafe Unmanaged<SimulatedMachine>.fromOpaque(context).takeUnretainedValue()
             .clean(from: UInt64(range.start), upTo: UInt64(range.end))
         },
-      check: { context, root in
+      check: { context, tables in
         guard let context = unsafe context else { stop("check: no context") }
         return unsafe Unmanaged<SimulatedMachine>.fromOpaque(context).takeUnretainedValue()
-          .check(UInt64(root))
+          .check(tables)
       })
   }
 
-  private func check(_ root: UInt64) -> cmachine_paging {
+  private func check(_ tables: cmachine_page_tables) -> cmachine_paging {
     // A number that is no CPU's has an error of its own.
     guard cpus.indices.contains(Self.currentCPU) else { return cmachine_paging_ready }
+    guard UInt64(tables.address_bits) == hardware.addressBits else { return cmachine_paging_other_width }
+    let root = UInt64(tables.root)
     return cpus[Self.currentCPU].root == root ? cmachine_paging_ready : cmachine_paging_other_root
   }
 

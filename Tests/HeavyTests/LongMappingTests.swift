@@ -8,16 +8,16 @@ import Testing
     try oracle.run(steps: 3000 * RandomTests.factor)
   }
 
-  @Test(arguments: RandomTests.seeds(4), [true, false])
-  func mappings(seed: UInt64, largeLeaves: Bool) throws {
-    var oracle = try MappingOracle(seed: 100 + seed, largeLeaves: largeLeaves)
+  @Test(arguments: RandomTests.seeds(4), TestFormat.allCases)
+  func mappings(seed: UInt64, format: TestFormat) throws {
+    var oracle = try MappingOracle(seed: 100 + seed, format)
     try oracle.run(steps: 1000 * RandomTests.factor, comparingEach: 1)
   }
 
-  /// 4,000 tables, 480,000 addresses.
-  @Test(arguments: RandomTests.seeds(4), [true, false])
-  func bothWalkers(seed: UInt64, largeLeaves: Bool) throws {
-    var agreement = try MMUAgreement(seed: 100 + seed, largeLeaves: largeLeaves)
+  /// 6,000 tables, 720,000 addresses.
+  @Test(arguments: RandomTests.seeds(4), TestFormat.ofCPUs)
+  func bothWalkers(seed: UInt64, format: TestFormat) throws {
+    var agreement = try MMUAgreement(seed: 100 + seed, format)
     try agreement.run(tables: 500 * RandomTests.factor, probesEach: 120)
   }
 }

@@ -27,8 +27,8 @@ import Testing
   }
 
   /// With every number of frames from none to all that an operation needs.
-  @Test(arguments: NthFailure.allCases)
-  func everyShortageLeavesAllAsItWas(operation: NthFailure) throws {
-    for left in 0...operation.needs.total + 2 { try operation.run(left: left) }
+  @Test(arguments: NthFailure.allCases, [TestFormat.fourLevels, .fiveLevels])
+  func everyShortageLeavesAllAsItWas(operation: NthFailure, format: TestFormat) throws {
+    for left in 0...operation.needs(format).total + 2 { try operation.run(left: left, format) }
   }
 }

@@ -37,7 +37,7 @@ private let GiB: UInt64 = 1 << 30
       #expect(throws: MemoryError.linearMapUnusable(base)) {
         _ = try Bootstrap(
           memoryMap: simulated.memoryMap, window: window, linearMap: linearMap,
-          format: .x86_64FourLevel(hasGigabyteLeaves: true))
+          format: .x86_64(hasGigabyteLeaves: true))
       }
     }
   }
@@ -52,7 +52,7 @@ private let GiB: UInt64 = 1 << 30
     #expect(throws: MemoryError.linearMapMisaligned(between.base, multiple: 4 << 20)) {
       _ = try Bootstrap(
         memoryMap: simulated.memoryMap, window: map, linearMap: between,
-        format: .x86_64FourLevel(hasGigabyteLeaves: true))
+        format: .x86_64(hasGigabyteLeaves: true))
     }
   }
 
@@ -93,12 +93,12 @@ private let GiB: UInt64 = 1 << 30
       #expect(throws: MemoryError.earlyMemoryExhausted(PageCount(1))) {
         _ = try Bootstrap(
           memoryMap: simulated.memoryMap, window: window(UInt64(limit)), linearMap: linearMap,
-          format: .x86_64FourLevel(hasGigabyteLeaves: true))
+          format: .x86_64(hasGigabyteLeaves: true))
       }
     }
     let bootstrap = try Bootstrap(
       memoryMap: simulated.memoryMap, window: window(5 * MiB), linearMap: linearMap,
-      format: .x86_64FourLevel(hasGigabyteLeaves: true))
+      format: .x86_64(hasGigabyteLeaves: true))
     #expect(bootstrap.root.rawValue < 5 * MiB)
     try simulated.loadRoot(bootstrap.root)
     let manager = try bootstrap.start(on: simulated.machine)
@@ -117,7 +117,7 @@ private let GiB: UInt64 = 1 << 30
     let simulated = try SimulatedMachine(ram: [RAMRegion(PhysicalAddress(0), byteCount: 2 * MiB)])
     var bootstrap = try Bootstrap(
       memoryMap: simulated.memoryMap, window: simulated.linearMap, linearMap: simulated.linearMap,
-      format: .x86_64FourLevel(hasGigabyteLeaves: true))
+      format: .x86_64(hasGigabyteLeaves: true))
     try simulated.loadRoot(bootstrap.root)
     let place = PageNumber(1 << 30)
     // An odd frame, so that all leaves are small: 1024 tables for 4 MiB of entries.
@@ -148,7 +148,7 @@ private let GiB: UInt64 = 1 << 30
     let simulated = try SimulatedMachine(ram: [.small])
     var bootstrap = try Bootstrap(
       memoryMap: simulated.memoryMap, window: simulated.linearMap, linearMap: simulated.linearMap,
-      format: .x86_64FourLevel(hasGigabyteLeaves: true))
+      format: .x86_64(hasGigabyteLeaves: true))
     let image = PageRange(Pages.free + 3, 700)
     try bootstrap.map(image, to: FrameNumber(1 << 20), MappingAttributes(.readExecute))
     try simulated.loadRoot(bootstrap.root)

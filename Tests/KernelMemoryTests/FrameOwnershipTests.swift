@@ -172,7 +172,7 @@ import Testing
     try map.add(.kept, at: PhysicalAddress(4 << 20), byteCount: 64 << 10)
     var bootstrap = try Bootstrap(
       memoryMap: map, window: simulated.linearMap, linearMap: simulated.linearMap,
-      format: .x86_64FourLevel(hasGigabyteLeaves: true))
+      format: .x86_64(hasGigabyteLeaves: true))
     let second = LinearMap(
       base: VirtualAddress(0x4000_0000_0000), limit: simulated.linearMap.limit, pageSize: .size4K)
     try bootstrap.mapMemory(in: second)
@@ -216,7 +216,7 @@ import Testing
     try map.add(.usable, at: PhysicalAddress(0), byteCount: 16 << 20)
     try map.add(.kept, at: PhysicalAddress(4 << 20), byteCount: 64 << 10)
     var bootstrap = try Bootstrap(
-      memoryMap: map, window: linear, linearMap: linear, format: .x86_64FourLevel(hasGigabyteLeaves: true))
+      memoryMap: map, window: linear, linearMap: linear, format: .x86_64(hasGigabyteLeaves: true))
     let shifted = LinearMap(
       base: VirtualAddress(linear.base.rawValue + 4096), limit: linear.limit, pageSize: .size4K)
     #expect(throws: MemoryError.self) { try bootstrap.mapMemory(in: shifted) }
@@ -235,7 +235,7 @@ import Testing
     try map.add(.kept, at: PhysicalAddress(4 << 20), byteCount: 64 << 10)
     var bootstrap = try Bootstrap(
       memoryMap: map, window: simulated.linearMap, linearMap: simulated.linearMap,
-      format: .x86_64FourLevel(hasGigabyteLeaves: true))
+      format: .x86_64(hasGigabyteLeaves: true))
     let attributes = MappingAttributes(.readExecute)
     for (first, count, bad) in [(1024, 17, 1040), (1000, 1, 1000), (4000, 1000, 4000), (0, 2, 1)]
       as [(UInt64, UInt64, UInt64)]
@@ -252,7 +252,7 @@ import Testing
     let simulated = try SimulatedMachine(ram: [.small])
     var bootstrap = try Bootstrap(
       memoryMap: simulated.memoryMap, window: simulated.linearMap, linearMap: simulated.linearMap,
-      format: .x86_64FourLevel(hasGigabyteLeaves: true))
+      format: .x86_64(hasGigabyteLeaves: true))
     func window(_ number: UInt64) -> LinearMap {
       LinearMap(
         base: VirtualAddress(0x4000_0000_0000 + number << 30), limit: simulated.linearMap.limit,

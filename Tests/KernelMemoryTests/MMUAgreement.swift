@@ -10,8 +10,8 @@ struct MMUAgreement {
   private(set) var probes = 0
   private var test: TestMachine { oracle.test }
 
-  init(seed: UInt64, largeLeaves: Bool) throws {
-    oracle = try MappingOracle(seed: seed, largeLeaves: largeLeaves)
+  init(seed: UInt64, _ format: TestFormat = .fourLevels) throws {
+    oracle = try MappingOracle(seed: seed, format)
   }
 
   /// Changes the tables so many times, and probes them each time through a CPU that remembers nothing.
@@ -28,13 +28,16 @@ struct MMUAgreement {
     }
   }
 
+  /// Pages of each half of the address space (SDM 4.5: 48 bits of an address with four levels, 57 with five).
+  private var half: UInt64 { oracle.format == .fiveLevels ? 1 << 44 : 1 << 35 }
+
   /// Of the arena mostly; else of any part of the address space.
   private mutating func randomPage() -> UInt64 {
     switch oracle.random.below(8) {
-    case 0: oracle.random.below(1 << 35)
-    case 1: 1 << 52 - 1 - oracle.random.below(1 << 35)
+    case 0: oracle.random.below(half)
+    case 1: 1 << 52 - 1 - oracle.random.below(half)
     case 2: oracle.random.below(1 << 52)
-    default: MappingOracle.arena.lowerBound + oracle.random.below(UInt64(MappingOracle.arena.count))
+    default: oracle.arena.lowerBound + oracle.random.below(UInt64(oracle.arena.count))
     }
   }
 
@@ -44,8 +47,8 @@ struct MMUAgreement {
     let address = VirtualAddress(page << 12 + oracle.random.below(512) * 8)
     let mapping = test.manager.mapping(at: address)
     guard let mapping else {
-      let half = page >> 35
-      let cause = half == 0 || half == (1 << 17) - 1 ? Fault.Cause.notPresent : .notCanonical
+      let isCanonical = page < half || page >= 1 << 52 - half
+      let cause = isCanonical ? Fault.Cause.notPresent : .notCanonical
       for access in Fault.Access.allCases { #expect(test.fault(access, at: address)?.cause == cause) }
       #expect(test.manager.frame(at: address) == nil)
       return
@@ -95,7 +98,7 @@ struct MMUAgreement {
     // The linear map is read-write memory of this manager: leave alone what it holds.
     let old = memory.load(as: UInt64.self)
     #expect(try test.simulated.load(UInt64.self, at: address) == old)
-    let new = MappingOracle.frames.contains(frame.rawValue) ? oracle.random.next() : old
+    let new = oracle.frames.contains(frame.rawValue) ? oracle.random.next() : old
     if protection.isWritable {
       try test.simulated.store(new, at: address)
       #expect(memory.load(as: UInt64.self) == new)

@@ -4,16 +4,17 @@ import Testing
 @testable import KernelMemory
 
 @Suite struct MMUAgreementTests {
-  /// 240 tables, 9,600 addresses.
-  @Test(arguments: RandomTests.seeds(4), [true, false])
-  func randomTables(seed: UInt64, largeLeaves: Bool) throws {
-    var agreement = try MMUAgreement(seed: seed, largeLeaves: largeLeaves)
+  /// 270 tables, 10,800 addresses.
+  @Test(arguments: RandomTests.seeds(3), TestFormat.ofCPUs)
+  func randomTables(seed: UInt64, format: TestFormat) throws {
+    var agreement = try MMUAgreement(seed: seed, format)
     try agreement.run(tables: 30, probesEach: 40)
     #expect(agreement.probes == 1200)
   }
 
-  @Test func areasWithTheirGuards() throws {
-    var agreement = try MMUAgreement(seed: 1, largeLeaves: true)
+  @Test(arguments: [TestFormat.fourLevels, .fiveLevels])
+  func areasWithTheirGuards(format: TestFormat) throws {
+    var agreement = try MMUAgreement(seed: 1, format)
     let manager = agreement.oracle.test.manager
     for protection in [Protection.readOnly, .readWrite, .readExecute, .writableExecutable] {
       for cache in [CacheType.writeBack, .writeCombining, .uncachedMinus, .uncached, .writeThrough] {
@@ -34,8 +35,9 @@ import Testing
     #expect(mapped.count { $0.pages.first >= TestMachine.vmallocStart } == 60)
   }
 
-  @Test func theLinearMap() throws {
-    var agreement = try MMUAgreement(seed: 1, largeLeaves: true)
+  @Test(arguments: [TestFormat.fourLevels, .fiveLevels])
+  func theLinearMap(format: TestFormat) throws {
+    var agreement = try MMUAgreement(seed: 1, format)
     let manager = agreement.oracle.test.manager
     // Most of its frames are free, and may be looked at all the same.
     agreement.oracle.test.simulated.isFrameFree = nil

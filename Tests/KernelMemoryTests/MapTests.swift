@@ -28,7 +28,7 @@ private let oneGiB = Pages.oneGiB
   }
 
   @Test func withoutGigabyteLeavesTheyAreOf2MiB() throws {
-    let test = try TestMachine.forMappings(largeLeaves: false)
+    let test = try TestMachine.forMappings(format: .fourLevelsWithoutGigabyteLeaves)
     try test.map(place, oneGiB + 1, to: oneGiB)
     let leaves = test.leaves(place, oneGiB + 1)
     #expect(leaves.count == 513)

@@ -11,28 +11,44 @@ struct MappingOracle {
     var attributes: MappingAttributes
   }
 
-  /// 4 GiB of addresses, in the middle of which a root entry ends.
-  static let arena: Range<UInt64> = {
-    let middle = Pages.free + Pages.rootEntry
-    return middle - 2 * Pages.oneGiB..<middle + 2 * Pages.oneGiB
-  }()
-  /// Where there is RAM that the manager knows nothing of: 8 GiB from 8 GiB on.
-  static let frames = 8 * Pages.oneGiB..<16 * Pages.oneGiB
+  let format: TestFormat
+  /// The pages of two entries of level 2 on each side of a place where a root entry ends: 4 GiB with pages of
+  /// 4 KiB.
+  let arena: Range<UInt64>
+  /// Where there is RAM that the manager knows nothing of: twice as much.
+  let frames: Range<UInt64>
+  /// Pages that mappings are often aligned to.
+  let granules: [UInt64]
+  /// Tables that the arena will have directly below the root, and the vmalloc range has.
+  private let tablesThatStay: Int
 
   let test: TestMachine
   var random: Randomness
   /// By address; no two overlap.
   private(set) var segments: [Segment] = []
 
-  init(seed: UInt64, largeLeaves: Bool) throws {
-    let ram = [
-      RAMRegion.small,
-      RAMRegion(PhysicalAddress(Self.frames.lowerBound << 12), byteCount: UInt64(Self.frames.count) << 12),
-    ]
+  init(seed: UInt64, _ format: TestFormat) throws {
+    self.format = format
+    granules = [1, 1, format.largeLeaf, format.hugeSpan]
+    let huge = format.hugeSpan
+    // Where no other root entry is used than that of the linear map, or of the vmalloc range.
+    let middle =
+      switch format {
+      case .fourLevels, .fourLevelsWithoutGigabyteLeaves: Pages.free
+      case .fiveLevels: format.rootEntry
+      case .exemplar: VirtualAddress(0xffff_8000_0000_0000).number(format.pageSize).rawValue
+      }
+    arena = middle - 2 * huge..<middle + 2 * huge
+    frames = 8 * huge..<16 * huge
+    // Only a simulated CPU reads what is mapped.
+    let borrowed = RAMRegion(PhysicalAddress(frames.lowerBound << 12), byteCount: UInt64(frames.count) << 12)
+    let ram = [RAMRegion.small] + (format.hasCPU ? [borrowed] : [])
     let map = MemoryMap()
     try map.add(.usable, at: ram[0].start, byteCount: ram[0].byteCount)
-    test = try TestMachine(ram: ram, map: map, vmallocPages: 1 << 20, largeLeaves: largeLeaves)
+    test = try TestMachine(ram: ram, map: map, vmallocPages: 1 << 20, format: format)
     random = Randomness(seed: seed)
+    let pages = PageRange(arena.lowerBound, UInt64(arena.count))
+    tablesThatStay = test.manager.tables.tablesBelowRootMissing(for: pages) + 1
   }
 
   func segment(of page: UInt64) -> Segment? {
@@ -64,33 +80,33 @@ extension MappingOracle {
       try #require(difference == nil, "step \(step): \(difference ?? "")")
       for page in edges { checkQuery(page) }
     }
-    try unmap(Self.arena)
-    // Two root entries were touched, and have kept their tables; so has the vmalloc range.
+    try unmap(arena)
+    // The root entries that were touched have kept their tables; so has that of the vmalloc range.
     let counters = test.manager.counters
-    #expect(counters[.tablesMade] - counters[.tablesReturned] == 3)
+    #expect(counters[.tablesMade] - counters[.tablesReturned] == tablesThatStay)
     test.expectValid()
   }
 
   mutating func step() throws {
     if random.oneIn(40) {
-      try unmap(Self.arena)
+      try unmap(arena)
     } else if random.below(5) < 3 {
       try map()
     } else {
-      try unmap(randomPages(limit: UInt64(Self.arena.count)))
+      try unmap(randomPages(limit: UInt64(arena.count)))
     }
   }
 
   private mutating func map() throws {
-    let pages = randomPages(limit: 2 * Pages.oneGiB)
-    // Frames that allow the largest leaves, those of 2 MiB, or only the smallest: then not too many.
-    let alignment = random.element(of: [1, Pages.twoMiB, Pages.oneGiB, Pages.oneGiB])
+    let pages = randomPages(limit: 2 * format.hugeSpan)
+    // Frames that allow the largest leaves, those of level 1, or only the smallest: then not too many.
+    let alignment = random.element(of: granules + [format.hugeSpan])
     let count = alignment == 1 ? min(UInt64(pages.count), 700) : UInt64(pages.count)
-    let slots = (UInt64(Self.frames.count) - 4 * Pages.oneGiB) / alignment
-    let frame = Self.frames.lowerBound + random.below(slots) * alignment + pages.lowerBound % alignment
+    let slots = (UInt64(frames.count) - 4 * format.hugeSpan) / alignment
+    let frame = frames.lowerBound + random.below(slots) * alignment + pages.lowerBound % alignment
     let attributes = MappingAttributes(
       random.element(of: [.readOnly, .readWrite, .readExecute, .writableExecutable]),
-      cache: random.element(of: [.writeBack, .writeCombining, .uncachedMinus, .uncached, .writeThrough]),
+      cache: random.element(of: format.cacheTypes),
       isGlobal: random.oneIn(2))
     let segment = Segment(
       pages: pages.lowerBound..<pages.lowerBound + count, frame: frame, attributes: attributes)
@@ -107,7 +123,15 @@ extension MappingOracle {
   }
 
   private mutating func unmap(_ pages: Range<UInt64>) throws {
-    try test.unmap(pages.lowerBound, UInt64(pages.count))
+    let mustBreak = format.format.splitNeedsBreakBeforeMake && largeLeafSticksOut(of: pages)
+    do throws(MemoryError) {
+      try test.manager.unmap(PageRange(pages.lowerBound, UInt64(pages.count)))
+      #expect(!mustBreak, "a leaf in use was split at \(pages)")
+    } catch {
+      // Nothing is unmapped then, as the next comparison finds.
+      guard case .breakBeforeMake = error, mustBreak else { throw error }
+      return
+    }
     segments = segments.flatMap { segment in
       guard segment.pages.overlaps(pages) else { return [segment] }
       var rest: [Segment] = []
@@ -125,18 +149,24 @@ extension MappingOracle {
     }
   }
 
+  private func largeLeafSticksOut(of pages: Range<UInt64>) -> Bool {
+    [pages.lowerBound, pages.upperBound - 1].contains { page in
+      guard let leaf = test.manager.tables.query(PageNumber(page)) else { return false }
+      return leaf.pages.first.rawValue < pages.lowerBound || leaf.pages.end.rawValue > pages.upperBound
+    }
+  }
+
   /// A range of the arena whose edges are often those of leaves, or of what is mapped.
   private mutating func randomPages(limit: UInt64) -> Range<UInt64> {
-    let granules: [UInt64] = [1, 1, Pages.twoMiB, Pages.oneGiB]
     func align(_ page: UInt64, _ granule: UInt64) -> UInt64 { page / granule * granule }
     var first = align(
-      Self.arena.lowerBound + random.below(UInt64(Self.arena.count)), random.element(of: granules))
-    let known = edges.filter { Self.arena.contains($0) }
+      arena.lowerBound + random.below(UInt64(arena.count)), random.element(of: granules))
+    let known = edges.filter { arena.contains($0) }
     if !known.isEmpty && random.oneIn(3) { first = random.element(of: known) }
-    let longest = random.element(of: [4, 600, 3 * Pages.twoMiB, 2 * Pages.oneGiB])
+    let longest = random.element(of: [4, 600, 3 * format.largeLeaf, 2 * format.hugeSpan])
     var end = first + 1 + random.below(min(longest, limit))
     if random.oneIn(2) { end = max(align(end, random.element(of: granules)), first + 1) }
-    return first..<min(end, Self.arena.upperBound)
+    return first..<min(end, arena.upperBound)
   }
 }
 
@@ -147,9 +177,9 @@ extension MappingOracle {
   /// does.
   func difference() -> String? {
     var total: UInt64 = 0
-    var next = Self.arena.lowerBound
+    var next = arena.lowerBound
     var problem: String?
-    test.manager.tables.visit(PageRange(Self.arena.lowerBound, UInt64(Self.arena.count))) { leaf in
+    test.manager.tables.visit(PageRange(arena.lowerBound, UInt64(arena.count))) { leaf in
       let first = leaf.pages.first.rawValue
       if first < next { problem = "leaves are out of order at \(first)" }
       next = leaf.pages.end.rawValue

@@ -7,9 +7,17 @@ import Testing
   /// Every number of frames; for `manyPages` those around which the outcome changes (`HeavyTests` takes
   /// all).
   @Test(arguments: NthFailure.allCases)
-  func everyShortageLeavesAllAsItWas(operation: NthFailure) throws {
-    let total = operation.needs.total
-    for left in 0...total + 2 where left < 9 || left + 4 > total { try operation.run(left: left) }
+  func everyShortageLeavesAllAsItWas(operation: NthFailure) throws { try run(operation, .fourLevels) }
+
+  /// Those whose tables are others with five levels.
+  @Test(arguments: [NthFailure.firstPage, .areas, .map, .unmapSplitting])
+  func everyShortageOfFiveLevelsLeavesAllAsItWas(operation: NthFailure) throws {
+    try run(operation, .fiveLevels)
+  }
+
+  private func run(_ operation: NthFailure, _ format: TestFormat) throws {
+    let total = operation.needs(format).total
+    for left in 0...total + 2 where left < 9 || left + 4 > total { try operation.run(left: left, format) }
   }
 
   /// RAM of every size from one page up: too little is refused, and what suffices stays sufficient.

@@ -10,7 +10,7 @@ import Testing
     let machine = try SimulatedMachine(ram: RAMRegion.pc(byteCount: 64 << 20))
     let bootstrap = try Bootstrap(
       memoryMap: machine.memoryMap, window: machine.linearMap, linearMap: machine.linearMap,
-      format: .x86_64FourLevel(hasGigabyteLeaves: true))
+      format: .x86_64(hasGigabyteLeaves: true))
     try machine.loadRoot(bootstrap.root)
     let memory = try bootstrap.start(on: machine.machine, mode: .strict)
 

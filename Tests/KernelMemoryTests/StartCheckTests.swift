@@ -7,12 +7,15 @@ import Testing
 /// What a kernel can forget before it starts a manager has an error of its own.
 @Suite struct StartCheckTests {
   private func start(
-    cpu: UInt32 = 0, cpuCount: Int = 1, _ change: (inout Machine) -> Void = { _ in }
+    cpu: UInt32 = 0, cpuCount: Int = 1, levels: PageTableFormatChoice.X86_64Levels = .four,
+    cpuLevels: Int = 4, _ change: (inout Machine) -> Void = { _ in }
   ) throws -> (root: PhysicalAddress, error: MemoryError?) {
-    let simulated = try SimulatedMachine(ram: [.small], cpuCount: cpuCount)
+    var hardware = Hardware()
+    hardware.pagingLevels = cpuLevels
+    let simulated = try SimulatedMachine(ram: [.small], cpuCount: cpuCount, hardware: hardware)
     let bootstrap = try Bootstrap(
       memoryMap: simulated.memoryMap, window: simulated.linearMap, linearMap: simulated.linearMap,
-      format: .x86_64FourLevel(hasGigabyteLeaves: true))
+      format: .x86_64(levels: levels, hasGigabyteLeaves: true))
     let root = bootstrap.root
     for number in 0..<cpuCount { try simulated.onCPU(number) { try simulated.loadRoot(root) } }
     var machine = simulated.machine
@@ -37,11 +40,21 @@ import Testing
     #expect(error == .rootNotLoaded(root))
   }
 
+  /// As on x86-64, where CR4.LA57 says how many levels a CPU walks.
+  @Test func aCPUThatTranslatesOtherAddressesIsRefused() throws {
+    typealias Levels = PageTableFormatChoice.X86_64Levels
+    for (format, cpu, bits) in [(Levels.four, 5, 48), (.five, 4, 57)] {
+      #expect(try start(levels: format, cpuLevels: cpu).error == .addressWidthDiffers(formatBits: bits))
+    }
+    #expect(try start(levels: .five, cpuLevels: 5).error == nil)
+  }
+
   /// The machine is asked about the root that was built.
   @Test func aCPUThatIsReadyStarts() throws {
     let (_, error) = try start {
-      $0.check = { _, root in
-        root % 4096 == 0 && root != 0 ? cmachine_paging_ready : cmachine_paging_other_root
+      $0.check = { _, tables in
+        tables.root % 4096 == 0 && tables.root != 0 && tables.address_bits == 48
+          ? cmachine_paging_ready : cmachine_paging_other_root
       }
     }
     #expect(error == nil)
@@ -75,6 +88,11 @@ import Testing
     #expect(
       text(.pagingNotPrepared)
         == "this CPU does not read page tables as they are written (PagingControls.prepare() is missing)")
+    #expect(
+      text(.addressWidthDiffers(formatBits: 57))
+        == "this CPU does not translate addresses of the page-table format's 57 bits")
+    #expect(
+      text(.cacheTypeUnavailable(.writeThrough)) == "the page tables cannot ask for this type of memory")
     #expect(
       text(.rootNotLoaded(PhysicalAddress(0x1000)))
         == "this CPU does not use the tables below 0x0000000000001000")

@@ -42,9 +42,10 @@ extension TestMachine {
   /// For mappings by hand: little RAM, at 128 GiB, so that lower frames are devices; and a vmalloc range of
   /// one root entry.
   static func forMappings(
-    largeLeaves: Bool = true, ram: [RAMRegion] = [RAMRegion(PhysicalAddress(1 << 37), byteCount: 8 << 20)]
+    format: TestFormat = .fourLevels,
+    ram: [RAMRegion] = [RAMRegion(PhysicalAddress(1 << 37), byteCount: 8 << 20)]
   ) throws -> TestMachine {
-    try TestMachine(ram: ram, vmallocPages: 1 << 20, largeLeaves: largeLeaves)
+    try TestMachine(ram: ram, vmallocPages: 1 << 20, format: format)
   }
 
   func map(
@@ -63,26 +64,23 @@ extension TestMachine {
   }
 
   func mapping(ofPage page: UInt64) -> MappedRange? {
-    manager.mapping(at: PageNumber(page).address(.size4K))
+    manager.mapping(at: format.address(ofPage: page))
   }
 
   func frame(ofPage page: UInt64) -> UInt64? {
-    manager.frame(at: PageNumber(page).address(.size4K))?.rawValue
+    manager.frame(at: format.address(ofPage: page))?.rawValue
   }
 
-  private var walker: Walker<X86_64Format> {
-    Walker(
-      format: X86_64Format(largestLeafLevel: 2), root: manager.tables.root, table: manager.frames.table)
-  }
-
-  /// How many tables there are of each level, 0 to 3.
+  /// How many tables there are of each level, from 0 to that of the root.
   var tablesByLevel: [Int] {
-    var counts = [0, 0, 0, 0]
-    walker.forEachTable { place in counts[place.level] += 1 }
+    var counts = Array(repeating: 0, count: format.format.levels)
+    manager.tables.forEachTable { place in counts[place.level] += 1 }
     return counts
   }
 
-  func forEachTable(_ body: (FrameNumber) -> Void) { walker.forEachTable { place in body(place.table) } }
+  func forEachTable(_ body: (FrameNumber) -> Void) {
+    manager.tables.forEachTable { place in body(place.table) }
+  }
 
   /// Frames for tables that a test puts in place by its own hand.
   func makeTableSource(_ count: Int) throws -> ListedTables {

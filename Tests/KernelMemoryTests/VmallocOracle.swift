@@ -52,8 +52,10 @@ struct VmallocOracle {
   var tags: [KernelMemory.Tag]
   private let initial: Snapshot
 
-  init(seed: UInt64, limits: Limits = Limits(), ram: UInt64 = 64 << 20) throws {
-    test = try TestMachine(ram: [RAMRegion(PhysicalAddress(0), byteCount: ram)])
+  init(
+    seed: UInt64, limits: Limits = Limits(), ram: UInt64 = 64 << 20, format: TestFormat = .fourLevels
+  ) throws {
+    test = try TestMachine(ram: [RAMRegion(PhysicalAddress(0), byteCount: ram)], format: format)
     self.limits = limits
     random = Randomness(seed: seed)
     let modules = PageRange(unchecked: TestMachine.moduleStart, count: PageCount(500))

@@ -2,9 +2,9 @@ import MachineSimulator
 import Testing
 
 @Suite struct VmallocOracleTests {
-  @Test(arguments: RandomTests.seeds(2))
-  func randomOperations(seed: UInt64) throws {
-    var oracle = try VmallocOracle(seed: seed)
+  @Test(arguments: RandomTests.seeds(1), [TestFormat.fourLevels, .fiveLevels])
+  func randomOperations(seed: UInt64, format: TestFormat) throws {
+    var oracle = try VmallocOracle(seed: format == .fourLevels ? seed : seed + 1, format: format)
     try oracle.run(steps: 80)
   }
 

@@ -5,15 +5,15 @@ import Testing
 
 /// What holds of the walker whatever is mapped.
 @Suite struct WalkerPropertyTests {
-  @Test(arguments: RandomTests.seeds(3), [true, false])
-  func randomMappingsAgreeWithAList(seed: UInt64, largeLeaves: Bool) throws {
-    var oracle = try MappingOracle(seed: seed, largeLeaves: largeLeaves)
+  @Test(arguments: RandomTests.seeds(3), TestFormat.allCases)
+  func randomMappingsAgreeWithAList(seed: UInt64, format: TestFormat) throws {
+    var oracle = try MappingOracle(seed: seed, format)
     try oracle.run(steps: 60, comparingEach: 6)
   }
 
-  @Test(arguments: RandomTests.seeds(3), [true, false])
-  func tablesThatAreMissingAreThoseThatPinMakes(seed: UInt64, largeLeaves: Bool) throws {
-    var oracle = try MappingOracle(seed: seed, largeLeaves: largeLeaves)
+  @Test(arguments: RandomTests.seeds(3), TestFormat.allCases)
+  func tablesThatAreMissingAreThoseThatPinMakes(seed: UInt64, format: TestFormat) throws {
+    var oracle = try MappingOracle(seed: seed, format)
     let tables = oracle.test.manager.tables
     var made = 0
     for _ in 0..<20 {
@@ -35,7 +35,7 @@ import Testing
         _ = tables.write(pages, frame: frame, MappingAttributes(.readWrite), from: &leaves)
       } else {
         // Every second frame, as if they came from anywhere.
-        var leaves = ScatteredLeaves(next: MappingOracle.frames.lowerBound)
+        var leaves = ScatteredLeaves(next: oracle.frames.lowerBound)
         _ = tables.write(pages, MappingAttributes(.readWrite), from: &leaves)
       }
       try oracle.test.manager.unmap(pages)
@@ -44,9 +44,9 @@ import Testing
     #expect(made > 0)
   }
 
-  @Test(arguments: RandomTests.seeds(3))
-  func visitsAndQueriesSeeTheSame(seed: UInt64) throws {
-    var oracle = try MappingOracle(seed: seed, largeLeaves: true)
+  @Test(arguments: RandomTests.seeds(2), TestFormat.allCases)
+  func visitsAndQueriesSeeTheSame(seed: UInt64, format: TestFormat) throws {
+    var oracle = try MappingOracle(seed: seed, format)
     let tables = oracle.test.manager.tables
     for _ in 0..<12 {
       for _ in 0..<3 { try oracle.step() }
@@ -59,14 +59,14 @@ import Testing
         #expect(tables.query(PageNumber(leaf.pages.end.rawValue - 1)) == leaf)
       }
       // A part of the address space: the leaves of all that have a page in it.
-      let first = MappingOracle.arena.lowerBound + oracle.random.below(UInt64(MappingOracle.arena.count))
-      let part = PageRange(first, 1 + oracle.random.below(2 * Pages.oneGiB))
+      let first = oracle.arena.lowerBound + oracle.random.below(UInt64(oracle.arena.count))
+      let part = PageRange(first, 1 + oracle.random.below(2 * format.hugeSpan))
       var visited: [MappedRange] = []
       tables.visit(part) { visited.append($0) }
       let same = visited == all.filter { $0.pages.overlaps(part) }
       #expect(same, "\(part)")
     }
-    tables.visit(PageRange(MappingOracle.arena.lowerBound, 0)) { _ in Issue.record("no page has no leaf") }
+    tables.visit(PageRange(oracle.arena.lowerBound, 0)) { _ in Issue.record("no page has no leaf") }
   }
 
   private struct ScatteredLeaves: LeafSource {
@@ -83,18 +83,18 @@ extension MappingOracle {
   /// A run of pages that nothing is mapped at, and frames for it: one after the other, or nil for any.
   fileprivate mutating func randomFreeRun() -> (PageRange, FrameNumber?) {
     while true {
-      let granule = random.element(of: [1, 1, Pages.twoMiB, Pages.oneGiB])
-      let first = (Self.arena.lowerBound + random.below(UInt64(Self.arena.count))) / granule * granule
+      let granule = random.element(of: granules)
+      let first = (arena.lowerBound + random.below(UInt64(arena.count))) / granule * granule
       guard segment(of: first) == nil else { continue }
-      let end = segments.first { $0.pages.lowerBound > first }?.pages.lowerBound ?? Self.arena.upperBound
+      let end = segments.first { $0.pages.lowerBound > first }?.pages.lowerBound ?? arena.upperBound
       let kind = random.below(3)
       // Runs of small leaves are kept short.
-      let longest = kind == 0 ? 2 * Pages.oneGiB : 1500
+      let longest = kind == 0 ? 2 * format.hugeSpan : 1500
       let count = min(end - first, 1 + random.below(longest))
       let frame: FrameNumber? =
         switch kind {
-        case 0: FrameNumber(Self.frames.lowerBound + first % Pages.oneGiB)
-        case 1: FrameNumber(Self.frames.lowerBound + random.below(Pages.oneGiB))
+        case 0: FrameNumber(frames.lowerBound + first % format.hugeSpan)
+        case 1: FrameNumber(frames.lowerBound + random.below(format.hugeSpan))
         default: nil
         }
       return (PageRange(first, count), frame)

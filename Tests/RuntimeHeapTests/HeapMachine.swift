@@ -21,7 +21,7 @@ final class HeapMachine {
     window = LinearMap(base: windowBase, limit: linearMap.limit, pageSize: linearMap.pageSize)
     var bootstrap = try Bootstrap(
       memoryMap: simulated.memoryMap, window: linearMap, linearMap: linearMap,
-      format: .x86_64FourLevel(hasGigabyteLeaves: true))
+      format: .x86_64(hasGigabyteLeaves: true))
     if isMapped { try bootstrap.mapMemory(in: window) }
     let root = bootstrap.root
     try simulated.loadRoot(root)

@@ -28,7 +28,7 @@ final class SimulatedKernel<Lock: GlobalLock, When: Mode>: Contestant {
     wiring = Wiring(simulated.machine)
     let bootstrap = try Bootstrap(
       memoryMap: simulated.memoryMap, window: simulated.linearMap, linearMap: simulated.linearMap,
-      format: .x86_64FourLevel(hasGigabyteLeaves: true))
+      format: .x86_64(hasGigabyteLeaves: true))
     let root = bootstrap.root
     try simulated.loadRoot(root)
     manager = try bootstrap.start(

@@ -30,7 +30,7 @@ struct FuzzMachine {
     simulated = try SimulatedMachine(ram: [RAMRegion(PhysicalAddress(0), byteCount: 4 << 20)])
     let bootstrap = try Bootstrap(
       memoryMap: simulated.memoryMap, window: simulated.linearMap, linearMap: simulated.linearMap,
-      format: .x86_64FourLevel(hasGigabyteLeaves: true))
+      format: .x86_64(hasGigabyteLeaves: true))
     try simulated.loadRoot(bootstrap.root)
     let modes: [FreeMode] = [.strict, .lazy, .warm]
     let hardenings: [SlabHardening] = [.none, .hardened(secret: 0x5eed), .checked(secret: 0x5eed)]

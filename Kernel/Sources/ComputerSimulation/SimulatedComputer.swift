@@ -45,7 +45,7 @@ public struct SimulatedComputer: JobMachine {
     do throws(MemoryError) {
       let bootstrap = try Bootstrap(
         memoryMap: try machine.memoryMap, window: machine.linearMap, linearMap: machine.linearMap,
-        format: .x86_64FourLevel(hasGigabyteLeaves: hasGigabyteLeaves))
+        format: .x86_64(hasGigabyteLeaves: hasGigabyteLeaves))
       try Self.load(bootstrap.root, into: machine)
       manager = try bootstrap.start(on: machine.machine, mode: mode)
     } catch {

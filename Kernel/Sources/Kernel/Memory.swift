@@ -44,11 +44,12 @@ enum Memory {
   private static func build(_ request: BootRequest) throws(MemoryError) -> MemoryManager {
     var bootstrap = try Bootstrap(
       memoryMap: request.memoryMap, window: AddressSpace.window, linearMap: AddressSpace.linearMap,
-      format: .x86_64FourLevel(hasGigabyteLeaves: ProcessorFeatures.hasGigabyteLeaves))
+      format: .x86_64(
+        levels: PagingControls.levels, hasGigabyteLeaves: ProcessorFeatures.hasGigabyteLeaves))
     try bootstrap.mapMemory(in: AddressSpace.objectWindow)
     try mapImage(with: &bootstrap)
     // From here on, physical memory is reached through the linear map alone.
-    try PagingControls.load(root: bootstrap.root)
+    try PagingControls.load(root: bootstrap.root, addressBits: bootstrap.addressBits)
     return unsafe try bootstrap.start(
       on: .x86_64(
         cpuCount: request.processors.count,

@@ -16,11 +16,21 @@ struct cmachine_range {
 /// lost frames. No kernel defines it, so such a path does not link; hosted builds report and abort.
 void cmachine_dropped_memory(void);
 
+/// The page tables that a manager starts with, as its CPU has to use them.
+struct cmachine_page_tables {
+  /// The physical address of the root.
+  unsigned long root;
+  /// How many bits of a virtual address are translated.
+  unsigned int address_bits;
+};
+
 /// What a CPU says of its paging when a manager starts on it.
 enum cmachine_paging {
   cmachine_paging_ready,
   /// It would not read the entries as the page-table format writes them.
   cmachine_paging_unprepared,
+  /// It translates another number of bits of an address.
+  cmachine_paging_other_width,
   /// It uses other tables than those of the manager.
   cmachine_paging_other_root,
 };

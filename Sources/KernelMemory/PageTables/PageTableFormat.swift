@@ -1,104 +1,126 @@
-/// A page-table format: how one architecture writes down what an entry says.
-///
-/// A format turns (frame, level, attributes) into an entry and back. No bit of an entry is known
-/// anywhere else. Levels count from 0, the table whose entries map single pages, up to `levels - 1`, the
-/// root. To port the package, write one of these and add it to the list in `PageTables`; the tests
-/// in `PageTableFormatTests` run over every format.
-protocol PageTableFormat {
-  static var pageSize: PageSize { get }
-  /// log2 of the entries in a table.
-  static var indexBits: Int { get }
+// Page-table formats: how an architecture writes down what an entry says
+//
+// A format is a value. Its properties are numbers and bit patterns out of the architecture's manual, and
+// nothing else: how an entry is made of them and read again is written once, in
+// PageTableFormat+Entries.swift, and how addresses are cut up in PageTableFormat+Addresses.swift. No bit of
+// an entry is known anywhere else.
+//
+// Levels count from 0, the table whose entries map single pages, up to `levels - 1`, the root. A table is a
+// page of 8-byte entries; the root may use fewer of them, where addresses have fewer bits than its table
+// would take.
+//
+// Invariants that the tests hold every format to (PageTableFormatTests): an entry of zero is not present;
+// what is quarantined is neither present nor zero, whatever frame it names but frame 0, which is never handed
+// out; two leaves that say different things differ; the root maps nothing itself.
+//
+// To port the package, write one of these, and add it to the list in Formats.swift.
+
+/// What one architecture, in one of its modes, says in page-table entries.
+protocol PageTableFormat: Equatable, Sendable {
+  // MARK: Shape
+
+  /// The size of a page, of a frame and of a table.
+  var pageSize: PageSize { get }
+  /// log2 of the entries in the root.
+  var rootIndexBits: Int { get }
+  /// Levels in use: a mode of the CPU.
+  var levels: Int { get }
+  /// The fewest levels of any mode, for which a walk is a straight line once it is compiled for a format.
+  var leastLevels: Int { get }
+  /// The highest level whose entries may be leaves on this CPU; below the root.
+  var largestLeafLevel: Int { get }
+  /// The same on any CPU; below `leastLevels`.
+  var highestLeafLevel: Int { get }
+
+  // MARK: Entries
+
+  /// The lowest bit of the frame number in an entry.
+  var frameShift: Int { get }
   /// How many bits of a frame number an entry holds.
-  static var frameBits: Int { get }
+  var frameBits: Int { get }
+  /// The bit that is set where the CPU translates through an entry.
+  var present: UInt64 { get }
+  /// What an entry has instead while it is quarantined, and never while it is present; may be zero where
+  /// every table entry and every leaf has another bit that is always set.
+  var quarantine: UInt64 { get }
+  /// An entry that names a table, without the number of its frame; all permissions are left to the leaves.
+  var tableEntry: UInt64 { get }
+  /// The bits by which a leaf above level 0 is told from `tableEntry`: it differs in one of them at least.
+  var leafMark: UInt64 { get }
+  /// Leaves of level 0.
+  var leaf: LeafPattern { get }
+  /// Leaves of the levels above it.
+  var largeLeaf: LeafPattern { get }
+
+  // MARK: Rules
+
   /// Whether a live leaf must be taken away, and flushed, before smaller ones may stand in its place
   /// (Arm ARM, D8.16.1: break-before-make).
-  static var splitNeedsBreakBeforeMake: Bool { get }
-
-  /// Levels in use.
-  var levels: Int { get }
-  /// The highest level whose entries may be leaves on this CPU.
-  var largestLeafLevel: Int { get }
-
-  /// Whether the CPU translates through `entry`. An entry of zero is never present.
-  static func isPresent(_ entry: UInt64) -> Bool
-  /// Whether an entry of a table of `level`, present or quarantined, maps memory, rather than naming a table.
-  static func isLeaf(_ entry: UInt64, level: Int) -> Bool
-  /// The table that a present entry names.
-  static func nextTable(_ entry: UInt64) -> FrameNumber
-  /// The address of that table.
-  static func nextTableAddress(_ entry: UInt64) -> PhysicalAddress
-  /// The first frame of a leaf of a table of `level`.
-  static func frame(ofLeaf entry: UInt64, level: Int) -> FrameNumber
-  /// An entry that names a table; all permissions are left to the leaves.
-  static func table(_ frame: FrameNumber) -> UInt64
-  /// A present entry made absent, which CPUs may still have in their TLBs or walk caches. It says what it
-  /// said, and is not zero.
-  static func quarantined(_ entry: UInt64) -> UInt64
-  /// What `quarantined` made absent, present again.
-  static func revived(_ entry: UInt64) -> UInt64
-  /// The bits of `attributes` in a leaf of `level`; computed once a call, not once an entry.
-  static func bits(_ attributes: MappingAttributes, level: Int) -> UInt64
-  /// A leaf; `frame` is aligned to its size.
-  static func leaf(_ frame: FrameNumber, bits: UInt64) -> UInt64
-  /// The attributes of a leaf.
-  static func attributes(of entry: UInt64, level: Int) -> MappingAttributes
+  var splitNeedsBreakBeforeMake: Bool { get }
+  /// Where vmalloc is when the kernel says nothing else.
+  var usualVmallocRange: PageRange { get }
 }
 
-extension PageTableFormat {
-  /// Whether an entry is in quarantine: it was present, and its flush may not be complete.
-  @inline(__always)
-  static func isQuarantined(_ entry: UInt64) -> Bool { entry != 0 && !isPresent(entry) }
+/// The words that a leaf is composed of.
+struct LeafPattern: Equatable, Sendable {
+  /// What every leaf has: presence, and what hardware would otherwise have to set on the first access.
+  let always: UInt64
+  let writable: Choice
+  let executable: Choice
+  /// Kept in the TLBs when the address space is switched.
+  let isGlobal: Choice
+  let cache: CacheBits
 
-  /// The table that a quarantined entry of a table of `level` named. It may be freed at any time, but for
-  /// whoever has the tables' lock.
+  /// Two sets of bits, of which a leaf has one.
+  struct Choice: Equatable, Sendable {
+    let yes: UInt64
+    let no: UInt64
+    /// The bits that are looked at to tell which.
+    let mask: UInt64
+
+    /// - Parameter mask: nil where all bits of both sets tell.
+    @inline(__always)
+    init(yes: UInt64 = 0, no: UInt64 = 0, mask: UInt64? = nil) {
+      self.yes = yes
+      self.no = no
+      self.mask = mask ?? (yes | no)
+    }
+
+    @inline(__always)
+    subscript(_ isSet: Bool) -> UInt64 { isSet ? yes : no }
+
+    @inline(__always)
+    func isSet(in entry: UInt64) -> Bool { entry & mask == yes & mask }
+  }
+}
+
+/// How a leaf says how caches treat its memory. A type that the architecture cannot ask for is nil.
+struct CacheBits: Equatable, Sendable {
+  /// All bits that say it.
+  let mask: UInt64
+  let writeBack: UInt64
+  let writeCombining: UInt64?
+  let uncachedMinus: UInt64?
+  let uncached: UInt64?
+  let writeThrough: UInt64?
+
   @inline(__always)
-  static func quarantinedTable(_ entry: UInt64, level: Int) -> FrameNumber? {
-    isQuarantined(entry) && !isLeaf(entry, level: level) ? nextTable(entry) : nil
+  subscript(_ type: CacheType) -> UInt64? {
+    switch type {
+    case .writeBack: writeBack
+    case .writeCombining: writeCombining
+    case .uncachedMinus: uncachedMinus
+    case .uncached: uncached
+    case .writeThrough: writeThrough
+    }
   }
 
-  /// log2 of the pages that an entry of a table of `level` covers.
-  @inline(__always)
-  static func spanShift(_ level: Int) -> UInt64 { UInt64(truncatingIfNeeded: level &* indexBits) }
-
-  /// The pages that an entry of a table of `level` covers.
-  @inline(__always)
-  static func span(_ level: Int) -> UInt64 { 1 &<< spanShift(level) }
-
-  /// The level of the leaves that map a whole block of an area, and of their tables.
-  static var areaLeafLevel: Int { 1 }
-
-  /// Whether entries hold the numbers of all frames from `first` on that `count` pages are mapped to.
-  static func reaches(_ first: FrameNumber, _ count: PageCount) -> Bool {
-    let limit = UInt64(1) &<< UInt64(truncatingIfNeeded: frameBits)
-    return first.rawValue < limit && count.rawValue <= limit &- first.rawValue
-  }
-
-  /// The page number whose bits above the translated ones copy the highest of these.
-  func canonical(_ page: PageNumber) -> PageNumber {
-    let width = UInt64(levels * Self.indexBits)
-    guard page.rawValue &>> (width &- 1) & 1 == 1 else { return page }
-    let all = UInt64.max &>> UInt64(Self.pageSize.shift)
-    return PageNumber(page.rawValue | (all &<< width & all))
-  }
-
-  /// The index of an address in the root; nil where the bits above the translated ones do not copy the
-  /// highest of these.
-  @inline(__always)
-  func rootIndex(of address: VirtualAddress) -> Int? {
-    let half = Self.span(1) &>> 1
-    let shift = Int64(truncatingIfNeeded: Self.spanShift(levels &- 1)) &+ Int64(Self.pageSize.shift)
-    let index = UInt64(bitPattern: Int64(bitPattern: address.rawValue) &>> shift) &+ half
-    return index < Self.span(1) ? Int(truncatingIfNeeded: index ^ half) : nil
-  }
-
-  /// Whether all of `pages` lie in one half of the translatable address space: the bits above it
-  /// copy its highest bit.
-  func isCanonical(_ pages: PageRange) -> Bool {
-    let width = UInt64(levels * Self.indexBits)
-    let numberBits = 64 - UInt64(Self.pageSize.shift)
-    let halves = pages.first.rawValue &>> (width &- 1)
-    let upper = (UInt64(1) &<< (numberBits &- width &+ 1)) &- 1
-    guard halves == 0 || halves == upper else { return false }
-    return pages.isEmpty || (pages.end.rawValue &- 1) &>> (width &- 1) == halves
+  /// What a leaf says; `uncached` for what none that this package writes says.
+  func type(of entry: UInt64) -> CacheType {
+    let bits = entry & mask
+    if bits == writeBack { return .writeBack }
+    if bits == writeCombining { return .writeCombining }
+    if bits == uncachedMinus { return .uncachedMinus }
+    return bits == writeThrough ? .writeThrough : .uncached
   }
 }

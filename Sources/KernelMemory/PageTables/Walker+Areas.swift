@@ -40,7 +40,7 @@ extension BlockList: BlockSource {
 // An area's frames come in blocks, whose first frame's metadata says how many they are. So an area is filled
 // and cleared block by block: what is said of a frame is said once for a block, and what is left for each
 // page is one entry. Where `pin` has left a lowest table out, a block is mapped by one large leaf.
-extension Walker {
+extension PageTables {
   /// Entries of one lowest table, from a page on; or the one entry in whose place a large leaf is.
   struct Run {
     var first: Entry
@@ -48,9 +48,9 @@ extension Walker {
     let level: Int
 
     @inline(__always)
-    init(_ walker: Walker, at page: PageNumber, before end: PageNumber) {
-      (first, level) = walker.lowestEntry(of: page)
-      count = level > 0 ? 1 : min(end.rawValue &- page.rawValue, walker.entriesToTableEnd(page, level: 0))
+    init(_ tables: PageTables, at page: PageNumber, before end: PageNumber) {
+      (first, level) = tables.lowestEntry(of: page)
+      count = level > 0 ? 1 : min(end.rawValue &- page.rawValue, tables.entriesToTableEnd(page, level: 0))
     }
 
     @inline(__always)
@@ -58,6 +58,12 @@ extension Walker {
       first = first[Int(truncatingIfNeeded: entries)]
       count &-= entries
     }
+  }
+
+  /// Those of the next table: a call for each, so that loops over entries have the registers to themselves.
+  @inline(never)
+  private func nextRun(at page: PageNumber, before end: PageNumber) -> Run {
+    Run(self, at: page, before: end)
   }
 
   /// Step 3 for an area: fills in its leaves. Cannot fail.
@@ -69,7 +75,7 @@ extension Walker {
   ) -> Int {
     var page = pages.first
     var entries = Run(self, at: page, before: pages.end)
-    let bits = Format.bits(attributes, level: 0)
+    let bits = format.bits(attributes, level: 0)
     var written = 0
     while true {
       let block = source.nextBlock(table)
@@ -79,8 +85,8 @@ extension Walker {
       var left = UInt64(1) &<< UInt64(truncatingIfNeeded: block.order)
       page = PageNumber(page.rawValue &+ left)
       if entries.level > 0 {
-        let large = Format.bits(attributes, level: Format.areaLeafLevel)
-        entries.first.write(Format.leaf(FrameNumber(frame), bits: large))
+        let large = format.bits(attributes, level: format.areaLeafLevel)
+        entries.first.write(format.leaf(FrameNumber(frame), bits: large))
         entries.count = 0
         written &+= 1
       } else {
@@ -88,17 +94,17 @@ extension Walker {
         while true {
           let count = min(left, entries.count)
           for index in 0..<Int(truncatingIfNeeded: count) {
-            entries.first[index].write(Format.leaf(FrameNumber(frame), bits: bits))
+            entries.first[index].write(format.leaf(FrameNumber(frame), bits: bits))
             frame &+= 1
           }
           left &-= count
           entries.advance(count)
           guard left > 0 else { break }
-          entries = Run(self, at: PageNumber(page.rawValue &- left), before: pages.end)
+          entries = nextRun(at: PageNumber(page.rawValue &- left), before: pages.end)
         }
       }
       guard page < pages.end else { return written }
-      if entries.count == 0 { entries = Run(self, at: page, before: pages.end) }
+      if entries.count == 0 { entries = nextRun(at: page, before: pages.end) }
     }
   }
 
@@ -111,14 +117,14 @@ extension Walker {
     var page = pages.first
     var entries = Run(self, at: page, before: pages.end)
     repeat {
-      if entries.count == 0 { entries = Run(self, at: page, before: pages.end) }
+      if entries.count == 0 { entries = nextRun(at: page, before: pages.end) }
       let value = entries.first.value.load(ordering: .relaxed)
       guard value != 0 else {
         entries.advance(1)
         page = PageNumber(page.rawValue &+ 1)
         continue
       }
-      let block = UInt32(truncatingIfNeeded: Format.frame(ofLeaf: value, level: entries.level).rawValue)
+      let block = UInt32(truncatingIfNeeded: format.frame(ofLeaf: value, level: entries.level).rawValue)
       let metadata = table[block]
       let state = metadata.value.state
       metadata.value.setState(state.becoming(.retired, order: state.order))
@@ -141,7 +147,7 @@ extension Walker {
         left &-= count
         entries.advance(count)
         guard left > 0 else { break }
-        entries = Run(self, at: PageNumber(page.rawValue &- left), before: pages.end)
+        entries = nextRun(at: PageNumber(page.rawValue &- left), before: pages.end)
       }
     } while page < pages.end && detached.work < limit
     detached.pages = page.rawValue &- pages.first.rawValue

@@ -3,15 +3,15 @@ internal import Synchronization
 // Entries of areas whose frames are their callers'. Tables are pinned, so no lock is needed; nothing is said
 // of the frames, which may be mapped more than once. None of this can fail.
 
-extension Walker {
+extension PageTables {
   /// Writes an entry for each frame, one behind the other in one table.
   @inline(__always)
   func lend(_ frames: UnsafeBufferPointer<FrameNumber>, at firstEntry: UInt, _ attributes: MappingAttributes)
   {
     let first = Entry(bitPattern: firstEntry)
-    let bits = Format.bits(attributes, level: 0)
+    let bits = format.bits(attributes, level: 0)
     for index in 0..<frames.count {
-      let leaf = Format.leaf(unsafe frames[index], bits: bits)
+      let leaf = format.leaf(unsafe frames[index], bits: bits)
       first[index].write(leaf)
     }
   }

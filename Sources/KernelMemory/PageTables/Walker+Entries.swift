@@ -3,7 +3,7 @@ internal import Synchronization
 // Small areas, whose tables are pinned, remember where their entries are: these are written, made absent when
 // the area is freed, and present again when it is handed out, without a descent.
 
-extension Walker {
+extension PageTables {
   /// Where the entry of the first page is, if the others' are behind it in the same table; else zero.
   func firstEntry(of pages: PageRange) -> UInt {
     lowestTable(of: pages).map { entry($0, index(of: pages.first, level: 0)).address } ?? 0
@@ -11,8 +11,8 @@ extension Walker {
 
   /// The same of the large leaves that all pages are mapped by.
   func firstLargeEntry(of pages: PageRange) -> UInt {
-    let level = Format.areaLeafLevel
-    guard pages.count.rawValue &>> Format.spanShift(level) <= entriesToTableEnd(pages.first, level: level)
+    let level = format.areaLeafLevel
+    guard pages.count.rawValue &>> format.spanShift(level) <= entriesToTableEnd(pages.first, level: level)
     else { return 0 }
     let (first, found) = lowestEntry(of: pages.first)
     return found == level ? first.address : 0
@@ -38,11 +38,11 @@ extension Walker {
   @inline(__always)
   func fill(at firstEntry: UInt, _ block: UInt32, order: Int, area: UInt32, _ attributes: MappingAttributes) {
     table[block].value.map(order: order, area: area, page: 0)
-    let bits = Format.bits(attributes, level: 0)
+    let bits = format.bits(attributes, level: 0)
     let first = Entry(bitPattern: firstEntry)
     for index in 0..<(1 &<< order) {
       let frame = FrameNumber(UInt64(block) &+ UInt64(truncatingIfNeeded: index))
-      first[index].write(Format.leaf(frame, bits: bits))
+      first[index].write(format.leaf(frame, bits: bits))
     }
   }
 
@@ -50,13 +50,13 @@ extension Walker {
   /// through them until a flush, and their frames stay theirs.
   @inline(__always)
   func suspend(_ count: UInt64, at firstEntry: UInt) {
-    change(count, at: firstEntry) { value in Format.quarantined(value) }
+    change(count, at: firstEntry) { value in format.quarantined(value) }
   }
 
   /// Makes entries present again that `suspend` has made absent.
   @inline(__always)
   func revive(_ count: UInt64, at firstEntry: UInt) {
-    change(count, at: firstEntry) { value in Format.revived(value) }
+    change(count, at: firstEntry) { value in format.revived(value) }
   }
 
   @inline(__always)

@@ -2,7 +2,7 @@ internal import Synchronization
 
 // What a table's metadata says: its pins, its place, whether it is on a list.
 
-extension Walker {
+extension PageTables {
   /// Counts pins of a table. The boot code's tables are counted when their metadata exists.
   @inline(__always)
   func adjust(_ frame: FrameNumber, pins: Int, resting: Int = 0) {

@@ -1,7 +1,7 @@
 internal import CMachine
 internal import Synchronization
 
-extension Walker {
+extension PageTables {
   /// Where a descent for a page ended: some entries of one table that a range covers.
   struct Stop {
     let page: PageNumber
@@ -18,7 +18,7 @@ extension Walker {
   func stop(at page: PageNumber, before end: PageNumber) -> Stop {
     let (lowest, level) = descend(to: 0, for: page)
     guard level == 0 else {
-      let span = Format.span(level)
+      let span = format.span(level)
       return Stop(
         page: page, table: lowest, level: level, entries: 1,
         next: PageNumber((page.rawValue & ~(span &- 1)) &+ span))
@@ -44,31 +44,41 @@ extension Walker {
   func leaf(at page: PageNumber) -> (table: FrameNumber, entry: Entry, level: Int)? {
     let (lowest, level) = descend(to: 0, for: page)
     let entry = entry(lowest, index(of: page, level: level))
-    return Format.isPresent(entry.value.load(ordering: .relaxed)) ? (lowest, entry, level) : nil
+    return format.isPresent(entry.value.load(ordering: .relaxed)) ? (lowest, entry, level) : nil
   }
 
   /// The frame behind an address. O(levels), lock-free. Each entry on the way is read once: what it said then
   /// is what counts.
   @inline(__always)
   func frame(at address: VirtualAddress) -> FrameNumber? {
-    guard var index = format.rootIndex(of: address) else { return nil }
-    let page = address.number(Format.pageSize)
-    var start = table.address(of: root, Format.pageSize)
-    var level = format.levels &- 1
+    let page = address.number(format.pageSize)
+    var level = format.leastLevels &- 1
+    var start = rootTable
+    var index: Int
+    if _fastPath(format.levels == format.leastLevels) {
+      guard let first = format.rootIndex(of: address, levels: format.leastLevels) else { return nil }
+      index = first
+    } else {
+      guard format.isCanonical(PageRange(unchecked: page, count: PageCount(1))) else { return nil }
+      let (top, reached) = walkStart(for: page)
+      guard reached == level else { return nil }
+      start = table.address(of: top, format.pageSize)
+      index = self.index(of: page, level: level)
+    }
     while level > 0 {
       let value = Entry(at: start)[index].value.load(ordering: .relaxed)
-      guard Format.isPresent(value) else { return nil }
-      if Format.isLeaf(value, level: level) {
-        let offset = page.rawValue & (Format.span(level) &- 1)
-        return FrameNumber(Format.frame(ofLeaf: value, level: level).rawValue &+ offset)
+      guard format.isPresent(value) else { return nil }
+      if level <= format.highestLeafLevel, format.isLeaf(value, level: level) {
+        let offset = page.rawValue & (format.span(level) &- 1)
+        return FrameNumber(format.frame(ofLeaf: value, level: level).rawValue &+ offset)
       }
-      start = table.address(of: Format.nextTableAddress(value))
+      start = table.address(of: format.nextTableAddress(value))
       level &-= 1
       index = self.index(of: page, level: level)
     }
     cmachine_step(cmachine_step_entry_found)
     let value = Entry(at: start)[index].value.load(ordering: .relaxed)
-    return Format.isPresent(value) ? Format.frame(ofLeaf: value, level: 0) : nil
+    return format.isPresent(value) ? format.frame(ofLeaf: value, level: 0) : nil
   }
 
   /// The leaf that maps `page`: all its pages, its first frame, its attributes. O(levels), lock-free.
@@ -83,16 +93,16 @@ extension Walker {
   /// Whether an entry maps memory. One that was absent when a descent came to it may name a table by now.
   @inline(__always)
   private func isLeaf(_ value: UInt64, level: Int) -> Bool {
-    Format.isPresent(value) && Format.isLeaf(value, level: level)
+    format.isPresent(value) && format.isLeaf(value, level: level)
   }
 
   private func mappedRange(_ value: UInt64, _ page: PageNumber, level: Int) -> MappedRange {
-    let span = Format.span(level)
+    let span = format.span(level)
     return MappedRange(
       pages: PageRange(
         unchecked: PageNumber(page.rawValue & ~(span &- 1)), count: PageCount(span)),
-      frame: Format.frame(ofLeaf: value, level: level),
-      attributes: Format.attributes(of: value, level: level))
+      frame: format.frame(ofLeaf: value, level: level),
+      attributes: format.attributes(of: value, level: level))
   }
 
   /// Every leaf that maps a page of `pages`, in address order. O(tables + pages at level 0).
@@ -124,8 +134,8 @@ extension Walker {
 
   /// Every leaf of the address space: the lower half, then the upper.
   func visitAll(_ body: (MappedRange) -> Void) {
-    let half = UInt64(1) &<< UInt64(format.levels * Format.indexBits - 1)
-    let end = UInt64(1) &<< (64 - UInt64(Format.pageSize.shift))
+    let half = UInt64(1) &<< (format.pageNumberBits &- 1)
+    let end = UInt64(1) &<< (64 - UInt64(format.pageSize.shift))
     visit(PageRange(from: PageNumber(0), upTo: PageNumber(half)), body)
     visit(PageRange(from: PageNumber(end - half), upTo: PageNumber(end)), body)
   }
@@ -149,22 +159,22 @@ extension Walker {
   private func forEachTable(_ place: TablePlace, _ body: (TablePlace) -> Void) {
     body(place)
     guard place.level > 0 else { return }
-    for slot in 0..<Int(Format.span(1)) {
+    for slot in 0..<Int(format.entryCount(place.level)) {
       let value = entry(place.table, slot).value.load(ordering: .relaxed)
-      guard Format.isPresent(value), !Format.isLeaf(value, level: place.level) else { continue }
-      let page = PageNumber(place.page.rawValue | UInt64(slot) &<< Format.spanShift(place.level))
+      guard format.isPresent(value), !format.isLeaf(value, level: place.level) else { continue }
+      let page = PageNumber(place.page.rawValue | UInt64(slot) &<< format.spanShift(place.level))
       forEachTable(
         TablePlace(
-          table: Format.nextTable(value), parent: place.table, slot: slot, level: place.level &- 1,
+          table: format.nextTable(value), parent: place.table, slot: slot, level: place.level &- 1,
           page: format.canonical(page)), body)
     }
   }
 
-  /// The entries of a table that are present.
-  func presentEntries(_ frame: FrameNumber) -> Int {
+  /// The entries of a table of `level` that are present.
+  func presentEntries(_ frame: FrameNumber, level: Int) -> Int {
     var count = 0
-    for index in 0..<Int(Format.span(1))
-    where Format.isPresent(entry(frame, index).value.load(ordering: .relaxed)) { count &+= 1 }
+    for index in 0..<Int(format.entryCount(level))
+    where format.isPresent(entry(frame, index).value.load(ordering: .relaxed)) { count &+= 1 }
     return count
   }
 }

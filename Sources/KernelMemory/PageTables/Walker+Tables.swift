@@ -1,11 +1,11 @@
 internal import Synchronization
 
-extension Walker {
+extension PageTables {
   /// How many entries of the root that `pages` touches name no table yet.
   func tablesBelowRootMissing(for pages: PageRange) -> Int {
     var missing = 0
     forEachRootEntry(of: pages) { entry, _ in
-      if !Format.isPresent(entry.value.load(ordering: .relaxed)) { missing &+= 1 }
+      if !format.isPresent(entry.value.load(ordering: .relaxed)) { missing &+= 1 }
     }
     return missing
   }
@@ -18,10 +18,10 @@ extension Walker {
   ) -> Int {
     var made = 0
     forEachRootEntry(of: pages) { entry, slot in
-      guard !Format.isPresent(entry.value.load(ordering: .relaxed)) else { return }
+      guard !format.isPresent(entry.value.load(ordering: .relaxed)) else { return }
       let new = source.takeTable()
       adopt(new, below: root, at: slot)
-      entry.publish(Format.table(new))
+      entry.publish(format.table(new))
       adjust(root, pins: 1)
       made &+= 1
     }
@@ -40,7 +40,7 @@ extension Walker {
   func adoptAll() {
     forEachTable { place in
       adopt(place.table, below: place.parent, at: place.slot)
-      adjust(place.table, pins: presentEntries(place.table))
+      adjust(place.table, pins: presentEntries(place.table, level: place.level))
     }
   }
 
@@ -78,9 +78,9 @@ extension Walker {
 
   private func restingEntries(_ frame: FrameNumber, level: Int) -> Int {
     var count = 0
-    for slot in 0..<Int(Format.span(1)) {
+    for slot in 0..<Int(format.entryCount(level)) {
       let value = entry(frame, slot).value.load(ordering: .relaxed)
-      if Format.quarantinedTable(value, level: level) != nil { count &+= 1 }
+      if format.quarantinedTable(value, level: level) != nil { count &+= 1 }
     }
     return count
   }
@@ -89,18 +89,18 @@ extension Walker {
   /// tables once, and the one above them for each lowest table that a large leaf spares it.
   private func pins(_ place: TablePlace, _ areas: (PageRange) -> Int) -> Int {
     var pins = 0
-    for slot in 0..<Int(Format.span(1)) {
+    for slot in 0..<Int(format.entryCount(place.level)) {
       let value = entry(place.table, slot).value.load(ordering: .relaxed)
-      let page = PageNumber(place.page.rawValue &+ UInt64(slot) &<< Format.spanShift(place.level))
-      let pages = PageRange(unchecked: page, count: PageCount(Format.span(place.level)))
+      let page = PageNumber(place.page.rawValue &+ UInt64(slot) &<< format.spanShift(place.level))
+      let pages = PageRange(unchecked: page, count: PageCount(format.span(place.level)))
       switch place.level {
       case 0: if value != 0 && areas(pages) == 0 { pins &+= 1 }
       // Cleared large leaves of an area that is on its way back are pinned, too.
-      case Format.areaLeafLevel where value == 0: pins &+= areas(pages)
-      default: if Format.isPresent(value) || isMapping(value, level: place.level) { pins &+= 1 }
+      case format.areaLeafLevel where value == 0: pins &+= areas(pages)
+      default: if format.isPresent(value) || isMapping(value, level: place.level) { pins &+= 1 }
       }
     }
     guard place.level == 0 else { return pins }
-    return pins &+ areas(PageRange(unchecked: place.page, count: PageCount(Format.span(1))))
+    return pins &+ areas(PageRange(unchecked: place.page, count: PageCount(format.span(1))))
   }
 }

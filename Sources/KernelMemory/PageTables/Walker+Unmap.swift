@@ -1,6 +1,6 @@
 internal import Synchronization
 
-extension Walker {
+extension PageTables {
   /// Quarantines every leaf of `pages`, whose frames are borrowed; leaves that stick out were split before.
   /// Their pins stay. O(pages + tables). Cannot fail.
   /// - Parameter pages: pages that are not mapped are passed over.
@@ -10,8 +10,8 @@ extension Walker {
     forEachStop(pages) { stop, first in
       for step in 0..<stop.entries {
         let value = first[step].value.load(ordering: .relaxed)
-        guard Format.isPresent(value) else { continue }
-        first[step].write(Format.quarantined(value))
+        guard format.isPresent(value) else { continue }
+        first[step].write(format.quarantined(value))
         sum &+= 1
       }
     }
@@ -21,11 +21,12 @@ extension Walker {
   /// Clears the leaves of `pages` that are in quarantine, after their flush, and drops their pins.
   /// - Parameter emptied: takes the tables that lose their last pin, for `prune`.
   func clearQuarantined(_ pages: PageRange, emptied: inout EmptiedTables) {
+    assertLocked()
     forEachStop(pages) { stop, first in
       var cleared = 0
       for step in 0..<stop.entries {
         let value = first[step].value.load(ordering: .relaxed)
-        guard Format.isQuarantined(value), Format.isLeaf(value, level: stop.level) else { continue }
+        guard format.isQuarantined(value), format.isLeaf(value, level: stop.level) else { continue }
         first[step].write(0)
         cleared &+= 1
       }
@@ -40,6 +41,7 @@ extension Walker {
   ///   - limit: tables.
   ///   - body: called with a page that each table has led to: a flush of it makes CPUs forget the table.
   func prune(_ emptied: inout EmptiedTables, limit: Int, _ body: (PageNumber) -> Void) -> Detached {
+    assertLocked()
     var detached = Detached()
     while detached.tables.count < limit, let frame = emptied.pop(table) {
       let metadata = table[frame]
@@ -57,8 +59,8 @@ extension Walker {
       let parent = FrameNumber(UInt64(metadata.value.previous))
       let entry = entry(parent, metadata.value.state.slot)
       let value = entry.value.load(ordering: .relaxed)
-      if Format.isPresent(value) {
-        entry.write(Format.quarantined(value))
+      if format.isPresent(value) {
+        entry.write(format.quarantined(value))
         adjust(parent, pins: 0, resting: 1)
         unpin(parent, level: level &+ 1, 1, emptied: &emptied)
       }
@@ -73,6 +75,7 @@ extension Walker {
   /// for the last of them. O(tables).
   /// - Returns: the frames of up to `limit` tables, all zero.
   func takeAway(_ tables: inout FrameList, limit: Int, emptied: inout EmptiedTables) -> FrameList {
+    assertLocked()
     var taken = FrameList()
     for _ in 0..<limit {
       guard let frame = tables.pop(table) else { break }
@@ -81,7 +84,7 @@ extension Walker {
       assert(state.isListed, "a table is in a batch, and does not know it")
       let parent = FrameNumber(UInt64(metadata.value.previous))
       let entry = entry(parent, state.slot)
-      let isPresent = Format.isPresent(entry.value.load(ordering: .relaxed))
+      let isPresent = format.isPresent(entry.value.load(ordering: .relaxed))
       if state.count > 0 || state.resting > 0 && !isPresent {
         metadata.value.setState(state.listed(false))
       } else if isPresent {
@@ -103,7 +106,7 @@ extension Walker {
     let state = metadata.value.state.adding(count: 0, resting: -1)
     metadata.value.setState(state)
     guard state.count == 0, state.resting == 0, !state.isListed,
-      Format.isQuarantined(
+      format.isQuarantined(
         entry(FrameNumber(UInt64(metadata.value.previous)), state.slot).value.load(ordering: .relaxed))
     else { return }
     metadata.value.setState(state.listed(true))
@@ -118,11 +121,11 @@ extension Walker {
     var depth = 0
     while UInt64(at) != root.rawValue {
       let slot = UInt64(truncatingIfNeeded: table[at].value.state.slot)
-      page |= slot &<< Format.spanShift(depth)
+      page |= slot &<< format.spanShift(depth)
       at = table[at].value.previous
       depth &+= 1
     }
-    page = page &<< Format.spanShift(format.levels &- depth)
+    page = page &<< format.spanShift(format.levels &- depth)
     return (format.canonical(PageNumber(page)), format.levels &- 1 &- depth)
   }
 }
@@ -150,7 +153,7 @@ struct EmptiedTables {
 
 // MARK: - Splitting
 
-extension Walker {
+extension PageTables {
   /// The tables that splitting takes before `pages` can be cleared: a large leaf that sticks out of an end
   /// becomes a table of smaller ones, again and again until what sticks out is left alone.
   /// - Throws: `breakBeforeMake` where the format does not allow that for a live leaf.
@@ -158,8 +161,8 @@ extension Walker {
     guard !pages.isEmpty else { return 0 }
     let last = PageNumber(pages.end.rawValue &- 1)
     let needed = splits(at: pages.first, pages) + splits(at: last, pages, sharedWith: pages.first)
-    if needed > 0 && Format.splitNeedsBreakBeforeMake {
-      throw .breakBeforeMake(pages.first.address(Format.pageSize))
+    if needed > 0 && format.splitNeedsBreakBeforeMake {
+      throw .breakBeforeMake(pages.first.address(format.pageSize))
     }
     return needed
   }
@@ -169,7 +172,7 @@ extension Walker {
     var needed = 0
     var level = leaf.level
     while level > 0, sticksOut(page, level: level, of: pages) {
-      let isShared = other.map { ($0.rawValue ^ page.rawValue) &>> Format.spanShift(level) == 0 } ?? false
+      let isShared = other.map { ($0.rawValue ^ page.rawValue) &>> format.spanShift(level) == 0 } ?? false
       if !isShared { needed &+= 1 }
       level &-= 1
     }
@@ -177,13 +180,14 @@ extension Walker {
   }
 
   private func sticksOut(_ page: PageNumber, level: Int, of pages: PageRange) -> Bool {
-    let first = page.rawValue & ~(Format.span(level) &- 1)
-    return first < pages.first.rawValue || first &+ Format.span(level) > pages.end.rawValue
+    let first = page.rawValue & ~(format.span(level) &- 1)
+    return first < pages.first.rawValue || first &+ format.span(level) > pages.end.rawValue
   }
 
   /// Splits the large leaves that stick out of `pages`; translations stay as they are. Cannot fail.
   /// - Returns: the leaves split.
   func split(_ pages: PageRange, from source: inout some TableSource & ~Copyable) -> Int {
+    assertLocked()
     guard !pages.isEmpty else { return 0 }
     let last = PageNumber(pages.end.rawValue &- 1)
     return split(at: pages.first, pages, from: &source) + split(at: last, pages, from: &source)
@@ -197,18 +201,18 @@ extension Walker {
       let new = source.takeTable()
       adopt(new, below: leaf.table, at: index(of: page, level: leaf.level))
       let value = leaf.entry.value.load(ordering: .relaxed)
-      let frame = Format.frame(ofLeaf: value, level: leaf.level)
-      let bits = Format.bits(Format.attributes(of: value, level: leaf.level), level: leaf.level &- 1)
-      let span = Format.span(leaf.level &- 1)
+      let frame = format.frame(ofLeaf: value, level: leaf.level)
+      let bits = format.bits(format.attributes(of: value, level: leaf.level), level: leaf.level &- 1)
+      let span = format.span(leaf.level &- 1)
       #if Ablations
-      if Ablation.splitLinksFirst.isOn { leaf.entry.publish(Format.table(new)) }
+      if Ablation.splitLinksFirst.isOn { leaf.entry.publish(format.table(new)) }
       #endif
-      for index in 0..<Format.span(1) {
-        let part = Format.leaf(FrameNumber(frame.rawValue &+ index &* span), bits: bits)
+      for index in 0..<format.span(1) {
+        let part = format.leaf(FrameNumber(frame.rawValue &+ index &* span), bits: bits)
         entry(new, Int(index)).write(part)
       }
-      adjust(new, pins: Int(Format.span(1)))
-      leaf.entry.publish(Format.table(new))
+      adjust(new, pins: Int(format.span(1)))
+      leaf.entry.publish(format.table(new))
       count &+= 1
     }
     return count

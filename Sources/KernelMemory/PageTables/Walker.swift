@@ -1,7 +1,8 @@
 internal import CMachine
 internal import Synchronization
 
-// The walker: the one piece of code that reads and writes page-table entries, for every format.
+// The walker: the one piece of code that reads and writes page-table entries, for every format. What an entry
+// says, it asks `format`.
 //
 // A range is edited table by table, not page by page: `forEachChunk` cuts it into the largest pieces that lie
 // in one table and whose leaves have one size; each piece is one descent from the root and one loop.
@@ -45,82 +46,14 @@ protocol LeafSource: ~Copyable {
   mutating func nextLeaf(span: UInt64) -> FrameNumber
 }
 
-@safe
-struct Walker<Format: PageTableFormat> {
-  let format: Format
-  let root: FrameNumber
-  let table: FrameTable
-
-  typealias Entry = Stable<Atomic<UInt64>>
-
+extension PageTables {
   /// A piece of a range whose leaves have one size and lie in one table.
   struct Chunk {
     let level: Int
-    /// Leaves, of `Format.span(level)` pages each.
+    /// Leaves, of 2^`spanShift` pages each.
     let leaves: UInt64
-    var pages: UInt64 { leaves &<< Format.spanShift(level) }
-  }
-
-  // MARK: Descending
-
-  @inline(__always)
-  func index(of page: PageNumber, level: Int) -> Int {
-    Int(page.rawValue &>> Format.spanShift(level) & (Format.span(1) &- 1))
-  }
-
-  @inline(__always)
-  func entry(_ frame: FrameNumber, _ index: Int) -> Entry {
-    Stable(at: table.address(of: frame, Format.pageSize))[index]
-  }
-
-  /// The lowest existing table on the way to `page`, at or above `level`.
-  @inline(__always)
-  func descend(to level: Int, for page: PageNumber) -> (table: FrameNumber, level: Int) {
-    var frame = root
-    var at = format.levels &- 1
-    while at > level {
-      let value = entry(frame, index(of: page, level: at)).value.load(ordering: .relaxed)
-      guard Format.isPresent(value), !Format.isLeaf(value, level: at) else { break }
-      frame = Format.nextTable(value)
-      at &-= 1
-    }
-    return (frame, at)
-  }
-
-  /// The entry for `page` in the lowest table on the way to it, and that table's level.
-  @inline(__always)
-  func lowestEntry(of page: PageNumber) -> (entry: Entry, level: Int) {
-    var start = table.address(of: root, Format.pageSize)
-    var at = format.levels &- 1
-    while true {
-      let entry = Entry(at: start)[index(of: page, level: at)]
-      guard at > 0 else { return (entry, 0) }
-      let value = entry.value.load(ordering: .relaxed)
-      guard Format.isPresent(value), !Format.isLeaf(value, level: at) else { return (entry, at) }
-      start = table.address(of: Format.nextTableAddress(value))
-      at &-= 1
-    }
-  }
-
-  /// As `descend`, through tables at rest as well: under the lock.
-  private func reach(to level: Int, for page: PageNumber) -> (table: FrameNumber, level: Int) {
-    var (frame, at) = descend(to: level, for: page)
-    while at > level {
-      let value = entry(frame, index(of: page, level: at)).value.load(ordering: .relaxed)
-      guard let next = Format.quarantinedTable(value, level: at) else { break }
-      #if Ablations
-      if Ablation.followQuarantined.isOn { cmachine_step(cmachine_step_entry_found) }
-      #endif
-      frame = next
-      at &-= 1
-    }
-    return (frame, at)
-  }
-
-  /// The entries from `page` to the end of its table of `level`.
-  @inline(__always)
-  func entriesToTableEnd(_ page: PageNumber, level: Int) -> UInt64 {
-    Format.span(1) &- UInt64(truncatingIfNeeded: index(of: page, level: level))
+    let spanShift: UInt64
+    var pages: UInt64 { leaves &<< spanShift }
   }
 
   /// The first piece of a mapping of `count` pages from `page` on: to the frames from `frame` on, or, with
@@ -129,12 +62,18 @@ struct Walker<Format: PageTableFormat> {
     var level = 0
     if let frame {
       let alignment = page.rawValue | frame.rawValue
-      while level < format.largestLeafLevel, alignment & (Format.span(level &+ 1) &- 1) == 0,
-        count >= Format.span(level &+ 1)
+      #if Ablations
+      let largest = Ablation.unsupportedLeaf.isOn ? format.highestLeafLevel : format.largestLeafLevel
+      #else
+      let largest = format.largestLeafLevel
+      #endif
+      while level < largest, alignment & (format.span(level &+ 1) &- 1) == 0,
+        count >= format.span(level &+ 1)
       { level &+= 1 }
     }
+    let shift = format.spanShift(level)
     return Chunk(
-      level: level, leaves: min(count &>> Format.spanShift(level), entriesToTableEnd(page, level: level)))
+      level: level, leaves: min(count &>> shift, entriesToTableEnd(page, level: level)), spanShift: shift)
   }
 
   /// Calls `body` with the first page of each piece, in address order.
@@ -160,11 +99,11 @@ struct Walker<Format: PageTableFormat> {
   private func levelToPin(_ page: PageNumber, level: Int, largeBefore end: PageNumber) -> Int {
     #if Ablations
     if Ablation.largeLeafOverTable.isOn, page < end, descend(to: level, for: page).level > level {
-      return Format.areaLeafLevel
+      return format.areaLeafLevel
     }
     #endif
     guard page < end, reach(to: level, for: page).level > level else { return level }
-    return Format.areaLeafLevel
+    return format.areaLeafLevel
   }
 
   /// Step 1, under the lock that `pin` is called under: the tables that a mapping needs and that do not
@@ -173,7 +112,7 @@ struct Walker<Format: PageTableFormat> {
   ///   also one that is unmapped and not flushed; `placeBusy` where a table on its way to rest, or at rest,
   ///   is in the place of a large leaf.
   func tablesMissing(
-    for pages: PageRange, frame: FrameNumber?, large: PageCount, checkingLeaves: Bool
+    for pages: PageRange, frame: FrameNumber? = nil, large: PageCount = .zero, checkingLeaves: Bool = false
   ) throws(MemoryError) -> Int {
     var missing = 0
     let largeEnd = PageNumber(pages.first.rawValue &+ large.rawValue)
@@ -184,7 +123,7 @@ struct Walker<Format: PageTableFormat> {
         let wanted = levelToPin(page, level: chunk.level, largeBefore: largeEnd)
         // A table is shared with the pieces before this one unless its first page, or the range's, is here.
         for level in wanted..<existing
-        where page == pages.first || page.rawValue & (Format.span(level &+ 1) &- 1) == 0 { missing &+= 1 }
+        where page == pages.first || page.rawValue & (format.span(level &+ 1) &- 1) == 0 { missing &+= 1 }
       } else if checkingLeaves {
         try check(lowest, page, level: existing, leaves: chunk.leaves)
       }
@@ -195,12 +134,12 @@ struct Walker<Format: PageTableFormat> {
   /// Refuses a large leaf.
   private func checkForLargeLeaf(_ frame: FrameNumber, _ page: PageNumber, level: Int) throws(MemoryError) {
     let value = entry(frame, index(of: page, level: level)).value.load(ordering: .relaxed)
-    if isMapping(value, level: level) { throw .alreadyMapped(page.address(Format.pageSize)) }
+    if isMapping(value, level: level) { throw .alreadyMapped(page.address(format.pageSize)) }
   }
 
   /// Whether an entry maps memory, or did so until a flush that may not be complete.
   @inline(__always)
-  func isMapping(_ value: UInt64, level: Int) -> Bool { value != 0 && Format.isLeaf(value, level: level) }
+  func isMapping(_ value: UInt64, level: Int) -> Bool { value != 0 && format.isLeaf(value, level: level) }
 
   /// Refuses entries that say anything.
   private func check(
@@ -211,12 +150,12 @@ struct Walker<Format: PageTableFormat> {
       let value = entry(frame, first &+ step).value.load(ordering: .relaxed)
       guard value != 0 else { continue }
       #if Ablations
-      if Ablation.mapOverQuarantined.isOn && !Format.isPresent(value) { continue }
+      if Ablation.mapOverQuarantined.isOn && !format.isPresent(value) { continue }
       #endif
-      let taken = PageNumber(page.rawValue &+ UInt64(step) &<< Format.spanShift(level))
-      let pages = PageRange(unchecked: taken, count: PageCount(Format.span(level)))
+      let taken = PageNumber(page.rawValue &+ UInt64(step) &<< format.spanShift(level))
+      let pages = PageRange(unchecked: taken, count: PageCount(format.span(level)))
       let isMapped = isMapping(value, level: level) || firstMapped(in: pages) != nil
-      let address = taken.address(Format.pageSize)
+      let address = taken.address(format.pageSize)
       throw isMapped ? .alreadyMapped(address) : .placeBusy(address)
     }
   }
@@ -225,7 +164,7 @@ struct Walker<Format: PageTableFormat> {
   /// for each leaf, or, for an area, once. Cannot fail.
   /// - Returns: the tables put in place.
   func pin(
-    _ pages: PageRange, frame: FrameNumber?, large: PageCount, eachLeaf: Bool,
+    _ pages: PageRange, frame: FrameNumber? = nil, large: PageCount = .zero, eachLeaf: Bool = true,
     from source: inout some TableSource & ~Copyable
   ) -> Int {
     var made = 0
@@ -236,13 +175,13 @@ struct Walker<Format: PageTableFormat> {
       while level > wanted {
         let slot = index(of: page, level: level)
         let value = entry(lowest, slot).value.load(ordering: .relaxed)
-        let resting = Format.quarantinedTable(value, level: level)
+        let resting = format.quarantinedTable(value, level: level)
         let next = resting ?? source.takeTable()
         if resting == nil {
           adopt(next, below: lowest, at: slot)
           made &+= 1
         }
-        entry(lowest, slot).publish(Format.table(next))
+        entry(lowest, slot).publish(format.table(next))
         #if Ablations
         if Ablation.linkBeforeZero.isOn, resting == nil { table.zero(next) }
         #endif
@@ -257,6 +196,7 @@ struct Walker<Format: PageTableFormat> {
 
   /// Drops an area's pins; tables that have none left go on the list.
   func unpin(_ pages: PageRange, emptied: inout EmptiedTables) {
+    assertLocked()
     forEachChunk(pages, frame: nil) { page, chunk in
       let (lowest, level) = descend(to: chunk.level, for: page)
       unpin(lowest, level: level, 1, emptied: &emptied)
@@ -267,18 +207,18 @@ struct Walker<Format: PageTableFormat> {
   /// - Returns: the entries written.
   @inline(__always)
   func write(
-    _ pages: PageRange, frame: FrameNumber?, _ attributes: MappingAttributes,
+    _ pages: PageRange, frame: FrameNumber? = nil, _ attributes: MappingAttributes,
     from source: inout some LeafSource & ~Copyable
   ) -> Int {
     var written = 0
     forEachChunk(pages, frame: frame) { page, chunk in
       let (lowest, _) = descend(to: chunk.level, for: page)
-      let bits = Format.bits(attributes, level: chunk.level)
-      let span = Format.span(chunk.level)
+      let bits = format.bits(attributes, level: chunk.level)
+      let span = format.span(chunk.level)
       let first = entry(lowest, index(of: page, level: chunk.level))
       let leaves = Int(truncatingIfNeeded: chunk.leaves)
       for step in 0..<leaves {
-        let leaf = Format.leaf(source.nextLeaf(span: span), bits: bits)
+        let leaf = format.leaf(source.nextLeaf(span: span), bits: bits)
         first[step].write(leaf)
       }
       written &+= leaves

@@ -26,6 +26,10 @@ extension TextSink {
       write(" MiB")
     case .pagingNotPrepared:
       write("this CPU does not read page tables as they are written (PagingControls.prepare() is missing)")
+    case .addressWidthDiffers(let bits):
+      write("this CPU does not translate addresses of the page-table format's ")
+      write(decimal: UInt64(clamping: bits))
+      write(" bits")
     case .rootNotLoaded(let root):
       write("this CPU does not use the tables below 0x")
       write(hex: root.rawValue, width: 16)
@@ -44,6 +48,7 @@ extension TextSink {
       write("free, or in other use: the frame number ")
       write(decimal: frame.rawValue)
     case .memoryWindow(let address): write("a page of a window on all memory: ", address)
+    case .cacheTypeUnavailable: write("the page tables cannot ask for this type of memory")
     case .alreadyMapped(let address): write("already mapped: ", address)
     case .breakBeforeMake(let address): write("a large leaf in use cannot be split: ", address)
     case .badFree(let reason): write(reason)

@@ -186,6 +186,7 @@ extension MemoryManager {
     var request = request
     request.traits.isCleared = control.value.usualTraits.isCleared
     guard tags.contains(request.traits.tag) else { throw failed(.tagUnavailable) }
+    do throws(MemoryError) { try tables.checkType(request.traits.cache) } catch { throw failed(error) }
     if options.alignment != 1 || options.address != nil { try place(&request, options) }
     let limit = frames.managed(in: request.traits.zone)
     guard request.pages <= limit else { throw failed(.sizeTooLarge(pages: request.pages, limit: limit)) }

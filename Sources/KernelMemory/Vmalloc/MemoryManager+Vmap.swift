@@ -26,8 +26,8 @@ extension MemoryManager {
   ///   - mayWait: whether the call may wait for other CPUs; with interrupts off it never does.
   /// - Returns: the address of the first byte, for `vunmap`.
   /// - Throws: `sizeIsZero`, `frameOutOfReach` for a frame that is not the manager's, `frameUnavailable` for
-  ///   one that is free or the package's own, `tagUnavailable` for a tag that does not exist,
-  ///   `overAreaQuota`, `rangeExhausted`, `tablesExhausted`, `metadataExhausted`, `wouldWait`,
+  ///   one that is free or the package's own, `cacheTypeUnavailable`, `tagUnavailable` for a tag that does
+  ///   not exist, `overAreaQuota`, `rangeExhausted`, `tablesExhausted`, `metadataExhausted`, `wouldWait`,
   ///   `wrongContext`; with nothing mapped.
   public func vmap(
     _ borrowed: UnsafeBufferPointer<FrameNumber>, _ protection: Protection = .readWrite,
@@ -39,7 +39,10 @@ extension MemoryManager {
     traits.protection = protection
     traits.cache = cache
     traits.tag = tag
-    if cache != .writeBack { unsafe clean(borrowed) }
+    if cache != .writeBack {
+      do throws(MemoryError) { try tables.checkType(cache) } catch { throw failed(error) }
+      unsafe clean(borrowed)
+    }
     let popped = unsafe popBorrowing(borrowed, traits)
     let first = popped != 0 ? popped : unsafe try mapSlow(borrowed, traits, mayWait: mayWait)
     // Page zero is in no range.

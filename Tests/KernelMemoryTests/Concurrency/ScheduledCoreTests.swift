@@ -131,6 +131,20 @@ import Testing
     try run(test, mode)
   }
 
+  /// Programs that make tables, empty them, and take them away.
+  static let deep = [
+    Case(name: "reader", make: Scenarios.readerOfEmptiedTable, points: .order, schedules: [20, 6, 2]),
+    Case(name: "map, unmap", make: Scenarios.mapBesideUnmap, points: .order, schedules: [10, 10, 10]),
+    Case(
+      name: "freed tables", make: Scenarios.freedTables, points: .all, preemptions: 1, schedules: [50, 30, 5]),
+  ]
+
+  @Test(arguments: deep, modes) func everyScheduleWithFiveLevels(_ test: Case, mode: FreeMode) throws {
+    var hardware = Hardware()
+    hardware.pagingLevels = 5
+    try Stage.$hardware.withValue(hardware) { try run(test, mode) }
+  }
+
   static let moving = [
     Case(
       name: "moving vfree", make: Scenarios.movingFree, points: .order, preemptions: 2, schedules: [1, 1, 1]),

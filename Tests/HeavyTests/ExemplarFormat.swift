@@ -1,0 +1,1 @@
+../KernelMemoryTests/ExemplarFormat.swift
