@@ -6,8 +6,8 @@
 #   Scripts/kernel.sh path                     print where it is
 #
 # The run takes TRACE (a recorded trace, default the one in Examples), MEMORY (MiB, default 4096), CPUS
-# (default 1) and OPTIONS (the kernel's command line) from the environment. The kernel leaves by
-# isa-debug-exit, which turns a value into the process status (value << 1) | 1. This script makes 0 of
+# (default 1), LEVELS (of page tables, default 4) and OPTIONS (the kernel's command line) from the environment.
+# The kernel leaves by isa-debug-exit, which turns a value into the process status (value << 1) | 1. This script makes 0 of
 # a success and keeps the others: 35 the job found something wrong, 37 an unexpected exception, 39 a panic,
 # 41 bad input.
 #
@@ -65,7 +65,7 @@ run() {
   qemu-system-x86_64 -accel tcg -cpu max -m "${MEMORY:-4096}" -smp "${CPUS:-1}" \
     -display none -serial stdio -monitor none -no-reboot \
     -device isa-debug-exit,iobase=0xf4,iosize=4 \
-    -kernel "$(image)" -initrd "$trace" -append "${OPTIONS:-}" "$@" || status=$?
+    -kernel "$(image)" -initrd "$trace" -append "levels=${LEVELS:-4} ${OPTIONS:-}" "$@" || status=$?
   if [ "$status" -eq "$success" ]; then return 0; fi
   # QEMU's own status for a guest that shut down or reset is 0, and that is no success here.
   if [ "$status" -eq 0 ]; then die "kernel: the machine was reset (a triple fault?)" 1; fi

@@ -3,18 +3,20 @@
 # MACHINE=simulated or where there is no QEMU, on the simulated machine. Exit status 0 if every page
 # was right, 2 if what was asked for makes no sense or the trace is none.
 #
-#   MACHINE=simulated  TRACE=path  LAPS=n  LISTING=all  MEMORY=MiB  CPUS=n
+#   MACHINE=simulated  TRACE=path  LAPS=n  LISTING=all  MEMORY=MiB  CPUS=n  LEVELS=5
 #
 # After the report comes a table that compares kmalloc with vmalloc (Scripts/compare.sh), from short runs of
 # its own.
 #
-# The job runs on one CPU; the others of a booted kernel idle and serve its flush requests.
+# The job runs on one CPU; the others of a booted kernel idle and serve its flush requests. LEVELS is how many
+# levels of page tables there are, 4 or 5.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 machine=${MACHINE:-qemu}
 export TRACE=${TRACE:-Examples/traces/debian-6.12-boot/trace.txt}
 export MEMORY=${MEMORY:-4096}
 export CPUS=${CPUS:-1}
+export LEVELS=${LEVELS:-4}
 
 # The kernel's status for bad input, (20 << 1) | 1; the simulated run says 2.
 kernel_bad_input=41
@@ -38,6 +40,10 @@ if [ "$CPUS" -gt 255 ]; then die "run: CPUS is at most 255, not \"$CPUS\"" 2; fi
 if [ "$machine" = simulated ] && [ "$CPUS" -gt 1 ]; then
   die "run: CPUS is for the booted kernel; the simulated machine replays on one CPU" 2
 fi
+case $LEVELS in
+  4 | 5) ;;
+  *) die "run: LEVELS is 4 or 5, not \"$LEVELS\"" 2 ;;
+esac
 case ${LISTING:-} in
   "" | all) ;;
   *) die "run: LISTING is all or nothing, not \"$LISTING\"" 2 ;;
@@ -51,7 +57,7 @@ fi
 
 # Words for the kernel's command line, and arguments for the simulated run.
 words=("laps=${LAPS:-1}")
-arguments=(--laps "${LAPS:-1}" --memory "${MEMORY}M")
+arguments=(--laps "${LAPS:-1}" --memory "${MEMORY}M" --levels "$LEVELS")
 if [ -n "${LISTING:-}" ]; then
   words+=("listing=$LISTING")
   arguments+=(--listing "$LISTING")

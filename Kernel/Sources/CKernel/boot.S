@@ -6,8 +6,10 @@
 //
 //  1. clears .bss;
 //  2. builds temporary tables that map the first 4 GiB to themselves with 2 MiB leaves: enough to
-//     reach the image, the start info, the modules, and the memory that the real tables are made of;
-//  3. enters long mode (Intel SDM vol. 3A, 9.8.5);
+//     reach the image, the start info, the modules, and the memory that the real tables are made of; with
+//     five levels where the command line has the word levels=5, which cannot be changed once paging is on
+//     (Intel SDM vol. 3A, 4.1.2);
+//  3. enters long mode (9.8.5);
 //  4. sets the stack, the per-CPU block and the descriptor tables, and calls Swift.
 //
 // The SSE unit stays off (CR4.OSFXSR is clear): an SSE instruction that the compiler let slip raises #UD. What
@@ -18,6 +20,14 @@
 
 #define CPUID_EXTENDED_FEATURES 0x80000001
 #define CPUID_EDX_LONG_MODE (1 << 29)
+#define CPUID_STRUCTURED_FEATURES 7
+#define CPUID_ECX_FIVE_LEVELS (1 << 16)
+
+// Of the start info.
+#define COMMAND_LINE 24
+// "levels=5", as two words.
+#define WORD_LEVE 0x6576656c
+#define WORD_LS_5 0x353d736c
 
 // Bits of a table entry (Intel SDM vol. 3A, 4.5.4).
 #define ENTRY_TABLE 0x3        // present, writable
@@ -65,12 +75,13 @@ pvh_entry:
 
   movl $(CPUID_EXTENDED_FEATURES & 0x80000000), %eax
   cpuid
+  movl $no_long_mode_message, %esi
   cmpl $CPUID_EXTENDED_FEATURES, %eax
-  jb no_long_mode
+  jb refuse
   movl $CPUID_EXTENDED_FEATURES, %eax
   cpuid
   testl $CPUID_EDX_LONG_MODE, %edx
-  jz no_long_mode
+  jz refuse
 
   // The root, one table of 1 GiB slots, and a table of 2 MiB leaves for each of the first four.
   movl $(boot_directory_pointers + ENTRY_TABLE), boot_root
@@ -91,9 +102,26 @@ pvh_entry:
   cmpl $(WINDOW_GIBIBYTES * 512), %ecx
   jb 1b
 
-  movl $boot_root, %eax
-  movl %eax, %cr3
-  movl $CR4_PHYSICAL_ADDRESS_EXTENSION, %eax
+  movl $boot_root, %edi
+  movl $CR4_PHYSICAL_ADDRESS_EXTENSION, kernel_boot_cr4
+  call wants_five_levels
+  jne 1f
+  movl $no_five_levels_message, %esi
+  xorl %eax, %eax
+  cpuid
+  cmpl $CPUID_STRUCTURED_FEATURES, %eax
+  jb refuse
+  movl $CPUID_STRUCTURED_FEATURES, %eax
+  xorl %ecx, %ecx
+  cpuid
+  testl $CPUID_ECX_FIVE_LEVELS, %ecx
+  jz refuse
+  movl $(boot_root + ENTRY_TABLE), boot_fifth_level
+  movl $boot_fifth_level, %edi
+  orl $CR4_FIVE_LEVELS, kernel_boot_cr4
+1:
+  movl %edi, %cr3
+  movl kernel_boot_cr4, %eax
   movl %eax, %cr4
   movl $MSR_EXTENDED_FEATURES, %ecx
   movl $EFER_LONG_MODE, %eax
@@ -103,9 +131,39 @@ pvh_entry:
   movl %eax, %cr0
   ljmp $CODE_SELECTOR, $long_mode
 
-// Says so on the serial port, as the loader left it, and ends the emulator.
-no_long_mode:
-  movl $no_long_mode_message, %esi
+// Sets ZF if the command line has the word levels=5.
+wants_five_levels:
+  movl COMMAND_LINE(%ebp), %esi
+  testl %esi, %esi
+  jz 3f
+1:  // At the start of a word, or before it.
+  cmpb $' ', (%esi)
+  jne 2f
+  incl %esi
+  jmp 1b
+2:
+  cmpl $WORD_LEVE, (%esi)
+  jne 4f
+  cmpl $WORD_LS_5, 4(%esi)
+  jne 4f
+  cmpb $0, 8(%esi)
+  je 5f
+  cmpb $' ', 8(%esi)
+  je 5f
+4:  // To the end of the word.
+  cmpb $0, (%esi)
+  je 3f
+  cmpb $' ', (%esi)
+  je 1b
+  incl %esi
+  jmp 4b
+3:
+  testl %esp, %esp  // Not zero.
+5:
+  ret
+
+// Says what is at ESI on the serial port, as the loader left it, and ends the emulator.
+refuse:
 1:
   movw $COM1_STATUS, %dx
   inb %dx, %al
@@ -141,6 +199,8 @@ long_mode:
   .section .rodata.boot, "a", @progbits
 no_long_mode_message:
   .asciz "panic: this CPU lacks 64-bit mode (CPUID.80000001H:EDX.LM)\n"
+no_five_levels_message:
+  .asciz "panic: this CPU lacks five levels of page tables (CPUID.07H:ECX.LA57)\n"
 
   .data
 // Code and data, for as long as a CPU has not loaded the table of its own block (Intel SDM vol. 3A, 3.4.5). The
@@ -158,7 +218,15 @@ gdt_pointer:
   .long kernel_gdt
 
   .bss
+// What every CPU begins with in CR4.
+  .balign 4
+  .globl kernel_boot_cr4
+kernel_boot_cr4:
+  .skip 4
+
   .balign TABLE_BYTES
+boot_fifth_level:
+  .skip TABLE_BYTES
 boot_root:
   .skip TABLE_BYTES
 boot_directory_pointers:

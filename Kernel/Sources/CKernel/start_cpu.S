@@ -39,7 +39,7 @@ start_cpu:
   // written whole: after INIT its caches are off (Intel SDM vol. 3A, table 9-1).
   movl kernel_starting_cpu, %eax
   movl %eax, %cr3
-  movl $CR4_PHYSICAL_ADDRESS_EXTENSION, %eax
+  movl kernel_boot_cr4, %eax  // As many levels of tables as the first CPU has.
   movl %eax, %cr4
   movl $MSR_EXTENDED_FEATURES, %ecx
   movl $(EFER_LONG_MODE | EFER_NO_EXECUTE), %eax

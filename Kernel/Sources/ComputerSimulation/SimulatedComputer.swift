@@ -30,22 +30,26 @@ public struct SimulatedComputer: JobMachine {
   /// A PC with so many bytes of RAM.
   /// - Parameters:
   ///   - mode: when freed memory can be used again.
+  ///   - levels: how many levels of page tables its CPU walks.
   ///   - hasGigabyteLeaves: whether a leaf of the page tables may be as large as that.
   ///   - fullFlushThreshold: from how many pages on a flush is of everything.
   public init(
-    memory byteCount: UInt64, mode: FreeMode = .strict, hasGigabyteLeaves: Bool = true,
+    memory byteCount: UInt64, mode: FreeMode = .strict,
+    levels: PageTableFormatChoice.X86_64Levels = .four, hasGigabyteLeaves: Bool = true,
     fullFlushThreshold: PageCount = Self.usualFlushThreshold
   ) throws(Failure) {
+    var hardware = Hardware()
+    hardware.pagingLevels = levels.rawValue
+    hardware.fullFlushThreshold = fullFlushThreshold
     do throws(SimulatedMachineError) {
-      machine = try SimulatedMachine(
-        ram: RAMRegion.pc(byteCount: byteCount), fullFlushThreshold: fullFlushThreshold)
+      machine = try SimulatedMachine(ram: RAMRegion.pc(byteCount: byteCount), hardware: hardware)
     } catch {
       throw .machine(error)
     }
     do throws(MemoryError) {
       let bootstrap = try Bootstrap(
         memoryMap: try machine.memoryMap, window: machine.linearMap, linearMap: machine.linearMap,
-        format: .x86_64(hasGigabyteLeaves: hasGigabyteLeaves))
+        format: .x86_64(levels: levels, hasGigabyteLeaves: hasGigabyteLeaves))
       try Self.load(bootstrap.root, into: machine)
       manager = try bootstrap.start(on: machine.machine, mode: mode)
     } catch {

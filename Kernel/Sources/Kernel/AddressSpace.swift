@@ -1,3 +1,4 @@
+import BareMetal
 import KernelMemory
 
 // What lies where, before the switch to the kernel's own tables and after:
@@ -12,6 +13,10 @@ import KernelMemory
 //     ffff_eb00_0000_0000   a range of 4 GiB, to be filled (Growth+Addresses.swift)
 //     ffff_fe00_0000_0000   the job's own tables (Job.swift); in a bench, memory to read (MappedMemory.swift)
 //     ffff_ff00_0000_0000   the registers of the local APIC
+//
+// With five levels of tables the linear map is at ff11_0000_0000_0000 and the vmalloc range at
+// ffa0_0000_0000_0000, where Linux has them (Documentation/arch/x86/x86_64/mm.rst): beyond what four levels
+// translate. All else stays.
 //
 // Before the switch, the first 4 GiB of physical memory are mapped at their own addresses, and nothing
 // else.
@@ -28,7 +33,8 @@ enum AddressSpace {
   /// 64 TiB: what lies between the linear map's base and the vmalloc range, but for an unmapped gap.
   static var linearMap: LinearMap {
     LinearMap(
-      base: VirtualAddress(0xffff_8880_0000_0000), limit: PhysicalAddress(64 << 40), pageSize: .size4K)
+      base: VirtualAddress(hasFiveLevels ? 0xff11_0000_0000_0000 : 0xffff_8880_0000_0000),
+      limit: PhysicalAddress(64 << 40), pageSize: .size4K)
   }
 
   /// As far as the linear map goes, and the lower half with it. No address has bit 63 set, which Swift's
@@ -37,7 +43,11 @@ enum AddressSpace {
     LinearMap(base: VirtualAddress(0x4000_0000_0000), limit: linearMap.limit, pageSize: .size4K)
   }
 
-  static var vmallocRange: PageRange { range(at: 0xffff_c900_0000_0000, byteCount: 32 << 40) }
+  static var vmallocRange: PageRange {
+    range(at: hasFiveLevels ? 0xffa0_0000_0000_0000 : 0xffff_c900_0000_0000, byteCount: 32 << 40)
+  }
+
+  private static var hasFiveLevels: Bool { PagingControls.levels == .five }
 
   /// For areas of one page and its guard: eight of them, and no more.
   static var shortRange: PageRange { range(at: 0xffff_ea00_0000_0000, byteCount: 64 << 10) }

@@ -45,7 +45,7 @@ enum Memory {
     var bootstrap = try Bootstrap(
       memoryMap: request.memoryMap, window: AddressSpace.window, linearMap: AddressSpace.linearMap,
       format: .x86_64(
-        levels: PagingControls.levels, hasGigabyteLeaves: ProcessorFeatures.hasGigabyteLeaves))
+        levels: levels(for: request.options), hasGigabyteLeaves: ProcessorFeatures.hasGigabyteLeaves))
     try bootstrap.mapMemory(in: AddressSpace.objectWindow)
     try mapImage(with: &bootstrap)
     // From here on, physical memory is reached through the linear map alone.
@@ -55,6 +55,13 @@ enum Memory {
         cpuCount: request.processors.count,
         notify: { _, number in Processors.notify(number) }, fatal: reportFatal),
       vmallocRange: AddressSpace.vmallocRange, mode: request.options.mode)
+  }
+
+  /// As many as boot.S has set up, but for the mistake on purpose.
+  private static func levels(for options: Options) -> PageTableFormatChoice.X86_64Levels {
+    let levels = PagingControls.levels
+    guard options.scenario == .wrongLevels else { return levels }
+    return levels == .four ? .five : .four
   }
 
   /// From here on Swift's own objects can be made.

@@ -1,3 +1,4 @@
+import BareMetal
 import KernelMemory
 import PVH
 
@@ -70,6 +71,10 @@ struct Options {
       bench = BenchPart(name)
       return bench != nil
     }
+    // What boot.S has done by then.
+    if let count = word.dropping("levels=") {
+      return count.decimal == UInt64(PagingControls.levels.rawValue)
+    }
     if let count = word.dropping("laps=") {
       laps = count.decimal ?? 0
       return laps > 0
@@ -103,6 +108,7 @@ struct Options {
   /// Says what could have been written instead.
   static func writeUsage(to sink: inout some TextSink) {
     sink.write("  laps=N       replay the trace N times\n")
+    sink.write("  levels=5     use five levels of page tables\n")
     sink.write("  listing=all  print every area that is live at the end\n")
     sink.write("  hold         print every mapping after the job, and halt\n")
     sink.write("  mode=NAME    when freed memory can be used again: strict (at once), lazy, or warm\n")

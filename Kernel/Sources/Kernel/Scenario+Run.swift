@@ -46,7 +46,7 @@ extension Scenario {
     case .noGlobalPages: try Self.touchAfterFree(manager)
     case .stopped: Self.stopOthers(manager)
     case .startStack: Self.reportStack()
-    case .unprepared, .noThreadPointer, .wrongNumber: break
+    case .unprepared, .noThreadPointer, .wrongNumber, .wrongLevels: break
     }
   }
 

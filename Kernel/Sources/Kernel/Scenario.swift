@@ -7,7 +7,7 @@ enum Scenario: UInt8 {
   case null, guardPage, afterFree, stackGuard, stackOverflow, writeReadOnly, executeData
   case linearMapHole, imageAlias, windowAlias, trap, probes, spans
   case largeFrames, nonMaskable, machineCheck, noGlobalPages, stopped, startStack
-  case unprepared, noThreadPointer, wrongNumber
+  case unprepared, noThreadPointer, wrongNumber, wrongLevels
 
   /// What the command line calls it.
   var name: StaticString {
@@ -34,6 +34,7 @@ enum Scenario: UInt8 {
     case .unprepared: "start-unprepared"
     case .noThreadPointer: "start-no-thread-pointer"
     case .wrongNumber: "start-wrong-number"
+    case .wrongLevels: "start-wrong-levels"
     }
   }
 

@@ -9,6 +9,8 @@ struct Arguments: Equatable {
   var comparedMode: FreeMode?
   /// The simulated RAM, in bytes.
   var memory: UInt64 = 3 << 30
+  /// Of page tables.
+  var levels = PageTableFormatChoice.X86_64Levels.four
   var wantsHelp = false
 
   /// A sentence that says which word is wrong, and what would have been right.
@@ -17,13 +19,14 @@ struct Arguments: Equatable {
   }
 
   static let usage = """
-    usage: SimulatedRun [--laps N] [--listing all|ends] [--memory SIZE] [--] TRACE
+    usage: SimulatedRun [--laps N] [--listing all|ends] [--memory SIZE] [--levels N] [--] TRACE
 
       TRACE            the text of ftrace's trace file, with the events of vmalloc
       --laps N         replay it N times (1)
       --listing WHICH  print all areas that are live at the end, or the first and the last (ends)
       --compare MODE   count what kmalloc and vmalloc do, in lazy or warm mode, instead
       --memory SIZE    bytes of simulated RAM, with K, M or G for powers of 1024 (3G)
+      --levels N       levels of page tables, 4 or 5 (4)
       --               what follows is a trace, also where its name begins with a dash
 
     Exit status: 0 the verdict is good, 1 it is not, 2 there is nothing to replay.
@@ -44,6 +47,7 @@ struct Arguments: Equatable {
       case "--listing": listsAllAreas = try Self.listing(rest.next())
       case "--compare": comparedMode = try Self.mode(rest.next())
       case "--memory": memory = try Self.memory(rest.next())
+      case "--levels": levels = try Self.levels(rest.next())
       case "--": areOptionsOver = true
       case _ where word.hasPrefix("-"): throw Refusal(message: "there is no option \(word)")
       default: try setTrace(word)
@@ -72,6 +76,12 @@ struct Arguments: Equatable {
     case "ends": return false
     default: throw Refusal(message: "--listing needs all or ends")
     }
+  }
+
+  private static func levels(_ word: String?) throws(Refusal) -> PageTableFormatChoice.X86_64Levels {
+    guard let levels = word.flatMap({ Int($0) }).flatMap({ PageTableFormatChoice.X86_64Levels(rawValue: $0) })
+    else { throw Refusal(message: "--levels needs 4 or 5") }
+    return levels
   }
 
   private static func mode(_ word: String?) throws(Refusal) -> FreeMode {

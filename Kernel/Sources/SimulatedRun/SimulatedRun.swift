@@ -41,7 +41,7 @@ struct SimulatedRun {
       return JobOutcome.badTrace.exitStatus
     }
     do throws(SimulatedComputer.Failure) {
-      var computer = try SimulatedComputer(memory: arguments.memory)
+      var computer = try SimulatedComputer(memory: arguments.memory, levels: arguments.levels)
       return run(trace, arguments, on: &computer).exitStatus
     } catch {
       complain("the simulated machine does not start: \(error)")
@@ -52,7 +52,8 @@ struct SimulatedRun {
   /// Nothing counts instructions here; all else is counted as in the booted kernel.
   private static func compare(in mode: FreeMode, _ arguments: Arguments) -> UInt8 {
     do throws(SimulatedComputer.Failure) {
-      let computer = try SimulatedComputer(memory: arguments.memory, mode: mode)
+      let computer = try SimulatedComputer(
+        memory: arguments.memory, mode: mode, levels: arguments.levels)
       var output = StandardOutput()
       do throws(MemoryError) {
         try Comparison(on: computer.manager, mode: mode).run(clock: { nil }, reportingTo: &output)

@@ -8,6 +8,8 @@ import Testing
     #expect(arguments.trace == "a.txt" && arguments.laps == 7)
     #expect(arguments.listsAllAreas && arguments.memory == 512 << 20)
     #expect(try Arguments(["a.txt"]).memory == 3 << 30)
+    #expect(try Arguments(["a.txt"]).levels == .four)
+    #expect(try Arguments(["a.txt", "--levels", "5"]).levels == .five)
     #expect(try Arguments(["--help"]).wantsHelp)
     #expect(try Arguments(["--laps", "2", "--", "-x.txt"]).trace == "-x.txt")
   }
@@ -17,7 +19,7 @@ import Testing
     ["a", "--listing", "some"], ["a", "--memory", "1K"], ["a", "--memory", "G"],
     ["a", "--memory", "99999999999G"],
     ["a", "--memory", "-1G"], ["a", "--memory", "1T"], ["a", "--unknown"], ["--"], ["--", "a", "b"],
-    ["-x.txt"],
+    ["-x.txt"], ["a", "--levels", "3"], ["a", "--levels"], ["a", "--levels", "five"],
   ])
   func refused(_ words: [String]) {
     let refusal = #expect(throws: Arguments.Refusal.self) { try Arguments(words) }

@@ -20,7 +20,8 @@ import Testing
   @Test(arguments: [
     ("MEMORY", "1", "MEMORY is at least 2"), ("MEMORY", "x", "MEMORY must be a whole number"),
     ("LAPS", "0", "LAPS must be"), ("TRACE", "-none.txt", "cannot read a trace at \"-none.txt\""),
-    ("CPUS", "256", "CPUS is at most 255"), ("MACHINE", "toaster", "MACHINE is qemu or simulated"),
+    ("CPUS", "256", "CPUS is at most 255"), ("LEVELS", "6", "LEVELS is 4 or 5"),
+    ("MACHINE", "toaster", "MACHINE is qemu or simulated"),
   ])
   func isRefused(variable: String, value: String, message: String) throws {
     let result = try run([variable: value])
