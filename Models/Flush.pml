@@ -12,10 +12,10 @@
        serve                 Shootdown.serve, collect
        request               Shootdown.request; notifications are left out, since a CPU serves at any moment
        isComplete            Shootdown.isComplete, hasServed
-       suspend, clear        Reclaim.suspend, sleep, hide, hideWithOthers; Reclaim.clear, cover, retireAddresses
-       unpin, prune          Walker.unpin, Walker.prune; Reclaim.unpin, Reclaim.prune
+       suspend, clear        Reclaim.suspend, sleep, hide, pushSuspended; Reclaim.clear, cover, retireAddresses
+       unpin, detachEmptyTables          Walker.unpin, Walker.detachEmptyTables; Reclaim.unpin, Reclaim.detachEmptyTables
        seal, collectBatch    Reclaim.requestFlush, Reclaim.pollFlush, FlushedBatch.take
-       takeAway              Walker.takeAway, Reclaim.free of tables
+       reapTables              Walker.reapTables, Reclaim.free of tables
        strip, stripOpen      Reclaim.stripAsleep, Reclaim.stripOpen
        pin, revive           Walker.pin; PageTables.revive
        lookUp                CPUs.undisturbed, Walker.frame(at:) and its kin
@@ -159,7 +159,7 @@ inline unpin(c) {
   :: else
   fi }
 
-inline prune(c) {
+inline detachEmptyTables(c) {
   if
   :: emptiedOf == c && pins > 0 -> emptiedOf = NOBODY; isListed = false
   :: emptiedOf == c && pins == 0 ->
@@ -176,7 +176,7 @@ inline takeTableAway(c) {
   :: else -> tableEntry = ABSENT; isListed = false; handOutTable()
   fi }
 
-inline takeAway(c) {
+inline reapTables(c) {
 #ifdef X_TAKE_AWAY_WITHOUT_LOCK
   seen = tableEntry;
   atomic {
@@ -268,14 +268,14 @@ proctype Cpu(byte c) {
      fi
 
   /* purge: what is empty is put to rest */
-  :: isOpen[c] && emptiedOf == c -> atomic { prune(c) }; generation[c] = requested
+  :: isOpen[c] && emptiedOf == c -> atomic { detachEmptyTables(c) }; generation[c] = requested
 
   /* a batch is closed */
   :: isOpen[c] && (openCleared[c] != 0 || openSleepers[c] != 0 || openTable[c]) -> seal(c)
 
   /* a batch is completed, and what is in it */
   :: isOpen[c] && awaited[c] != 0 -> collectBatch(c)
-  :: isOpen[c] && flushedTable[c] -> takeAway(c)
+  :: isOpen[c] && flushedTable[c] -> reapTables(c)
 
   /* an area that sleeps is taken apart; or one that does not yet */
   :: atomic { isOpen[c] && asleep[c] != 0 ->

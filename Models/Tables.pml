@@ -7,8 +7,8 @@
    What stands for what:
 
        pin, unpin            Walker.pin, Walker.unpin, Walker.adjust; one call under the tables' lock
-       putToRest             Walker.prune, of one table
-       takeAway, noteTaken   Walker.takeAway, of one table, and Walker.noteTaken
+       putToRest             Walker.detachEmptyTables, of one table
+       reapTables, noteTaken   Walker.reapTables, of one table, and Walker.noteTaken
        seal, collectBatch    Reclaim.requestFlush, Reclaim.pollFlush; a batch has tables alone
        serve, isComplete     as in Flush.pml
        walk                  Walker.descend in a look-up without a lock
@@ -37,7 +37,7 @@ byte requested;
 byte done[CPUS];
 
 byte entry[TABLES];               /* the entry that names each */
-byte pins[TABLES], resting;       /* how many rest below the middle one */
+byte pins[TABLES], quarantined;       /* how many rest below the middle one */
 bool isListed[TABLES];
 bool isFree[TABLES];
 bool isMade[2];                   /* the area that pins each of the lowest tables */
@@ -88,7 +88,7 @@ inline checkTables() {
   do
   :: k < TABLES ->
      forbid(entry[k] != ABSENT && pins[k] == 0 && !isListed[k] &&
-       !(k == MIDDLE && entry[k] == QUARANTINED && resting > 0), tableIsForgotten);
+       !(k == MIDDLE && entry[k] == QUARANTINED && quarantined > 0), tableIsForgotten);
      k++
   :: else -> k = 0; break
   od }
@@ -100,7 +100,7 @@ inline reach(t) {
   if
   :: entry[t] != PRESENT && t != MIDDLE ->
      pins[MIDDLE]++;
-     if :: entry[t] == QUARANTINED -> resting-- :: else fi
+     if :: entry[t] == QUARANTINED -> quarantined-- :: else fi
   :: else
   fi;
   entry[t] = PRESENT }
@@ -126,7 +126,7 @@ inline putToRest(t, c) {
      if
      :: entry[t] == PRESENT ->
         entry[t] = QUARANTINED;
-        if :: t != MIDDLE -> resting++; unpin(MIDDLE, c) :: else fi
+        if :: t != MIDDLE -> quarantined++; unpin(MIDDLE, c) :: else fi
      :: else
      fi;
 #ifdef X_FREE_AT_REST
@@ -138,23 +138,23 @@ inline putToRest(t, c) {
 
 /* One below the middle table is gone. */
 inline noteTaken(c) {
-  resting--;
+  quarantined--;
 #ifndef X_FORGET_WHAT_WAITS
   if
-  :: pins[MIDDLE] == 0 && resting == 0 && !isListed[MIDDLE] && entry[MIDDLE] == QUARANTINED ->
+  :: pins[MIDDLE] == 0 && quarantined == 0 && !isListed[MIDDLE] && entry[MIDDLE] == QUARANTINED ->
      isListed[MIDDLE] = true; emptied[c] = emptied[c] | (1 << MIDDLE)
   :: else
   fi
 #endif
 }
 
-inline takeAway(t, c) {
+inline reapTables(t, c) {
   flushed[c] = flushed[c] & ~(1 << t);
   if
 #ifdef X_IGNORE_WHAT_RESTS
   :: pins[t] > 0 -> isListed[t] = false
 #else
-  :: pins[t] > 0 || (t == MIDDLE && resting > 0 && entry[t] != PRESENT) -> isListed[t] = false
+  :: pins[t] > 0 || (t == MIDDLE && quarantined > 0 && entry[t] != PRESENT) -> isListed[t] = false
 #endif
   :: else ->
      if
@@ -197,7 +197,7 @@ proctype Cpu(byte c) {
   :: atomic { emptied[c] != 0 -> choose(emptied[c]); putToRest(t, c); checkTables(); t = 0 }
   :: open[c] != 0 -> seal(c)
   :: awaited[c] != 0 -> collectBatch(c)
-  :: atomic { flushed[c] != 0 -> choose(flushed[c]); takeAway(t, c); checkTables(); t = 0 }
+  :: atomic { flushed[c] != 0 -> choose(flushed[c]); reapTables(t, c); checkTables(); t = 0 }
 
   /* a walk without a lock: through present entries alone */
   :: atomic { operations > 0 -> operations--; if :: t = 0 :: t = 1 fi };

@@ -69,14 +69,15 @@ extension Bootstrap {
   ///   - contents: what `vmalloc` finds in memory that others have written; nil for `clearedBetweenTags`
   ///     where kmalloc is hardened or checked, and `unspecified` else.
   /// - Throws: `pagingNotPrepared`, `addressWidthDiffers`, `rootNotLoaded`, `threadPointerUnusable`,
-  ///   `cpuNumberUnusable`, before anything is done; `cpuCountUnsupported`, `earlyMemoryExhausted`,
-  ///   `metadataExhausted`, `tablesExhausted`, `notCanonical`, `areasUnavailable`, `alreadyMapped` where
-  ///   something is mapped in the range.
+  ///   `cpuNumberUnusable`, `notifyMissing`, before anything is done; `cpuCountUnsupported`,
+  ///   `earlyMemoryExhausted`, `metadataExhausted`, `tablesExhausted`, `notCanonical`, `areasUnavailable`,
+  ///   `alreadyMapped` where something is mapped in the range.
   public consuming func start(
     on machine: Machine, vmallocRange: PageRange? = nil, mode: FreeMode = .warm,
     hardening: SlabHardening = .none, contents: AreaContents? = nil
   ) throws(MemoryError) -> MemoryManager {
     guard (1...CPUs.limit).contains(machine.cpuCount) else { throw .cpuCountUnsupported(machine.cpuCount) }
+    guard unsafe machine.cpuCount == 1 || machine.notify != nil else { throw .notifyMissing }
     try checkCPU(of: machine)
     space.early.window = space.linearMap
     let table = try makeFrameTable()
@@ -116,14 +117,14 @@ extension Bootstrap {
       to: MemoryManager.Control(
         cpus: cpus, pageSize: table.pageSize, machine: machines, tags: tags, frames: frames, tables: tables,
         areas: areas, reclaim: reclaim, slab: slab, windows: space.windows,
-        usualTraits: AreaTraits(clearing: contents ?? hardening.contents)))
+        defaultTraits: AreaTraits(clearing: contents ?? hardening.contents)))
 
     // From here on the early frames are closed.
     handOver(to: frames)
     tables.adoptAll()
     let manager = MemoryManager(control)
     manager.joinCPU()
-    _ = try manager.makeAreas(vmallocRange ?? space.choice.usualVmallocRange)
+    _ = try manager.makeAreas(vmallocRange ?? space.choice.defaultVmallocRange)
     return manager
   }
 

@@ -67,7 +67,7 @@ struct PerCPU {
   var fastIdleState: FrameState
   /// A copy, so that it is near.
   var table: FrameTable
-  var reclaim: Stable<Reclaim.Slot>
+  var reclaim: Stable<Reclaim.PerCPU>
   var open: Stable<RetiredBatch>
   var flushed: Stable<FlushedBatch>
   var hints: Stable<AreaHints>
@@ -230,7 +230,7 @@ struct CPUs {
 
   /// Runs `body`, which opens or closes this CPU's block, with interrupts off.
   /// - Returns: nil where the CPU has no block: its number is not below `count`.
-  func atTheDoor<Result>(_ body: (borrowing CPU) -> Result) -> Result? {
+  func withOwnBlock<Result>(_ body: (borrowing CPU) -> Result) -> Result? {
     let interrupts = cmachine_interrupts_disable()
     defer { cmachine_interrupts_restore(interrupts) }
     let number = cmachine_cpu_number()

@@ -88,6 +88,9 @@ public enum MemoryError: Error, Equatable, Sendable {
   case areasInUse(VirtualAddress)
   /// Not at least one CPU, or more than 256.
   case cpuCountUnsupported(Int)
+  /// There are several CPUs, and no way to ask them for a flush (`Machine.notify`): each wait would be for
+  /// ever.
+  case notifyMissing
   /// Memory is short, and what could be gathered by waiting for other CPUs must not be waited for here.
   case wouldWait
   /// The call may have to wait for other CPUs, and interrupts are off; or it comes from an NMI that has

@@ -13,7 +13,7 @@ extension MemoryManager {
   /// The root's managed ranges must not be walked before: a CPU that is not counted fills its walk caches by
   /// speculation, too. O(1), and a full flush.
   public func joinCPU() {
-    let joined: Void? = cpus.atTheDoor { cpu in
+    let joined: Void? = cpus.withOwnBlock { cpu in
       guard !cpu.block.value.progress.isOnline else { return }
       reclaim.join(cpu)
     }
@@ -31,7 +31,7 @@ extension MemoryManager {
     guard cpus.mayWait, onlineCPUs > 1 else { throw failed(.wrongContext) }
     while true {
       wait(for: drainThisCPU())
-      switch cpus.atTheDoor({ cpu in leave(cpu) }) {
+      switch cpus.withOwnBlock({ cpu in leave(cpu) }) {
       case .gone: return
       // The others have left meanwhile.
       case .last: throw failed(.wrongContext)
@@ -67,7 +67,7 @@ extension MemoryManager {
   /// and at most one step of a drain: for the next one this CPU notifies itself.
   public func serveFlushes() {
     #if Ablations
-    if Ablation.serveInNMI.isOn { _ = cpus.atTheDoor { cpu in reclaim.shootdown.serve(cpu) } }
+    if Ablation.serveInNMI.isOn { _ = cpus.withOwnBlock { cpu in reclaim.shootdown.serve(cpu) } }
     #endif
     cpus.attempt(orElse: ()) { cpu in
       if !serve(cpu) { reclaim.shootdown.notify(cpu.number, cpu) }

@@ -28,7 +28,7 @@ extension MemoryManager {
     var block = CacheBlock(SlabLayout(stride: stride, pageSize), slab.hardening)
     block.objectSize = UInt(objectSize)
     block.tag = tag
-    if unsafe constructor != nil { block.link = link }
+    if unsafe constructor != nil { block.linkOffset = link }
     unsafe block.constructor = constructor
     unsafe block.context = context
     block.name = Tags.Name(name)

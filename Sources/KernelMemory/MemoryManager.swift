@@ -35,7 +35,7 @@ public struct MemoryManager {
     let slab: Slab
     let windows: MemoryWindows
     /// What areas are like when nothing else is said.
-    let usualTraits: AreaTraits
+    let defaultTraits: AreaTraits
   }
 
   var cpus: CPUs { control.value.cpus }

@@ -39,7 +39,7 @@ struct ExemplarFormat: PageTableFormat {
 
   var splitNeedsBreakBeforeMake: Bool { true }
   /// 1 TiB in the upper half, which begins at ffff000000000000.
-  var usualVmallocRange: PageRange {
+  var defaultVmallocRange: PageRange {
     PageRange(unchecked: PageNumber(0xffff_c900_0000_0000 >> 14), count: PageCount(1 << 26))
   }
 

@@ -6,8 +6,8 @@ import Testing
 /// A manager with tables of another format than that of four levels.
 @Suite struct FormatTests {
   @Test func theUsualRangeIsWhereLinuxHasIt() {
-    let four = TestFormat.fourLevels.choice.usualVmallocRange
-    let five = TestFormat.fiveLevels.choice.usualVmallocRange
+    let four = TestFormat.fourLevels.choice.defaultVmallocRange
+    let five = TestFormat.fiveLevels.choice.defaultVmallocRange
     #expect(four.first.address(.size4K) == VirtualAddress(0xffff_c900_0000_0000))
     #expect(five.first.address(.size4K) == VirtualAddress(0xffa0_0000_0000_0000))
     // 32 TiB, before what Linux has behind it: ffd2000000000000.

@@ -272,7 +272,7 @@ import Testing
     ])
     var bootstrap = try Bootstrap(
       memoryMap: simulated.memoryMap, window: simulated.linearMap, linearMap: simulated.linearMap,
-      format: .x86_64FourLevel(hasGigabyteLeaves: true))
+      format: .x86_64(hasGigabyteLeaves: true))
     for base in [UInt64(0xffff_ffff_f000_0000), 0xffff_ffff_e000_0000] {
       let window = LinearMap(
         base: VirtualAddress(base), limit: simulated.linearMap.limit, pageSize: .size4K)
@@ -290,7 +290,7 @@ import Testing
     ])
     var bootstrap = try Bootstrap(
       memoryMap: simulated.memoryMap, window: simulated.linearMap, linearMap: simulated.linearMap,
-      format: .x86_64FourLevel(hasGigabyteLeaves: true))
+      format: .x86_64(hasGigabyteLeaves: true))
     let hole = simulated.linearMap.virtualAddress(of: PhysicalAddress(0x300_0000))
     let place = PageRange(hole.number(.size4K).rawValue, 2)
     let attributes = MappingAttributes(.readWrite, cache: .uncached)

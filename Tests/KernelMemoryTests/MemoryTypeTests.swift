@@ -263,7 +263,7 @@ private let uncachedTypes = [CacheType.writeCombining, .uncachedMinus, .uncached
     try map.add(.kept, at: PhysicalAddress(4 << 20), byteCount: 64 << 10)
     let bootstrap = try Bootstrap(
       memoryMap: map, window: simulated.linearMap, linearMap: simulated.linearMap,
-      format: .x86_64FourLevel(hasGigabyteLeaves: true))
+      format: .x86_64(hasGigabyteLeaves: true))
     try simulated.loadRoot(bootstrap.root)
     let manager = try bootstrap.start(on: simulated.machine)
     let kept = FrameRange(from: FrameNumber(1024), upTo: FrameNumber(1040))

@@ -179,7 +179,7 @@ import Testing
           if let index { #expect(UInt64(index) == bits) }
         }
       }
-      #expect(format.isCanonical(format.usualVmallocRange))
+      #expect(format.isCanonical(format.defaultVmallocRange))
       // From one half into the other, and round the top.
       #expect(!isCanonical(half - 1, top - half + 1) && !isCanonical(0, top) && !isCanonical(1, top))
       #expect(!isCanonical(0, half + 1) && !isCanonical(top - half, top + half))

@@ -36,7 +36,7 @@ import Testing
       tables.locked(cpu) {
         tables.unpin(pages, emptied: &emptied)
         area.value.setState(.unpinned)
-        return tables.prune(&emptied, limit: .max) { _ in }
+        return tables.detachEmptyTables(&emptied, limit: .max) { _ in }
       }
     }
     swap(&pruned.tables, &detached.tables)
@@ -78,7 +78,7 @@ import Testing
     let tables = test.manager.tables
     free(
       test.manager.cpus.with { cpu in
-        tables.locked(cpu) { tables.takeAway(&detached.tables, limit: .max, emptied: &emptied) }
+        tables.locked(cpu) { tables.reapTables(&detached.tables, limit: .max, emptied: &emptied) }
       })
     let fault = test.fault(.read, at: last)
     #expect(fault?.cause == .freedFrame)

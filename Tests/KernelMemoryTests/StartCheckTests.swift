@@ -72,6 +72,12 @@ import Testing
     #expect(error == nil)
   }
 
+  /// Each wait for another CPU would be for ever.
+  @Test func severalCPUsThatCannotBeNotifiedAreRefused() throws {
+    #expect(try start(cpuCount: 2) { $0.notify = nil }.error == .notifyMissing)
+    #expect(try start(cpuCount: 1) { $0.notify = nil }.error == nil)
+  }
+
   @Test func eachSaysWhatIsWrong() {
     struct Text: TextSink {
       var bytes: [UInt8] = []

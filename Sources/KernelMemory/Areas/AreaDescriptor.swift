@@ -7,7 +7,7 @@ enum AreaState: UInt8 {
   /// A hole: pages that nobody has.
   case hole
   /// An area that is being made.
-  case reserved
+  case preparing
   /// An area that a caller holds.
   case live
   /// An area whose caller has freed it: on its way back, behind a flush, or asleep after it.
@@ -15,7 +15,7 @@ enum AreaState: UInt8 {
   /// The same, when it pins no page table any more.
   case unpinned
   /// An area whose caller has freed it, still mapped, in a warm cache.
-  case parked
+  case cached
   /// An area that a caller holds, and whose frames are the caller's.
   case borrowing
   /// An area whose owner an NMI has dropped, and that the next purge frees.
@@ -26,8 +26,8 @@ enum AreaState: UInt8 {
   /// Whether somebody has it, or is about to: nothing that is flushed gives it back.
   var isHeld: Bool {
     switch self {
-    case .reserved, .live, .borrowing, .dropped, .resizing: true
-    case .spare, .hole, .retired, .unpinned, .parked: false
+    case .preparing, .live, .borrowing, .dropped, .resizing: true
+    case .spare, .hole, .retired, .unpinned, .cached: false
     }
   }
 
@@ -35,7 +35,7 @@ enum AreaState: UInt8 {
   var hasPins: Bool {
     switch self {
     case .spare, .hole, .unpinned: false
-    case .reserved, .live, .retired, .parked, .borrowing, .dropped, .resizing: true
+    case .preparing, .live, .retired, .cached, .borrowing, .dropped, .resizing: true
     }
   }
 
@@ -78,7 +78,7 @@ struct AreaDescriptor: ~Copyable {
   /// the others are behind it in the same table; else zero. That table is pinned as long as there is the
   /// area.
   @inline(__always)
-  var firstEntry: UInt {
+  var entryPointer: UInt {
     get { UInt(detailWord.load(ordering: .relaxed)) }
     nonmutating set { detailWord.store(UInt64(newValue), ordering: .relaxed) }
   }
@@ -177,8 +177,8 @@ struct AreaDescriptor: ~Copyable {
 
   /// Resumes a parked area: the old state is known, so one addition does it.
   @inline(__always)
-  borrowing func resumeParked() {
-    let change = 0x100 &+ UInt64(AreaState.live.rawValue) &- UInt64(AreaState.parked.rawValue)
+  borrowing func resumeCached() {
+    let change = 0x100 &+ UInt64(AreaState.live.rawValue) &- UInt64(AreaState.cached.rawValue)
     stateWord.store(stateWord.load(ordering: .relaxed) &+ change, ordering: .releasing)
   }
 

@@ -17,7 +17,7 @@ extension Areas {
       case .hole:
         if before != 0 && pool[before].value.state == .hole { return "two holes are neighbours" }
         holes &+= 1
-      case .live, .reserved, .retired, .unpinned, .parked, .borrowing, .dropped, .resizing:
+      case .live, .preparing, .retired, .unpinned, .cached, .borrowing, .dropped, .resizing:
         areas &+= 1
       }
       if let problem = checkIndex(piece) { return problem }

@@ -171,10 +171,10 @@ extension Areas {
     let area: UInt32
     if lead == 0 && tail == 0 {
       state.value.bins.remove(hole, pool)
-      old.value.renew(as: .reserved)
+      old.value.renew(as: .preparing)
       area = hole
     } else {
-      area = pool.take(as: .reserved)
+      area = pool.take(as: .preparing)
       if lead == 0 {
         link(area, start, span, before: old.value.before, after: hole)
         state.value.bins.resize(hole, to: tail, pool)

@@ -6,7 +6,7 @@ internal import Synchronization
 // decides.
 //
 //     state   63       48 47       32 31           16 15    12 11   8 7      0
-//            | slot      | count     | order, resting | flags  | zone | kind   |
+//            | slot      | count     | order, quarantined | flags  | zone | kind   |
 //
 //     link    as `free`:     next and previous block of the zone's list of this order
 //             as `idle`, `retired`: next frame of the list that it is on; the upper half is unused
@@ -70,7 +70,7 @@ struct FrameState: Equatable {
   var zone: Int { Int(truncatingIfNeeded: rawValue &>> 8 & 0xf) }
   var order: Int { Int(UInt8(truncatingIfNeeded: rawValue &>> 16)) }
   /// Table: quarantined tables below it.
-  var resting: Int { Int(UInt16(truncatingIfNeeded: rawValue &>> 16)) }
+  var quarantined: Int { Int(UInt16(truncatingIfNeeded: rawValue &>> 16)) }
   /// Table: its pins, which keep it in use: tables below it, leaves of borrowed frames, and areas with a
   /// page in it. Index node: slots that are taken.
   var count: Int { Int(UInt16(truncatingIfNeeded: rawValue &>> 32)) }
@@ -122,10 +122,10 @@ struct FrameState: Equatable {
     FrameState(rawValue: rawValue | UInt64(truncatingIfNeeded: order) &<< 16)
   }
 
-  func adding(count: Int, resting: Int = 0) -> FrameState {
+  func adding(count: Int, quarantined: Int = 0) -> FrameState {
     FrameState(
       rawValue: rawValue &+ UInt64(bitPattern: Int64(count)) &<< 32
-        &+ UInt64(bitPattern: Int64(resting)) &<< 16)
+        &+ UInt64(bitPattern: Int64(quarantined)) &<< 16)
   }
 }
 

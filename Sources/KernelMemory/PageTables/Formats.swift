@@ -41,7 +41,7 @@ public struct PageTableFormatChoice: Equatable, Sendable {
 
   /// Where kernels put vmalloc when nothing else is said. x86-64: 32 TiB from ffffc90000000000, or with five
   /// levels from ffa0000000000000, where Linux has it (Documentation/arch/x86/x86_64/mm.rst).
-  public var usualVmallocRange: PageRange { format.usualVmallocRange }
+  public var defaultVmallocRange: PageRange { format.defaultVmallocRange }
 
   var pageSize: PageSize { format.pageSize }
 }

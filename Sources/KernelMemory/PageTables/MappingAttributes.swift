@@ -1,5 +1,5 @@
-/// What instructions may do with a page. Memory that is written and executed at once is never the
-/// result of combining flags: it has a name, and must be asked for by it.
+/// What instructions may do with a page. No combination of flags makes memory writable and executable: that
+/// has a name of its own, and must be asked for.
 @frozen
 public enum Protection: UInt8, Sendable {
   case readOnly, readWrite, readExecute
@@ -11,7 +11,7 @@ public enum Protection: UInt8, Sendable {
   @inline(__always)
   public var isExecutable: Bool { self == .readExecute || self == .writableExecutable }
 
-  /// Nil for writable and executable at once.
+  /// Nil for writable and executable.
   public init?(writable: Bool, executable: Bool) {
     switch (writable, executable) {
     case (false, false): self = .readOnly
@@ -39,7 +39,7 @@ public enum CacheType: UInt8, Sendable {
 public struct MappingAttributes: Equatable, Sendable {
   public var protection: Protection
   public var cache: CacheType
-  /// Kept in the TLBs when the address space is switched, as kernel memory is.
+  /// Survives a switch of the address space in the TLBs, as kernel memory does.
   public var isGlobal: Bool
 
   public init(_ protection: Protection, cache: CacheType = .writeBack, isGlobal: Bool = true) {

@@ -58,7 +58,7 @@ protocol PageTableFormat: Equatable, Sendable {
   /// (Arm ARM, D8.16.1: break-before-make).
   var splitNeedsBreakBeforeMake: Bool { get }
   /// Where vmalloc is when the kernel says nothing else.
-  var usualVmallocRange: PageRange { get }
+  var defaultVmallocRange: PageRange { get }
 }
 
 /// The words that a leaf is composed of.

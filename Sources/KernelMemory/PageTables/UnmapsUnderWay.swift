@@ -2,7 +2,7 @@
 /// One that overlaps another waits for it, so that the quarantined leaves in a range are those of the unmap
 /// that it belongs to.
 struct UnmapsUnderWay: ~Copyable {
-  /// Whoever comes when so many are under way waits, too.
+  /// Each waits for a flush, so more than a few at a time are CPUs that wait anyway: the ninth waits, too.
   private static var capacity: Int { 8 }
 
   private var ranges = InlineArray<8, PageRange>(

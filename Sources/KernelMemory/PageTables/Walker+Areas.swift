@@ -66,7 +66,7 @@ extension PageTables {
     Run(self, at: page, before: end)
   }
 
-  /// Step 3 for an area: fills in its leaves. Cannot fail.
+  /// Step 3 of a mapping (Walker.swift), for an area: writes its leaves. Cannot fail.
   /// - Returns: the entries written.
   @inline(__always)
   func fill(

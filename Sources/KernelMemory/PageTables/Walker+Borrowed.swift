@@ -6,9 +6,10 @@ internal import Synchronization
 extension PageTables {
   /// Writes an entry for each frame, one behind the other in one table.
   @inline(__always)
-  func lend(_ frames: UnsafeBufferPointer<FrameNumber>, at firstEntry: UInt, _ attributes: MappingAttributes)
-  {
-    let first = Entry(bitPattern: firstEntry)
+  func mapBorrowed(
+    _ frames: UnsafeBufferPointer<FrameNumber>, at entryPointer: UInt, _ attributes: MappingAttributes
+  ) {
+    let first = Entry(bitPattern: entryPointer)
     let bits = format.bits(attributes, level: 0)
     for index in 0..<frames.count {
       let leaf = format.leaf(unsafe frames[index], bits: bits)
@@ -16,29 +17,29 @@ extension PageTables {
     }
   }
 
-  /// As above, in all tables from that of `page` on.
-  func lend(
+  /// Writes an entry for each frame, from `page` on, which may lie in several tables.
+  func mapBorrowed(
     _ frames: UnsafeBufferPointer<FrameNumber>, from page: PageNumber, _ attributes: MappingAttributes
   ) {
     let pages = PageRange(unchecked: page, count: PageCount(UInt64(frames.count)))
     var done = 0
     forEachRun(pages) { first, count in
       let part = unsafe UnsafeBufferPointer(rebasing: frames[done..<done &+ count])
-      unsafe lend(part, at: first.address, attributes)
+      unsafe mapBorrowed(part, at: first.address, attributes)
       done &+= count
     }
   }
 
   /// Clears entries that are behind each other in one table.
   @inline(__always)
-  func takeBack(_ count: UInt64, at firstEntry: UInt) {
-    let first = Entry(bitPattern: firstEntry)
+  func unmapBorrowed(_ count: UInt64, at entryPointer: UInt) {
+    let first = Entry(bitPattern: entryPointer)
     for index in 0..<Int(truncatingIfNeeded: count) { first[index].write(0) }
   }
 
   /// As above, in all tables of `pages`.
-  func takeBack(_ pages: PageRange) {
-    forEachRun(pages) { first, count in takeBack(UInt64(count), at: first.address) }
+  func unmapBorrowed(_ pages: PageRange) {
+    forEachRun(pages) { first, count in unmapBorrowed(UInt64(count), at: first.address) }
   }
 
   private func forEachRun(_ pages: PageRange, _ body: (Entry, Int) -> Void) {

@@ -5,12 +5,12 @@ internal import Synchronization
 
 extension PageTables {
   /// Where the entry of the first page is, if the others' are behind it in the same table; else zero.
-  func firstEntry(of pages: PageRange) -> UInt {
+  func entryPointer(of pages: PageRange) -> UInt {
     lowestTable(of: pages).map { entry($0, index(of: pages.first, level: 0)).address } ?? 0
   }
 
   /// The same of the large leaves that all pages are mapped by.
-  func firstLargeEntry(of pages: PageRange) -> UInt {
+  func largeEntryPointer(of pages: PageRange) -> UInt {
     let level = format.areaLeafLevel
     guard pages.count.rawValue &>> format.spanShift(level) <= entriesToTableEnd(pages.first, level: level)
     else { return 0 }
@@ -18,9 +18,9 @@ extension PageTables {
     return found == level ? first.address : 0
   }
 
-  /// As `pin` and `firstEntry` in one, for an area whose table is there.
+  /// Pins the one table of an area that has it, and finds the entry of its first page there.
   /// - Returns: zero, with nothing done, where it is not, or the pages are in several.
-  func pinFirstEntry(of pages: PageRange) -> UInt {
+  func pinAndFindEntry(of pages: PageRange) -> UInt {
     guard let lowest = lowestTable(of: pages) else { return 0 }
     adjust(lowest, pins: 1)
     return entry(lowest, index(of: pages.first, level: 0)).address
@@ -34,12 +34,13 @@ extension PageTables {
     return level == 0 ? lowest : nil
   }
 
-  /// As `fill`, with one block of 2^`order` frames.
+  /// Fills an area with one block of 2^`order` frames; its entries lie in one table.
   @inline(__always)
-  func fill(at firstEntry: UInt, _ block: UInt32, order: Int, area: UInt32, _ attributes: MappingAttributes) {
+  func fill(at entryPointer: UInt, _ block: UInt32, order: Int, area: UInt32, _ attributes: MappingAttributes)
+  {
     table[block].value.map(order: order, area: area, page: 0)
     let bits = format.bits(attributes, level: 0)
-    let first = Entry(bitPattern: firstEntry)
+    let first = Entry(bitPattern: entryPointer)
     for index in 0..<(1 &<< order) {
       let frame = FrameNumber(UInt64(block) &+ UInt64(truncatingIfNeeded: index))
       first[index].write(format.leaf(frame, bits: bits))
@@ -49,20 +50,20 @@ extension PageTables {
   /// Makes entries of an area, one at least, absent that go on saying what they map: a CPU may translate
   /// through them until a flush, and their frames stay theirs.
   @inline(__always)
-  func suspend(_ count: UInt64, at firstEntry: UInt) {
-    change(count, at: firstEntry) { value in format.quarantined(value) }
+  func suspend(_ count: UInt64, at entryPointer: UInt) {
+    change(count, at: entryPointer) { value in format.quarantined(value) }
   }
 
   /// Makes entries present again that `suspend` has made absent.
   @inline(__always)
-  func revive(_ count: UInt64, at firstEntry: UInt) {
-    change(count, at: firstEntry) { value in format.revived(value) }
+  func revive(_ count: UInt64, at entryPointer: UInt) {
+    change(count, at: entryPointer) { value in format.revived(value) }
   }
 
   @inline(__always)
-  private func change(_ count: UInt64, at firstEntry: UInt, _ change: (UInt64) -> UInt64) {
-    let end = firstEntry &+ UInt(count) &* 8
-    var address = firstEntry
+  private func change(_ count: UInt64, at entryPointer: UInt, _ change: (UInt64) -> UInt64) {
+    let end = entryPointer &+ UInt(count) &* 8
+    var address = entryPointer
     repeat {
       let entry = Entry(bitPattern: address)
       entry.write(change(entry.value.load(ordering: .relaxed)))
@@ -70,12 +71,12 @@ extension PageTables {
     } while address != end
   }
 
-  /// As above, of an area whose entries may be in several tables.
+  /// Suspends an area whose entries may lie in several tables.
   func suspend(_ pages: PageRange) {
     forEachRun(of: pages) { entries in suspend(entries.count, at: entries.first.address) }
   }
 
-  /// As above, of an area whose entries may be in several tables.
+  /// Revives an area whose entries may lie in several tables.
   func revive(_ pages: PageRange) {
     forEachRun(of: pages) { entries in revive(entries.count, at: entries.first.address) }
   }

@@ -5,9 +5,9 @@ internal import Synchronization
 extension PageTables {
   /// Counts pins of a table. The boot code's tables are counted when their metadata exists.
   @inline(__always)
-  func adjust(_ frame: FrameNumber, pins: Int, resting: Int = 0) {
+  func adjust(_ frame: FrameNumber, pins: Int, quarantined: Int = 0) {
     guard let metadata = table.metadata(of: frame) else { return }
-    metadata.value.setState(metadata.value.state.adding(count: pins, resting: resting))
+    metadata.value.setState(metadata.value.state.adding(count: pins, quarantined: quarantined))
   }
 
   /// Drops pins; a table of `level` that has none left goes on the list.

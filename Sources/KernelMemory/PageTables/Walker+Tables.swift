@@ -66,17 +66,17 @@ extension PageTables {
     {
       return "a page table does not know its place"
     }
-    if state.resting != restingEntries(place.table, level: place.level) {
-      return "a page table's count of tables at rest is wrong"
+    if state.quarantined != quarantinedEntries(place.table, level: place.level) {
+      return "a page table's count of quarantined tables is wrong"
     }
     if state.count != pins(place, areas) { return "a page table's count of pins is wrong" }
     if state.count == 0 && !state.isListed && place.level < format.levels &- 2 {
-      return "an empty page table was kept"
+      return "an empty page table is on no list"
     }
     return nil
   }
 
-  private func restingEntries(_ frame: FrameNumber, level: Int) -> Int {
+  private func quarantinedEntries(_ frame: FrameNumber, level: Int) -> Int {
     var count = 0
     for slot in 0..<Int(format.entryCount(level)) {
       let value = entry(frame, slot).value.load(ordering: .relaxed)

@@ -19,7 +19,7 @@ extension PageTables {
   }
 
   /// Clears the leaves of `pages` that are in quarantine, after their flush, and drops their pins.
-  /// - Parameter emptied: takes the tables that lose their last pin, for `prune`.
+  /// - Parameter emptied: takes the tables that lose their last pin, for `detachEmptyTables`.
   func clearQuarantined(_ pages: PageRange, emptied: inout EmptiedTables) {
     assertLocked()
     forEachStop(pages) { stop, first in
@@ -34,13 +34,14 @@ extension PageTables {
     }
   }
 
-  /// Puts to rest the tables of a list that still have no pin, and those above them that lose their last by
-  /// it; at most `limit` of them. O(tables × levels).
+  /// Quarantines the entries of the listed tables that still have no pin, and of tables above them that lose
+  /// their last pin by it; at most `limit` of them. O(tables × levels).
   /// - Parameters:
   ///   - emptied: the list.
   ///   - limit: tables.
   ///   - body: called with a page that each table has led to: a flush of it makes CPUs forget the table.
-  func prune(_ emptied: inout EmptiedTables, limit: Int, _ body: (PageNumber) -> Void) -> Detached {
+  func detachEmptyTables(_ emptied: inout EmptiedTables, limit: Int, _ body: (PageNumber) -> Void) -> Detached
+  {
     assertLocked()
     var detached = Detached()
     while detached.tables.count < limit, let frame = emptied.pop(table) {
@@ -61,7 +62,7 @@ extension PageTables {
       let value = entry.value.load(ordering: .relaxed)
       if format.isPresent(value) {
         entry.write(format.quarantined(value))
-        adjust(parent, pins: 0, resting: 1)
+        adjust(parent, pins: 0, quarantined: 1)
         unpin(parent, level: level &+ 1, 1, emptied: &emptied)
       }
       // Behind the tables below it, which must be gone before it goes.
@@ -70,11 +71,11 @@ extension PageTables {
     return detached
   }
 
-  /// Takes tables away after the flush: those that were not woken, and under which nothing rests any more.
-  /// The others stay, or go back on the list; one below which tables rest that others have yet to take waits
-  /// for the last of them. O(tables).
+  /// Frees tables after their flush: those that were not revived, and below which none is quarantined. A
+  /// revived one stays, or goes back on the list; one with a quarantined table below it waits for that one,
+  /// on no list. O(tables).
   /// - Returns: the frames of up to `limit` tables, all zero.
-  func takeAway(_ tables: inout FrameList, limit: Int, emptied: inout EmptiedTables) -> FrameList {
+  func reapTables(_ tables: inout FrameList, limit: Int, emptied: inout EmptiedTables) -> FrameList {
     assertLocked()
     var taken = FrameList()
     for _ in 0..<limit {
@@ -85,7 +86,7 @@ extension PageTables {
       let parent = FrameNumber(UInt64(metadata.value.previous))
       let entry = entry(parent, state.slot)
       let isPresent = format.isPresent(entry.value.load(ordering: .relaxed))
-      if state.count > 0 || state.resting > 0 && !isPresent {
+      if state.count > 0 || state.quarantined > 0 && !isPresent {
         metadata.value.setState(state.listed(false))
       } else if isPresent {
         emptied.push(frame, table)
@@ -99,13 +100,13 @@ extension PageTables {
     return taken
   }
 
-  /// Counts a table less at rest below another. One that is at rest itself and has waited for the last of
-  /// them, on no list, so that it asked for no flush meanwhile, goes on the list.
+  /// Counts one quarantined table less below `parent`. If that is quarantined itself and this was the last
+  /// that it waited for, it goes back on the list.
   private func noteTaken(below parent: UInt32, emptied: inout EmptiedTables) {
     let metadata = table[parent]
-    let state = metadata.value.state.adding(count: 0, resting: -1)
+    let state = metadata.value.state.adding(count: 0, quarantined: -1)
     metadata.value.setState(state)
-    guard state.count == 0, state.resting == 0, !state.isListed,
+    guard state.count == 0, state.quarantined == 0, !state.isListed,
       format.isQuarantined(
         entry(FrameNumber(UInt64(metadata.value.previous)), state.slot).value.load(ordering: .relaxed))
     else { return }
@@ -130,8 +131,8 @@ extension PageTables {
   }
 }
 
-/// Tables that have lost their last pin: a chain through their metadata, each at most once on one. They
-/// are put to rest later, if they have none then.
+/// Tables that have lost their last pin: a chain through their metadata, each at most once on one. Those
+/// without a pin later are quarantined then.
 struct EmptiedTables {
   private var head: UInt32 = 0
   private(set) var count = 0

@@ -20,12 +20,12 @@ internal import Synchronization
 // borrowed frames has a pin for each leaf, dropped with the leaf. A table pins the one above it. Counts and
 // the tables' shape change under one lock.
 //
-// A table without a pin goes on a list of emptied tables. `prune` later puts to rest those that still have
-// none: the entry that names the table is quarantined, which makes it absent but keeps its name, since CPUs
-// may have it in their walk caches until they flush. A mapping that needs a table there before that wakes it,
-// so that what they have is right again; after the flush `takeAway` frees those that were not woken. The
-// tables directly below the root stay for good. A leaf that is unmapped by hand is quarantined until its
-// flush, too, with its pin, so that nobody maps the page before.
+// A table without a pin goes on a list of emptied tables. Later `detachEmptyTables` quarantines the
+// entries of those that still have none: absent, but naming the table, which CPUs may have in their walk
+// caches until they flush. A mapping that needs a table there before that revives the entry, and the walk
+// caches are right again. After the flush `reapTables` frees the tables that were not revived. Those directly
+// below the root stay for good. A leaf that is unmapped by hand is quarantined until its flush, too, and
+// keeps its pin, so that nobody maps the page before.
 //
 // Present entries may be followed without a lock, as long as this CPU serves no flush meanwhile. A
 // quarantined entry says that a table is there, and is followed under the lock alone: its table is freed by
@@ -109,8 +109,8 @@ extension PageTables {
   /// Step 1, under the lock that `pin` is called under: the tables that a mapping needs and that do not
   /// exist. Changes nothing. O(tables of the range).
   /// - Throws: `alreadyMapped`, where a large leaf stands in the way, or, with `checkingLeaves`, any leaf,
-  ///   also one that is unmapped and not flushed; `placeBusy` where a table on its way to rest, or at rest,
-  ///   is in the place of a large leaf.
+  ///   also one that is unmapped and not flushed; `placeBusy` where an emptied or a quarantined table is in
+  ///   the place of a large leaf.
   func tablesMissing(
     for pages: PageRange, frame: FrameNumber? = nil, large: PageCount = .zero, checkingLeaves: Bool = false
   ) throws(MemoryError) -> Int {
@@ -160,8 +160,8 @@ extension PageTables {
     }
   }
 
-  /// Step 2: puts the missing tables in place, wakes those at rest, and pins the lowest table of each piece:
-  /// for each leaf, or, for an area, once. Cannot fail.
+  /// Step 2: puts the missing tables in place, revives the quarantined ones, and pins the lowest table of
+  /// each piece: for each leaf, or, for an area, once. Cannot fail.
   /// - Returns: the tables put in place.
   func pin(
     _ pages: PageRange, frame: FrameNumber? = nil, large: PageCount = .zero, eachLeaf: Bool = true,
@@ -175,17 +175,17 @@ extension PageTables {
       while level > wanted {
         let slot = index(of: page, level: level)
         let value = entry(lowest, slot).value.load(ordering: .relaxed)
-        let resting = format.quarantinedTable(value, level: level)
-        let next = resting ?? source.takeTable()
-        if resting == nil {
+        let quarantined = format.quarantinedTable(value, level: level)
+        let next = quarantined ?? source.takeTable()
+        if quarantined == nil {
           adopt(next, below: lowest, at: slot)
           made &+= 1
         }
         entry(lowest, slot).publish(format.table(next))
         #if Ablations
-        if Ablation.linkBeforeZero.isOn, resting == nil { table.zero(next) }
+        if Ablation.linkBeforeZero.isOn, quarantined == nil { table.zero(next) }
         #endif
-        adjust(lowest, pins: 1, resting: resting == nil ? 0 : -1)
+        adjust(lowest, pins: 1, quarantined: quarantined == nil ? 0 : -1)
         lowest = next
         level &-= 1
       }

@@ -8,7 +8,7 @@ extension Reclaim {
   /// - Returns: the request after which nothing of it can be reached.
   func flushOpen(_ cpu: borrowing CPU) -> UInt64 {
     complete(limit: .max, cpu)
-    prune(limit: .max, cpu)
+    detachEmptyTables(limit: .max, cpu)
     let request = requestFlush(cpu)
     complete(limit: .max, cpu)
     return request
@@ -94,7 +94,7 @@ extension Reclaim {
   func free(_ list: inout FrameList, limit: Int, _ cpu: borrowing CPU) -> Int {
     guard list.count > 0, limit > 0 else { return 0 }
     var taken = tables.locked(cpu) {
-      tables.takeAway(&list, limit: limit, emptied: &slot(cpu).value.emptied)
+      tables.reapTables(&list, limit: limit, emptied: &slot(cpu).value.emptied)
     }
     let count = frames.free(tables: &taken, limit: .max, cpu)
     taken.end()
@@ -137,12 +137,12 @@ extension Reclaim {
   /// Quarantines up to `limit` emptied tables, and adds them to the open batch.
   /// - Returns: how many.
   @discardableResult
-  func prune(limit: Int, _ cpu: borrowing CPU) -> Int {
+  func detachEmptyTables(limit: Int, _ cpu: borrowing CPU) -> Int {
     let slot = slot(cpu)
     guard slot.value.emptied.count > 0 else { return 0 }
     let batch = openBatch(cpu)
     let detached = tables.locked(cpu) {
-      tables.prune(&slot.value.emptied, limit: limit) { page in
+      tables.detachEmptyTables(&slot.value.emptied, limit: limit) { page in
         batch.value.ranges.add(page, frames.table.pageSize, threshold: shootdown.threshold)
       }
     }

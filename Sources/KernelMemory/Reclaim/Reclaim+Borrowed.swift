@@ -15,13 +15,17 @@ extension Reclaim {
     let pages = area.value.pages
     let held = openBatch(cpu).value.pages &+ slot.value.queuedPages &+ area.value.span
     if !isWithinBound(held, cpu) { seal(cpu) }
-    let entry = area.value.firstEntry
-    if entry != 0 { tables.takeBack(pages.count.rawValue, at: entry) } else { tables.takeBack(pages) }
+    let entry = area.value.entryPointer
+    if entry != 0 {
+      tables.unmapBorrowed(pages.count.rawValue, at: entry)
+    } else {
+      tables.unmapBorrowed(pages)
+    }
     let count = pages.count.rawValue
     if count <= slot.value.borrowing.asleep.room, openBatch(cpu).value.ranges.isEverything, isSmall(area),
       slot.value.borrowing.open.has(count)
     {
-      hideWithOthers(area, count, among: &slot.value.borrowing, cpu)
+      pushSuspended(area, count, among: &slot.value.borrowing, cpu)
     } else {
       retireBorrowedAddresses(area, cpu)
     }
@@ -32,7 +36,7 @@ extension Reclaim {
   private func retireBorrowedAddresses(_ area: Stable<AreaDescriptor>, _ cpu: borrowing CPU) {
     let slot = slot(cpu)
     if canSleep(area, among: &slot.value.borrowing) {
-      return hide(area, area.value.pageCount, among: &slot.value.borrowing, cpu)
+      return pushSuspendedSlow(area, area.value.pageCount, among: &slot.value.borrowing, cpu)
     }
     cmachine_step(cmachine_step_entries_cleared)
     cpu.count(.entriesCleared, Int(truncatingIfNeeded: area.value.pageCount))

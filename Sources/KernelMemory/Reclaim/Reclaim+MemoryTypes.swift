@@ -7,8 +7,8 @@ internal import CMachine
 extension Reclaim {
   /// Notes where a small area's entries are; its tables are pinned.
   func cacheEntryPointer(_ area: UInt32) {
-    pool[area].value.firstEntry =
-      mayCacheEntryPointer(area) ? tables.firstEntry(of: pool[area].value.pages) : 0
+    pool[area].value.entryPointer =
+      mayCacheEntryPointer(area) ? tables.entryPointer(of: pool[area].value.pages) : 0
   }
 
   /// Notes where the entries of an area are that has large leaves alone, if it may sleep.
@@ -17,7 +17,7 @@ extension Reclaim {
     guard largeLeaves(descriptor.value.pageCount) != nil, descriptor.value.traits.cache == .writeBack,
       descriptor.value.traits.guardPages <= AreaCache.largest
     else { return }
-    descriptor.value.firstEntry = tables.firstLargeEntry(of: descriptor.value.pages)
+    descriptor.value.entryPointer = tables.largeEntryPointer(of: descriptor.value.pages)
   }
 
   /// How many large leaves map so many pages, if that is a number for which there are chains of sleeping

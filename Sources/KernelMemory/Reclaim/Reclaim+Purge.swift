@@ -23,7 +23,7 @@ extension Reclaim {
       slot.forEachKind { $0.asleep.age() }
     }
     left &-= clearQueued(limit: left, cpu)
-    left &-= Self.tableCost &* prune(limit: Self.share(of: left, Self.tableCost), cpu)
+    left &-= Self.tableCost &* detachEmptyTables(limit: Self.share(of: left, Self.tableCost), cpu)
     // One flush for all of them.
     if slot.value.emptied.count > 0 { left = min(left, 0) }
     if left > 0 { seal(cpu) }

@@ -66,7 +66,7 @@ extension Reclaim {
   }
 }
 
-extension Stable<Reclaim.Slot> {
+extension Stable<Reclaim.PerCPU> {
   /// What sleeps here, of each kind.
   func forEachKind(_ body: (inout Sleepers) -> Void) {
     body(&value.owning)

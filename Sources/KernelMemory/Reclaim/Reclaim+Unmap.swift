@@ -35,6 +35,6 @@ extension Reclaim {
       tables.clearQuarantined(pages, emptied: &slot(cpu).value.emptied)
       tables.shared.value.unmaps.end(unmap.slot)
     }
-    prune(limit: .max, cpu)
+    detachEmptyTables(limit: .max, cpu)
   }
 }

@@ -63,7 +63,7 @@ struct Reclaim {
     let pool: DescriptorPool
     let shootdown: Shootdown
     /// For each CPU.
-    let slots: CPURecords<Slot>
+    let slots: CPURecords<PerCPU>
     let open: CPURecords<RetiredBatch>
     let closed: CPURecords<RetiredBatch>
     let flushed: CPURecords<FlushedBatch>
@@ -80,7 +80,7 @@ struct Reclaim {
   }
 
   /// What one CPU has, besides its batches; in cleared memory, where all of it is empty.
-  struct Slot: ~Copyable {
+  struct PerCPU: ~Copyable {
     /// The request that the closed batch waits for; zero where there is no closed batch.
     var awaited: UInt64
     /// The closed batch's pages.
@@ -115,7 +115,7 @@ struct Reclaim {
   /// when it needs more, so that with many CPUs none has too little for one large area.
   init(
     mode: FreeMode, frames: Frames, tables: PageTables, areas: AreasTable, shootdown: Shootdown,
-    state: Stable<State>, slots: CPURecords<Slot>, open: CPURecords<RetiredBatch>,
+    state: Stable<State>, slots: CPURecords<PerCPU>, open: CPURecords<RetiredBatch>,
     closed: CPURecords<RetiredBatch>, flushed: CPURecords<FlushedBatch>
   ) {
     self.state = state
@@ -152,7 +152,7 @@ struct Reclaim {
   func openBatch(_ cpu: borrowing CPU) -> Stable<RetiredBatch> { cpu.perCPU.value.open }
   func flushedBatch(_ cpu: borrowing CPU) -> Stable<FlushedBatch> { cpu.perCPU.value.flushed }
   @inline(__always)
-  func slot(_ cpu: borrowing CPU) -> Stable<Slot> { cpu.perCPU.value.reclaim }
+  func slot(_ cpu: borrowing CPU) -> Stable<PerCPU> { cpu.perCPU.value.reclaim }
 }
 
 // MARK: - Freeing
@@ -171,7 +171,7 @@ extension Reclaim {
   ) -> Bool {
     let slot = slot(cpu)
     guard pages &- 1 < AreaCache.largest, pages <= slot.value.warm.room,
-      area.value.move(from: .live, to: .parked, in: generation)
+      area.value.move(from: .live, to: .cached, in: generation)
     else { return false }
     slot.value.warm.keep(area, pages)
     cpu.count(.warmParked)
@@ -229,13 +229,14 @@ extension Reclaim {
     let pages = area.value.pageCount
     if canSleep(area, among: &slot.value.owning) {
       tables.suspend(area.value.pages)
-      hide(area, pages, among: &slot.value.owning, cpu)
+      pushSuspendedSlow(area, pages, among: &slot.value.owning, cpu)
       return true
     }
-    guard let leaves = largeLeaves(pages), area.value.firstEntry != 0, leaves <= slot.value.large.asleep.room
+    guard let leaves = largeLeaves(pages), area.value.entryPointer != 0,
+      leaves <= slot.value.large.asleep.room
     else { return false }
-    tables.suspend(leaves, at: area.value.firstEntry)
-    hide(area, leaves, among: &slot.value.large, cpu)
+    tables.suspend(leaves, at: area.value.entryPointer)
+    pushSuspendedSlow(area, leaves, among: &slot.value.large, cpu)
     return true
   }
 
@@ -249,14 +250,14 @@ extension Reclaim {
   ) -> Bool {
     let (slot, batch) = (slot(cpu), openBatch(cpu))
     // Possibly of another generation: then the compare-and-swap below fails.
-    let entry = area.value.firstEntry
+    let entry = area.value.entryPointer
     guard entry != 0, pages &- 1 < AreaCache.largest, pages <= slot.value.owning.asleep.room,
       batch.value.ranges.isEverything,
       batch.value.pages &+ slot.value.queuedPages &+ area.value.span <= slot.value.limit,
       slot.value.owning.open.has(pages), area.value.move(from: .live, to: .retired, in: generation)
     else { return false }
     tables.suspend(pages, at: entry)
-    hideWithOthers(area, pages, among: &slot.value.owning, cpu)
+    pushSuspended(area, pages, among: &slot.value.owning, cpu)
     return true
   }
 
@@ -264,7 +265,7 @@ extension Reclaim {
   /// page count, and the flush is of everything.
   /// - Parameter count: how many entries those are: its pages, or large leaves.
   @inline(__always)
-  func hideWithOthers(
+  func pushSuspended(
     _ area: Stable<AreaDescriptor>, _ count: UInt64, among sleepers: inout Sleepers, _ cpu: borrowing CPU
   ) {
     cmachine_step(cmachine_step_entries_cleared)
@@ -278,11 +279,11 @@ extension Reclaim {
 
   /// Puts a suspended area behind the flush of the open batch, and has that flush cover it.
   @inline(never)
-  func hide(
+  func pushSuspendedSlow(
     _ area: Stable<AreaDescriptor>, _ count: UInt64, among sleepers: inout Sleepers, _ cpu: borrowing CPU
   ) {
     if !sleepers.open.has(count) { sleepers.open.begin(area, count) }
-    hideWithOthers(area, count, among: &sleepers, cpu)
+    pushSuspended(area, count, among: &sleepers, cpu)
     cover(area.value.pages, cpu)
   }
 
@@ -295,7 +296,7 @@ extension Reclaim {
     let slot = slot(cpu)
     let held = openBatch(cpu).value.pages &+ slot.value.awaitedPages
     guard held &+ pages &+ UInt64(traits.guardPages) <= slot.value.limit, slot.value.queuedPages == 0,
-      let area = sleepers.asleep.first(pages, traits), area.value.firstEntry != 0
+      let area = sleepers.asleep.first(pages, traits), area.value.entryPointer != 0
     else { return nil }
     return area
   }

@@ -74,10 +74,13 @@ extension TextSink {
     case .cpuCountUnsupported(let count):
       write(decimal: UInt64(clamping: count))
       write(" CPUs: 1 to 256 are supported")
+    case .notifyMissing: write("several CPUs, and Machine.notify is nil")
     case .wouldWait: write("memory is short, and waiting for it is not allowed here")
-    case .wrongContext: write("interrupts are off, and the call may have to wait")
+    case .wrongContext:
+      write("not here: interrupts are off and it may wait, in an NMI, or the CPU has not joined")
     case .memoryMapFull: write("the memory map has too many entries")
-    case .earlyMemoryExhausted: write("the memory map has no usable run in the boot window")
+    case .earlyMemoryExhausted:
+      write("no usable run of the memory map is in the boot window and the linear map")
     }
   }
 

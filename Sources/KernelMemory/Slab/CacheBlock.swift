@@ -5,7 +5,7 @@ struct CacheBlock {
   /// The bytes of an object that are its user's.
   var objectSize: UInt = 0
   /// Where in a free object the next one's address is.
-  var link: UInt = 0
+  var linkOffset: UInt = 0
   /// What hides that address, where `hidesLinks`; every cache has its own.
   var key = LinkKey()
   var hidesLinks = false
@@ -27,7 +27,7 @@ struct CacheBlock {
   /// Slabs of which no object is out.
   var empty = 0
   /// Objects that are not in their slab: live, in a magazine, or abandoned.
-  var out = 0
+  var outstanding = 0
   /// Objects that were found damaged, and are never handed out again; counted in `out`.
   var abandoned = 0
   /// The peak of `out`.
@@ -35,7 +35,7 @@ struct CacheBlock {
 
   /// Empty slabs that stay: one, since use that crosses a slab's border would else make and free it each
   /// time.
-  static let keptEmpty = 1
+  static let emptyLimit = 1
 
   init(_ layout: SlabLayout, _ hardening: SlabHardening) {
     self.layout = layout

@@ -11,7 +11,7 @@ struct Magazine: ~Copyable {
   let limit: Int
   let grid: SlabGrid
   /// Where in a free object the next one's address is.
-  let link: UInt
+  let linkOffset: UInt
   /// The address of the first object where links are hidden.
   private var hiddenHead: UInt
 
@@ -21,7 +21,7 @@ struct Magazine: ~Copyable {
     countWord = Atomic(0)
     limit = cache.hidesLinks ? 0 : cache.limit
     grid = cache.layout.grid
-    link = cache.link
+    linkOffset = cache.linkOffset
     hiddenHead = 0
   }
 

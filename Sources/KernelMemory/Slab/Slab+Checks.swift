@@ -36,7 +36,7 @@ extension Slab {
       return false
     }
     // Its user is not to read it.
-    Stable<UInt>(bitPattern: object &+ cache.value.link).value = 0
+    Stable<UInt>(bitPattern: object &+ cache.value.linkOffset).value = 0
     if cache.value.padding != 0 { note(asked, tag, object, cache) }
     return true
   }
@@ -117,7 +117,7 @@ extension Slab {
   }
 
   private func isPoisoned(_ object: UInt, _ cache: Stable<CacheBlock>) -> Bool {
-    let link = object &+ cache.value.link
+    let link = object &+ cache.value.linkOffset
     let end = object &+ cache.value.layout.stride &- 8
     return isFilled(object, link, with: poisonByte) && isFilled(link &+ 8, end, with: poisonByte)
   }

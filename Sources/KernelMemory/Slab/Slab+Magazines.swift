@@ -23,7 +23,7 @@ extension Slab {
   @inline(__always)
   func pop(_ magazine: Stable<Magazine>, _ tag: Tag) -> UInt {
     let object = magazine.value.head
-    magazine.value.head = Stable<UInt>(bitPattern: object &+ magazine.value.link).value
+    magazine.value.head = Stable<UInt>(bitPattern: object &+ magazine.value.linkOffset).value
     handOut(object, magazine, tag)
     return object
   }
@@ -100,7 +100,7 @@ extension Slab {
   /// Puts an object into a magazine that hides no links.
   @inline(__always)
   func push(_ object: UInt, _ magazine: Stable<Magazine>) {
-    Stable<UInt>(bitPattern: object &+ magazine.value.link).value = magazine.value.head
+    Stable<UInt>(bitPattern: object &+ magazine.value.linkOffset).value = magazine.value.head
     magazine.value.head = object
     magazine.value.count &+= 1
   }

@@ -45,9 +45,9 @@ extension Slab {
       let out = isCut ? capacity : state.count &+ chain.count
       let pins = isCut ? 0 : Int(cache.value.layout.grid.object(at: chain.rest).index) &+ 1
       table[slab].value.setState(state.counting(out, slot: pins))
-      cache.value.out &+= out &- state.count
+      cache.value.outstanding &+= out &- state.count
       cache.value.abandoned &+= out &- state.count &- chain.count
-      cache.value.peak = max(cache.value.peak, cache.value.out)
+      cache.value.peak = max(cache.value.peak, cache.value.outstanding)
       move(slab, from: state.count, to: out, cache)
     }
   }
@@ -93,7 +93,7 @@ extension Slab {
         }
         putBack(object, cache)
       }
-      returnEmpty(cache, keeping: CacheBlock.keptEmpty, cpu)
+      returnEmpty(cache, keeping: CacheBlock.emptyLimit, cpu)
     }
     reclaim.passOnSlabs(cpu)
   }
@@ -106,7 +106,7 @@ extension Slab {
     setNext(next, after: object, cache)
     let index = cache.value.layout.grid.object(at: object).index
     table[slab].value.setState(state.counting(state.count &- 1, slot: Int(index) &+ 1))
-    cache.value.out &-= 1
+    cache.value.outstanding &-= 1
     move(slab, from: state.count, to: state.count &- 1, cache)
   }
 

@@ -89,7 +89,7 @@ extension Slab {
       let cache = caches[number]
       let sums = sums[number]
       if sums.slabs != cache.value.slabs { problem = "a slab is in no cache's count" }
-      if sums.out != cache.value.out { problem = "a cache's objects disagree with its slabs' counts" }
+      if sums.out != cache.value.outstanding { problem = "a cache's objects disagree with its slabs' counts" }
       if sums.live &+ cached(number) &+ cache.value.abandoned != sums.out { problem = "an object is nowhere" }
     }
     return problem

@@ -117,14 +117,14 @@ extension Slab {
   /// The link of a free object.
   @inline(__always)
   func next(after object: UInt, _ cache: Stable<CacheBlock>) -> UInt {
-    let place = object &+ cache.value.link
+    let place = object &+ cache.value.linkOffset
     let word = Stable<UInt>(bitPattern: place).value
     return cache.value.hidesLinks ? cache.value.key.reveal(word, at: place) : word
   }
 
   @inline(__always)
   func setNext(_ next: UInt, after object: UInt, _ cache: Stable<CacheBlock>) {
-    let place = object &+ cache.value.link
+    let place = object &+ cache.value.linkOffset
     Stable<UInt>(bitPattern: place).value =
       cache.value.hidesLinks ? cache.value.key.hide(next, at: place) : next
   }

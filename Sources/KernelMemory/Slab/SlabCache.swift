@@ -82,7 +82,7 @@ extension Slab {
   func endCache(_ cache: SlabCache, _ cpu: borrowing CPU) -> Bool {
     let number = Int(cache.number)
     return withLock(number, cpu) { block in
-      guard contains(cache), block.value.out == block.value.abandoned else { return false }
+      guard contains(cache), block.value.outstanding == block.value.abandoned else { return false }
       returnEmpty(block, keeping: 0, cpu)
       returnAbandoned(block, cpu)
       setUp(number, CacheBlock(SlabLayout(), .none))
@@ -95,7 +95,8 @@ extension Slab {
     let cached = cached(number)
     return withLock(number, cpu) { cache in
       SlabCacheUsage(
-        objects: max(0, cache.value.out &- cached &- cache.value.abandoned), peakObjects: cache.value.peak,
+        objects: max(0, cache.value.outstanding &- cached &- cache.value.abandoned),
+        peakObjects: cache.value.peak,
         abandonedObjects: cache.value.abandoned, slabs: cache.value.slabs,
         frames: PageCount(UInt64(cache.value.slabs) &<< UInt64(cache.value.layout.order)))
     }

@@ -19,7 +19,7 @@ extension SlabHardening {
 extension AreaTraits {
   /// Those of the usual options, in a manager that clears or does not.
   init(clearing contents: AreaContents) {
-    self.init(rawValue: VmallocOptions.usualTraits)
+    self.init(rawValue: VmallocOptions.defaultTraits)
     isCleared = contents == .clearedBetweenTags
   }
 }

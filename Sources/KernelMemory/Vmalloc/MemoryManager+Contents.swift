@@ -14,8 +14,9 @@ internal import CMachine
 // So frames are cleaned (`Machine.cleanMemory`) in five places: here, before `vmalloc` returns an area of
 // another type than write-back whose frames are new, or were cleared by the first way; where such an area's
 // entries are cleared (`Reclaim.clear`); before `vmap` and `map` make, and `vunmap` and `unmap` end, a
-// mapping of another type; and before `unmapMemory` ends the first way, by which alone they are cleaned. An area that stays mapped in a warm cache stays out. A machine whose caches answer
-// every access, whatever its type, has no such function, and all of this is a test of a pointer.
+// mapping of another type; and before `unmapMemory` ends the first way, by which alone they are cleaned. An
+// area that stays mapped in a warm cache stays out. A machine whose caches answer every access, whatever its
+// type, has no such function, and all of this is a test of a pointer.
 
 extension MemoryManager {
   /// Allocates an area whose bytes are all zero, up to the end of its last page.
@@ -35,10 +36,11 @@ extension MemoryManager {
     return unsafe memory
   }
 
-  func prepare(_ first: PageNumber, _ request: Areas.Request, isStrange: Bool, isNew: Bool) {
+  func prepare(_ first: PageNumber, _ request: Areas.Request, crossesTags: Bool, isNew: Bool) {
     guard request.traits.needsPreparing else { return }
     prepare(
-      PageRange(unchecked: first, count: request.pages), request.traits, isStrange: isStrange, isNew: isNew)
+      PageRange(unchecked: first, count: request.pages), request.traits, crossesTags: crossesTags,
+      isNew: isNew)
   }
 
   /// Makes the contents of an area that was just handed out what they are to be. Nobody else has the address
@@ -46,11 +48,11 @@ extension MemoryManager {
   /// - Parameters:
   ///   - pages: the area's.
   ///   - traits: what it is like.
-  ///   - isStrange: whether another tag may have written what is there.
+  ///   - crossesTags: whether another tag may have written what is there.
   ///   - isNew: whether the frames were not the area's before.
   @inline(never)
-  func prepare(_ pages: PageRange, _ traits: AreaTraits, isStrange: Bool, isNew: Bool) {
-    let isCleared = traits.isCleared && isStrange
+  func prepare(_ pages: PageRange, _ traits: AreaTraits, crossesTags: Bool, isNew: Bool) {
+    let isCleared = traits.isCleared && crossesTags
     if isCleared { clear(pages) }
     if traits.cache != .writeBack && (isCleared || isNew) { cleanMemory(of: pages) }
   }

@@ -61,11 +61,11 @@ extension MemoryManager {
     guard count == 1 &<< UInt64(truncatingIfNeeded: order), reclaim.mayCacheEntryPointer(area),
       frames.hasListed(order: order, request.traits.zone, cpu)
     else { return false }
-    let entry = tables.locked(cpu) { tables.pinFirstEntry(of: areas.pool[area].value.pages) }
+    let entry = tables.locked(cpu) { tables.pinAndFindEntry(of: areas.pool[area].value.pages) }
     guard entry != 0, let block = frames.takeListed(order: order, request.traits.zone, cpu) else {
       return false
     }
-    areas.pool[area].value.firstEntry = entry
+    areas.pool[area].value.entryPointer = entry
     let attributes = MappingAttributes(request.traits.protection, cache: request.traits.cache)
     tables.fill(at: entry, block, order: order, area: area, attributes)
     noteFilled(area, request, entries: Int(truncatingIfNeeded: count), cpu)

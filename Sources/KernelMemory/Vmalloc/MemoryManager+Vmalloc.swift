@@ -110,7 +110,7 @@ extension MemoryManager {
       slot.value.warm.takeFirst(area, count)
       cpu.count(.warmHits)
       let first = note(area, traits, byteCount, cpu)
-      area.value.resumeParked()
+      area.value.resumeCached()
       return UInt(first &<< shift)
     }
   }
@@ -126,7 +126,7 @@ extension MemoryManager {
     else { return 0 }
     cmachine_step(cmachine_step_charged)
     slot.value.owning.asleep.takeFirst(area, count)
-    tables.revive(count, at: area.value.firstEntry)
+    tables.revive(count, at: area.value.entryPointer)
     cpu.count(.entriesWritten, Int(truncatingIfNeeded: count))
     cmachine_step(cmachine_step_entries_written)
     if synchronizesMappings {
@@ -184,7 +184,7 @@ extension MemoryManager {
     _ request: Areas.Request, _ byteCount: Int, _ options: VmallocOptions
   ) throws(MemoryError) -> PageNumber {
     var request = request
-    request.traits.isCleared = control.value.usualTraits.isCleared
+    request.traits.isCleared = control.value.defaultTraits.isCleared
     guard tags.contains(request.traits.tag) else { throw failed(.tagUnavailable) }
     do throws(MemoryError) { try tables.checkType(request.traits.cache) } catch { throw failed(error) }
     if options.alignment != 1 || options.address != nil { try place(&request, options) }
@@ -211,7 +211,7 @@ extension MemoryManager {
   /// - Returns: its first page; nil where there is none.
   private func reuseMapped(_ request: Areas.Request, _ byteCount: Int) -> PageNumber? {
     guard reclaim.mode == .warm else { return nil }
-    var isStrange = false
+    var crossesTags = false
     let first: PageNumber? = cpus.attempt(orElse: nil) { cpu in
       guard reclaim.hasMapped(request.pages.rawValue, cpu) else { return nil }
       // Where the quota refuses it, what is parked stays so, and the next way reports it.
@@ -221,10 +221,10 @@ extension MemoryManager {
         uncharge(request, cpu)
         return nil
       }
-      isStrange = area.value.traits.tag != request.traits.tag
+      crossesTags = area.value.traits.tag != request.traits.tag
       return publish(area, request, byteCount, outcome, cpu)
     }
-    if let first, isStrange { prepare(first, request, isStrange: true, isNew: false) }
+    if let first, crossesTags { prepare(first, request, crossesTags: true, isNew: false) }
     return first
   }
 
@@ -252,14 +252,14 @@ extension MemoryManager {
     let span = request.pages.rawValue &+ UInt64(request.traits.guardPages)
     var isOverBound = false
     var isNew = true
-    var isStrange = true
+    var crossesTags = true
     let first = try retrying(mayWait: mayWait) { (cpu) throws(MemoryError) in
       let outcome = charge(request, cpu)
       guard !outcome.isRefused else { throw tags.error(outcome, request.traits.tag) }
       if reclaim.mode != .strict { isOverBound = reclaim.reapShare(request.pages.rawValue, span: span, cpu) }
-      if request.place == nil, let area = wake(request, cpu) {
+      if request.place == nil, let area = reviveArea(request, cpu) {
         isNew = false
-        isStrange = area.value.traits.tag != request.traits.tag
+        crossesTags = area.value.traits.tag != request.traits.tag
         return publish(area, request, byteCount, outcome, cpu)
       }
       reclaim.makeRoom(for: request.pages.rawValue, cpu)
@@ -271,28 +271,28 @@ extension MemoryManager {
       }
     }
     if isOverBound && mayWait { reap() }
-    prepare(first, request, isStrange: isStrange, isNew: isNew)
+    prepare(first, request, crossesTags: crossesTags, isNew: isNew)
     return first
   }
 
   /// A freed area of the same kind that slept, mapped again.
-  private func wake(_ request: Areas.Request, _ cpu: borrowing CPU) -> Stable<AreaDescriptor>? {
+  private func reviveArea(_ request: Areas.Request, _ cpu: borrowing CPU) -> Stable<AreaDescriptor>? {
     let slot = reclaim.slot(cpu)
     var entries = request.pages.rawValue
-    let woken: Stable<AreaDescriptor>
+    let revived: Stable<AreaDescriptor>
     if let area = slot.value.owning.asleep.take(entries, request.traits) {
-      woken = area
+      revived = area
       tables.revive(area.value.pages)
     } else if let leaves = reclaim.largeLeaves(entries),
       let area = slot.value.large.asleep.take(leaves, request.traits)
     {
-      (woken, entries) = (area, leaves)
-      tables.revive(leaves, at: area.value.firstEntry)
+      (revived, entries) = (area, leaves)
+      tables.revive(leaves, at: area.value.entryPointer)
     } else {
       return nil
     }
-    noteFilled(woken.value.number, request, entries: Int(truncatingIfNeeded: entries), cpu)
-    return woken
+    noteFilled(revived.value.number, request, entries: Int(truncatingIfNeeded: entries), cpu)
+    return revived
   }
 
   /// What an allocation adds to its share where this CPU is over its bound: waits for the flush of what is

@@ -35,7 +35,7 @@ extension MemoryManager {
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
     guard borrowed.count > 0 else { throw failed(.sizeIsZero) }
     unsafe try checkOwned(borrowed)
-    var traits = control.value.usualTraits
+    var traits = control.value.defaultTraits
     traits.protection = protection
     traits.cache = cache
     traits.tag = tag
@@ -178,11 +178,11 @@ extension MemoryManager {
     _ cpu: borrowing CPU
   ) {
     let attributes = MappingAttributes(traits.protection, cache: traits.cache)
-    let entry = area.value.firstEntry
+    let entry = area.value.entryPointer
     if entry != 0 {
-      unsafe tables.lend(borrowed, at: entry, attributes)
+      unsafe tables.mapBorrowed(borrowed, at: entry, attributes)
     } else {
-      unsafe tables.lend(borrowed, from: PageNumber(area.value.first), attributes)
+      unsafe tables.mapBorrowed(borrowed, from: PageNumber(area.value.first), attributes)
     }
     cpu.count(.entriesWritten, borrowed.count)
     cmachine_step(cmachine_step_entries_written)

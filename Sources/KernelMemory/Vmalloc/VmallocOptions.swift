@@ -20,10 +20,10 @@ public struct VmallocOptions: Sendable {
   /// interrupts off it never does.
   public var mayWait = true
   /// All else, as an area keeps it.
-  @usableFromInline var traits = AreaTraits(rawValue: Self.usualTraits)
+  @usableFromInline var traits = AreaTraits(rawValue: Self.defaultTraits)
 
   /// One guard page, read-write, write-back, from any zone, large leaves, untagged.
-  @usableFromInline static var usualTraits: UInt64 { 0x0000_0200_0001_0001 }
+  @usableFromInline static var defaultTraits: UInt64 { 0x0000_0200_0001_0001 }
 
   public init() {}
 

@@ -21,7 +21,7 @@ struct CarriedFormat: PageTableFormat, @unchecked Sendable {
     let leaf: LeafPattern
     let largeLeaf: LeafPattern
     let splitNeedsBreakBeforeMake: Bool
-    let usualVmallocRange: PageRange
+    let defaultVmallocRange: PageRange
   }
 
   init(_ format: some PageTableFormat) {
@@ -34,7 +34,7 @@ struct CarriedFormat: PageTableFormat, @unchecked Sendable {
         present: format.present, quarantine: format.quarantine, tableEntry: format.tableEntry,
         leafMark: format.leafMark, leaf: format.leaf, largeLeaf: format.largeLeaf,
         splitNeedsBreakBeforeMake: format.splitNeedsBreakBeforeMake,
-        usualVmallocRange: format.usualVmallocRange))
+        defaultVmallocRange: format.defaultVmallocRange))
     properties = Stable(bitPattern: UInt(bitPattern: memory))
   }
 
@@ -55,7 +55,7 @@ struct CarriedFormat: PageTableFormat, @unchecked Sendable {
   var leaf: LeafPattern { properties.value.leaf }
   var largeLeaf: LeafPattern { properties.value.largeLeaf }
   var splitNeedsBreakBeforeMake: Bool { properties.value.splitNeedsBreakBeforeMake }
-  var usualVmallocRange: PageRange { properties.value.usualVmallocRange }
+  var defaultVmallocRange: PageRange { properties.value.defaultVmallocRange }
 }
 
 #endif

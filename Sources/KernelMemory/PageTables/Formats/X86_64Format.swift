@@ -34,7 +34,7 @@ struct X86_64Format: PageTableFormat {
   /// 32 TiB behind the linear map, from where Linux's memory layout has it
   /// (Documentation/arch/x86/x86_64/mm.rst). With five levels that has 12.5 PiB, of which as much is taken as
   /// with four: the index of areas and the tables below the root then cost the same.
-  var usualVmallocRange: PageRange {
+  var defaultVmallocRange: PageRange {
     let start: UInt64 = levels == 5 ? 0xffa0_0000_0000_0000 : 0xffff_c900_0000_0000
     return PageRange(unchecked: PageNumber(start &>> 12), count: PageCount(1 &<< 33))
   }
