@@ -1,5 +1,5 @@
-/// Records for each CPU, on cache lines of its own: CPUs fetch neighbouring lines in pairs, and some have lines
-/// of 128 bytes, so that a record that shared one would be taken away at each write of another CPU's.
+/// Records for each CPU, on cache lines of its own: CPUs fetch neighbouring lines in pairs, and some have
+/// lines of 128 bytes, so that a record that shared one would be taken away at each write of another CPU's.
 @safe
 struct CPURecords<Element: ~Copyable> {
   private let first: UInt

@@ -11,8 +11,8 @@ final class MachinesByAddress: Sendable {
 
   private let places = Mutex<[Place]>([])
 
-  /// `machine` must be removed before it ends. `watch` sets the hook of the process, which is there as long as
-  /// any machine is: so nobody adds or removes one meanwhile.
+  /// `machine` must be removed before it ends. `watch` sets the hook of the process, which is there as long
+  /// as any machine is: so nobody adds or removes one meanwhile.
   func add(_ machine: SimulatedMachine, watch: () -> Void) {
     let start = UInt(machine.memory.base.rawValue)
     let addresses = start..<start + UInt(machine.memory.limit.rawValue)
