@@ -6,9 +6,12 @@ internal import CMachine
 // translate it are known to be in use.
 
 extension Bootstrap {
-  /// - Throws: `pagingNotPrepared`, `addressWidthDiffers`, `rootNotLoaded`, `threadPointerUnusable`,
+  /// - Throws: `cpuCountUnsupported`, `notifyMissing`, `pagingNotPrepared`, `addressWidthDiffers`,
+  ///   `rootNotLoaded`, `threadPointerUnusable`,
   ///   `cpuNumberUnusable`.
   func checkCPU(of machine: Machine) throws(MemoryError) {
+    guard (1...CPUs.limit).contains(machine.cpuCount) else { throw .cpuCountUnsupported(machine.cpuCount) }
+    guard unsafe machine.cpuCount == 1 || machine.notify != nil else { throw .notifyMissing }
     try checkPaging(of: machine)
     if cmachine_has_thread_pointer() { try check(threadPointer: cmachine_thread_pointer()) }
     let number = cmachine_cpu_number()

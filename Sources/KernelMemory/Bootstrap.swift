@@ -76,8 +76,6 @@ extension Bootstrap {
     on machine: Machine, vmallocRange: PageRange? = nil, mode: FreeMode = .warm,
     hardening: SlabHardening = .none, contents: AreaContents? = nil
   ) throws(MemoryError) -> MemoryManager {
-    guard (1...CPUs.limit).contains(machine.cpuCount) else { throw .cpuCountUnsupported(machine.cpuCount) }
-    guard unsafe machine.cpuCount == 1 || machine.notify != nil else { throw .notifyMissing }
     try checkCPU(of: machine)
     space.early.window = space.linearMap
     let table = try makeFrameTable()
@@ -95,8 +93,7 @@ extension Bootstrap {
     let areas = AreasTable(
       pool: pool, frames: frames, state: try carve(1), entries: try carve(AreasTable.capacity),
       hints: try carveRecords(count), lock: try carve(1))
-    let machines: Stable<Machine> = try carve(1)
-    unsafe machines.pointer.initialize(to: machine)
+    let machines = try keep(machine)
     let tables = PageTables(
       format: space.choice.format, root: space.root, table: table, shared: try carve(1))
     unsafe tables.shared.pointer.initialize(to: PageTables.Shared())
@@ -192,6 +189,13 @@ extension Bootstrap {
     let bytes = UInt64(count) &* UInt64(MemoryLayout<Element>.stride)
     let frame = try space.early.allocate(PageCount(bytes: bytes, space.linearMap.pageSize))
     return space.linearMap.memory(of: frame, as: Element.self)
+  }
+
+  /// A copy, in a function of its own: it is large, and `start` has little stack.
+  private mutating func keep(_ machine: Machine) throws(MemoryError) -> Stable<Machine> {
+    let copy: Stable<Machine> = try carve(1)
+    unsafe copy.pointer.initialize(to: machine)
+    return copy
   }
 
   private mutating func carveRecords<Element: ~Copyable>(
