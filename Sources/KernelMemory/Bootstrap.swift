@@ -93,7 +93,7 @@ extension Bootstrap {
     let areas = AreasTable(
       pool: pool, frames: frames, state: try carve(1), entries: try carve(AreasTable.capacity),
       hints: try carveRecords(count), lock: try carve(1))
-    let machines = try keep(machine)
+    let machines = try store(machine)
     let tables = PageTables(
       format: space.choice.format, root: space.root, table: table, shared: try carve(1))
     unsafe tables.shared.pointer.initialize(to: PageTables.Shared())
@@ -192,7 +192,7 @@ extension Bootstrap {
   }
 
   /// A copy, in a function of its own: it is large, and `start` has little stack.
-  private mutating func keep(_ machine: Machine) throws(MemoryError) -> Stable<Machine> {
+  private mutating func store(_ machine: Machine) throws(MemoryError) -> Stable<Machine> {
     let copy: Stable<Machine> = try carve(1)
     unsafe copy.pointer.initialize(to: machine)
     return copy

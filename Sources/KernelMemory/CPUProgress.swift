@@ -7,7 +7,8 @@ internal import Synchronization
 // were cleared. Each is a word that its CPU alone writes and any may read:
 //
 //     epoch     0 outside this package, else the newest request that was there when the CPU came in, with
-//               bit 0 set: a walker of epoch e may be in tables that request n frees only if e is odd and e < n.
+//               bit 0 set: a walker of epoch e may be in tables that request n frees only if e is odd and
+//               e < n.
 //               Odd marks an NMI, too: code that finds it odd has interrupted the package itself. A look-up,
 //               which does not enter, stores 1, which is older than every request
 //     done      the newest request that was there when the CPU's last flush began

@@ -115,9 +115,7 @@ private let GiB: UInt64 = 1 << 30
 
   @Test func aMappingThatEarlyMemoryCannotHoldLeavesNothingBehind() throws {
     let simulated = try SimulatedMachine(ram: [RAMRegion(PhysicalAddress(0), byteCount: 2 * MiB)])
-    var bootstrap = try Bootstrap(
-      memoryMap: simulated.memoryMap, window: simulated.linearMap, linearMap: simulated.linearMap,
-      format: .x86_64(hasGigabyteLeaves: true))
+    var bootstrap = try Bootstrap(on: simulated)
     try simulated.loadRoot(bootstrap.root)
     let place = PageNumber(1 << 30)
     // An odd frame, so that all leaves are small: 1024 tables for 4 MiB of entries.
@@ -146,9 +144,7 @@ private let GiB: UInt64 = 1 << 30
 
   @Test func tablesOfTheBootAreReturnedLikeAnyOther() throws {
     let simulated = try SimulatedMachine(ram: [.small])
-    var bootstrap = try Bootstrap(
-      memoryMap: simulated.memoryMap, window: simulated.linearMap, linearMap: simulated.linearMap,
-      format: .x86_64(hasGigabyteLeaves: true))
+    var bootstrap = try Bootstrap(on: simulated)
     let image = PageRange(Pages.free + 3, 700)
     try bootstrap.map(image, to: FrameNumber(1 << 20), MappingAttributes(.readExecute))
     try simulated.loadRoot(bootstrap.root)

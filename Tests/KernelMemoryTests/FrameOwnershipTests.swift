@@ -250,9 +250,7 @@ import Testing
 
   @Test func thereAreSevenMoreWindows() throws {
     let simulated = try SimulatedMachine(ram: [.small])
-    var bootstrap = try Bootstrap(
-      memoryMap: simulated.memoryMap, window: simulated.linearMap, linearMap: simulated.linearMap,
-      format: .x86_64(hasGigabyteLeaves: true))
+    var bootstrap = try Bootstrap(on: simulated)
     func window(_ number: UInt64) -> LinearMap {
       LinearMap(
         base: VirtualAddress(0x4000_0000_0000 + number << 30), limit: simulated.linearMap.limit,
@@ -270,9 +268,7 @@ import Testing
       RAMRegion(PhysicalAddress(0), byteCount: 16 << 20),
       RAMRegion(PhysicalAddress(512 << 20), byteCount: 16 << 20),
     ])
-    var bootstrap = try Bootstrap(
-      memoryMap: simulated.memoryMap, window: simulated.linearMap, linearMap: simulated.linearMap,
-      format: .x86_64(hasGigabyteLeaves: true))
+    var bootstrap = try Bootstrap(on: simulated)
     for base in [UInt64(0xffff_ffff_f000_0000), 0xffff_ffff_e000_0000] {
       let window = LinearMap(
         base: VirtualAddress(base), limit: simulated.linearMap.limit, pageSize: .size4K)
@@ -288,9 +284,7 @@ import Testing
       RAMRegion(PhysicalAddress(0), byteCount: 16 << 20),
       RAMRegion(PhysicalAddress(128 << 20), byteCount: 16 << 20),
     ])
-    var bootstrap = try Bootstrap(
-      memoryMap: simulated.memoryMap, window: simulated.linearMap, linearMap: simulated.linearMap,
-      format: .x86_64(hasGigabyteLeaves: true))
+    var bootstrap = try Bootstrap(on: simulated)
     let hole = simulated.linearMap.virtualAddress(of: PhysicalAddress(0x300_0000))
     let place = PageRange(hole.number(.size4K).rawValue, 2)
     let attributes = MappingAttributes(.readWrite, cache: .uncached)

@@ -49,6 +49,18 @@ import Testing
     test.expectValid()
   }
 
+  /// Of two CPUs one may have 12,288 pages behind flushes: its part of one half, and all of the other.
+  @Test func whatTheBoundLetsBeFreedHasRoomToSleep() throws {
+    let test = try TestMachine(mode: .lazy, cpuCount: 2)
+    let areas = try (0..<700).map { _ in try test.manager.vmalloc(16 * 4096) }
+    for area in areas { try test.manager.vfree(area) }
+    let pages = test.manager.cpus.with { cpu in
+      test.manager.reclaim.slot(cpu).value.owning.asleep.pages
+    }
+    #expect(pages == 700 * 16)
+    test.expectValid()
+  }
+
   @Test func agesInPurges() throws {
     let test = try TestMachine(mode: .lazy)
     let before = test.manager.counters[.tablesMade]

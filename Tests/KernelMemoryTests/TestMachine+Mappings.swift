@@ -102,3 +102,12 @@ struct ListedTables: TableSource {
     return frame
   }
 }
+
+extension Bootstrap {
+  /// With the linear map of a machine, for four levels.
+  init(on simulated: SimulatedMachine) throws(MemoryError) {
+    try self.init(
+      memoryMap: simulated.memoryMap, window: simulated.linearMap, linearMap: simulated.linearMap,
+      format: .x86_64(hasGigabyteLeaves: true))
+  }
+}

@@ -10,8 +10,8 @@ internal import Synchronization
 //
 //     link    as `free`:     next and previous block of the zone's list of this order
 //             as `idle`, `retired`: next frame of the list that it is on; the upper half is unused
-//             as `mapped`:   the area that maps it, and which of the area's pages: the reverse mapping, also for
-//                            the frames of its block, which are `tail`
+//             as `mapped`:   the area that maps it, and which of the area's pages: the reverse mapping, also
+//                            for the frames of its block, which are `tail`
 //             as `table`:    the table above it; and the next of a list of emptied or quarantined tables
 //             as `slab`:     next and previous slab of its cache that has a free object
 //             as `large`:    who is charged; the upper half is unused

@@ -113,7 +113,7 @@ extension MemoryMap {
   /// Takes the rows that touch `new` out, and lets it cover them. Rows of a kind do not touch each other, so
   /// it touches no further one by growing.
   private func takeTouching(_ new: inout Row) {
-    var kept = 0
+    var remaining = 0
     var joined = new
     for index in 0..<count {
       let row = row(index).value
@@ -121,11 +121,11 @@ extension MemoryMap {
         joined.start = min(joined.start, row.start)
         joined.end = max(joined.end, row.end)
       } else {
-        self.row(kept).value = row
-        kept &+= 1
+        self.row(remaining).value = row
+        remaining &+= 1
       }
     }
-    header?.value.count = kept
+    header?.value.count = remaining
     new = joined
   }
 

@@ -7,8 +7,8 @@ internal import Synchronization
 //
 //     parked    still mapped, in this CPU's warm cache; a request of the same kind takes it out again
 //     queued    large: its entries are still there, and a purge step clears them by budget
-//     open      small: its entries are absent, and it keeps all else; large: they are cleared, and its frames and
-//               addresses are in this CPU's open batch, where the frames of emptied slabs wait, too
+//     open      small: its entries are absent, and it keeps all else; large: they are cleared, and its frames
+//               and addresses are in this CPU's open batch, where the frames of emptied slabs wait, too
 //     closed    the batch's flush has been requested: nothing is added to it any more
 //     asleep    small, and every CPU has flushed: a request of the same kind has its entries present again
 //     flushed   large: the batch as a whole is part of this CPU's flushed one
@@ -128,7 +128,10 @@ struct Reclaim {
         mode: mode, frames: frames, tables: tables, areas: areas, pool: areas.pool, shootdown: shootdown,
         slots: slots, open: open, closed: closed, flushed: flushed, bound: bound, share: share,
         spare: Atomic(bound &- share &* UInt64(count))))
-    let part = bound / UInt64(count)
+    // Room to sleep for what may be behind flushes: all that this CPU may borrow, up to twice its even part,
+    // so that all CPUs together keep twice the bound at the most. With less, areas that the bound lets be
+    // freed are taken apart and made anew at each turn.
+    let part = min(bound &- share &* UInt64(count &- 1), 2 &* bound / UInt64(count))
     let largePart = part &>> UInt64(truncatingIfNeeded: tables.areaLeafOrder)
     for cpu in 0..<count {
       slots[cpu].value.begin(mode: mode, limit: share, asleep: part, large: largePart)
