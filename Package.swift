@@ -38,12 +38,16 @@ let package = Package(
     .target(name: "CRuntimeHeap"),
     .target(
       name: "RuntimeHeap", dependencies: ["KernelMemory", "CRuntimeHeap"], swiftSettings: sources),
+    // What tests share: a test target, so that nothing but a build of tests has it.
     .testTarget(
-      name: "KernelMemoryTests", dependencies: ["KernelMemory", "MachineSimulator", "CMachine"],
+      name: "TestSupport", dependencies: ["KernelMemory", "MachineSimulator", "CMachine"],
       swiftSettings: tests),
     .testTarget(
-      name: "HeavyTests", dependencies: ["KernelMemory", "MachineSimulator", "CMachine"], swiftSettings: tests
-    ),
+      name: "KernelMemoryTests",
+      dependencies: ["KernelMemory", "MachineSimulator", "CMachine", "TestSupport"], swiftSettings: tests),
+    .testTarget(
+      name: "HeavyTests", dependencies: ["KernelMemory", "MachineSimulator", "CMachine", "TestSupport"],
+      swiftSettings: tests),
     .testTarget(
       name: "MachineSimulatorTests", dependencies: ["MachineSimulator", "KernelMemory", "CMachine"],
       swiftSettings: tests),

@@ -1,5 +1,7 @@
 import Testing
 
+@testable import TestSupport
+
 /// Random operations on page frames and on mappings, for long.
 @Suite struct LongMappingTests {
   @Test(arguments: RandomTests.seeds(4))

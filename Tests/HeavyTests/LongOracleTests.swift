@@ -2,6 +2,7 @@ import MachineSimulator
 import Testing
 
 @testable import KernelMemory
+@testable import TestSupport
 
 /// The oracles of `KernelMemoryTests`, for long: every page is read at every step.
 @Suite struct LongOracleTests {

@@ -2,6 +2,7 @@ import MachineSimulator
 import Testing
 
 @testable import KernelMemory
+@testable import TestSupport
 
 /// What `ScheduledCoreTests` does, for long: every room is validated after every run.
 @Suite struct LongScheduleTests {

@@ -2,6 +2,7 @@ import MachineSimulator
 import Testing
 
 @testable import KernelMemory
+@testable import TestSupport
 
 /// A million areas of one page at once, on a machine with 8 GiB.
 @Suite struct MillionAreasTests {

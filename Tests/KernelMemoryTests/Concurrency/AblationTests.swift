@@ -4,6 +4,7 @@ import MachineSimulator
 import Testing
 
 @testable import KernelMemory
+@testable import TestSupport
 
 /// Each mistake that the core can be told to make is found by the scenario named here, which finds nothing
 /// where none is made. The scenarios are those of `ScheduledCoreTests`.

@@ -2,6 +2,7 @@ import MachineSimulator
 import Testing
 
 @testable import KernelMemory
+@testable import TestSupport
 
 /// What is charged to a tag, under every schedule of two or three CPUs at the moments that matter to it.
 @Suite struct ChargeScheduleTests {

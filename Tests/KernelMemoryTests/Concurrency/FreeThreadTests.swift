@@ -3,6 +3,7 @@ import Synchronization
 import Testing
 
 @testable import KernelMemory
+@testable import TestSupport
 
 /// All CPUs at once, on threads of their own: what ThreadSanitizer watches (`make test` runs this suite under
 /// it). An access that two threads make without an order between them is reported there, whatever comes of

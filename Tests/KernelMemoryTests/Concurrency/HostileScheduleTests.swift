@@ -2,6 +2,7 @@ import MachineSimulator
 import Testing
 
 @testable import KernelMemory
+@testable import TestSupport
 
 /// The programs of `ScheduledCoreTests` on machines that do all that an architecture permits.
 @Suite struct HostileScheduleTests {

@@ -3,6 +3,7 @@ import MachineSimulator
 import Testing
 
 @testable import KernelMemory
+@testable import TestSupport
 
 /// An NMI cannot be kept off: it may come at any step of the package, and call any public function. Each
 /// refuses, or does what it is asked, at once; none hangs, and what was interrupted goes on as if nothing had

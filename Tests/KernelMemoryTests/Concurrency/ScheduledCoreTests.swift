@@ -2,6 +2,7 @@ import MachineSimulator
 import Testing
 
 @testable import KernelMemory
+@testable import TestSupport
 
 /// The core under every schedule of small programs, with a lower bound of how many there are: a program
 /// that explores less than it did has lost its point.

@@ -1,1 +1,0 @@
-../KernelMemoryTests/MemoryMap+Heap.swift

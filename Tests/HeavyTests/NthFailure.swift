@@ -1,1 +1,0 @@
-../KernelMemoryTests/NthFailure.swift

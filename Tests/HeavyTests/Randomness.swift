@@ -1,1 +1,0 @@
-../KernelMemoryTests/Randomness.swift

@@ -1,1 +1,0 @@
-../KernelMemoryTests/Snapshot.swift

@@ -1,1 +1,0 @@
-../KernelMemoryTests/Concurrency/Stage.swift

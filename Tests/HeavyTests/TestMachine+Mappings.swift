@@ -1,1 +1,0 @@
-../KernelMemoryTests/TestMachine+Mappings.swift

@@ -1,9 +1,0 @@
-import Testing
-
-@Suite struct FramesOracleTests {
-  @Test(arguments: RandomTests.seeds(3))
-  func randomOperationsAgreeWithADictionary(seed: UInt64) throws {
-    var oracle = try FramesOracle(seed: seed)
-    try oracle.run(steps: 250)
-  }
-}

@@ -1,0 +1,43 @@
+import MachineSimulator
+import Testing
+
+@testable import KernelMemory
+@testable import TestSupport
+
+@Suite struct RetainedMemoryTests {
+  @Test func countsWhatWaitsForAFlush() throws {
+    let test = try TestMachine(mode: .lazy)
+    #expect(test.manager.retained == RetainedMemory())
+    let small = try test.manager.vmalloc(3 * 4096)
+    let large = try test.manager.vmalloc(100 * 4096)
+    try test.manager.vfree(small)
+    #expect(test.manager.retained.unflushed == PageCount(4))
+    #expect(test.manager.retained.frames == PageCount(3))
+    // Only queued: its entries are still there.
+    try test.manager.vfree(large)
+    #expect(test.manager.retained.unflushed == PageCount(105))
+    #expect(test.manager.retained.frames == PageCount(103))
+    #expect(test.manager.retained.parked == .zero)
+    try test.manager.flushRetired()
+    #expect(test.manager.retained == RetainedMemory())
+  }
+
+  @Test func countsWhatIsParked() throws {
+    let test = try TestMachine(mode: .warm)
+    try test.manager.vfree(try test.manager.vmalloc(5 * 4096))
+    #expect(test.manager.retained.parked == PageCount(5))
+    #expect(test.manager.retained.unflushed == .zero)
+    try test.manager.flushRetired()
+    #expect(test.manager.retained == RetainedMemory())
+  }
+
+  @Test func whatIsFlushedIsKeptUntilAStepFreesIt() throws {
+    let test = try TestMachine(mode: .lazy)
+    for _ in 0..<10 { try test.manager.vfree(try test.manager.vmalloc(4096)) }
+    test.manager.purge()
+    #expect(test.manager.retained.unflushed == .zero)
+    #expect(test.manager.retained.frames.rawValue >= 10)
+    try test.manager.flushRetired()
+    #expect(test.manager.retained == RetainedMemory())
+  }
+}
