@@ -18,7 +18,7 @@
        reapTables              Walker.reapTables, Reclaim.free of tables
        strip, stripOpen      Reclaim.stripAsleep, Reclaim.stripOpen
        pin, revive           Walker.pin; PageTables.revive
-       lookUp                CPUs.undisturbed, Walker.frame(at:) and its kin
+       lookUp                CPUs.asReader, Walker.frame(at:) and its kin
        leave, join           Shootdown.leave and join, with MemoryManager.leaveCPU's conditions
 
    More is allowed than the code does: a batch joins one that is closed in every mode, any CPU prunes and

@@ -8,7 +8,7 @@
        epoch                 CPUProgress: 0 outside, requested | 1 inside, 1 in a look-up, AWAY where nobody waits
        comeIn, goOut         CPUs.enter, CPUs.attempt; CPUProgress.isClosed, enter, exit
        serve                 Shootdown.serve
-       lookUp                CPUs.undisturbed; CPUProgress.beginLookup, endLookup
+       lookUp                CPUs.asReader; CPUProgress.beginLookup, endLookup
        leave, join           MemoryManager.leave, Shootdown.leave and join; CPUProgress.close, join, open
 
    The words are of this CPU, which sees its own stores in order; for what the other sees see Ordering.pml.

@@ -10,7 +10,7 @@
        ranges, requested     Shootdown.request: the ranges, and the number, a release; Shootdown.serve: an acquire
        flush                 Machine.Flush, which owes a barrier before and behind it
        done                  CPUProgress.flushed, a release; Shootdown.isComplete, an acquire
-       lookUp                Walker.frame(at:) in CPUs.undisturbed: no flush is served in it
+       lookUp                Walker.frame(at:) in CPUs.asReader: no flush is served in it
        contents              what the frame holds: page tables are zero when they are linked
 
    Claim besides: look-ups need no fence and no epoch, because what says that they have passed is `done`. Left

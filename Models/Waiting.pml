@@ -38,7 +38,7 @@
 
 #define AWAY 255
 
-byte requested, round;
+byte requested, drainEpoch;
 byte done[CPUS], answered[CPUS];
 bool isOpen[CPUS] = true;
 bool interruptsAreOff[CPUS];      /* on that CPU somebody is in the package */
@@ -83,8 +83,8 @@ inline mayBeMoved(c) {
 inline serve(c) {
   if :: done[c] != requested -> seen = requested; atomic { done[c] = seen; seen = 0 } :: else fi;
   if
-  :: answered[c] != round ->
-     seen = round;
+  :: answered[c] != drainEpoch ->
+     seen = drainEpoch;
      atomic {
        if :: steps[c] > 0 -> steps[c]--; again = true :: else -> answered[c] = seen fi;
        seen = 0 }
@@ -154,7 +154,7 @@ proctype Thread(byte c) {
 #endif
      goOut(c)
   :: comeIn(c);
-     atomic { round++; number = round; isDrain = true };
+     atomic { drainEpoch++; number = drainEpoch; isDrain = true };
      serve(c); again = false;
      notifyBehind(c);
      goOut(c);
@@ -194,7 +194,7 @@ proctype LastCPU() {
 #ifdef X_JOIN_UNANSWERED
      atomic { answered[c] = 0; done[c] = requested };
 #else
-     atomic { answered[c] = round; done[c] = requested };
+     atomic { answered[c] = drainEpoch; done[c] = requested };
 #endif
      atomic { isOpen[c] = true; interruptsAreOff[c] = false }
   :: else -> break

@@ -19,7 +19,7 @@ public struct JobOptions {
   /// Whether the listing of areas has all rows, or the first and the last.
   public var listsAllAreas = false
   /// A range with areas of the machine's own (stacks of other CPUs), which the listing leaves out.
-  public var machineAreas: AreasID?
+  public var machineAreas: ArenaID?
   /// What the job runs on, for the first line of the report.
   public var machineName: StaticString = "a machine"
 

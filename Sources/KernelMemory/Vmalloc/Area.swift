@@ -12,7 +12,7 @@ public struct Area: Equatable, Sendable {
   /// Who is charged.
   public let tag: Tag
   /// The range that it lies in.
-  public let areas: AreasID
+  public let areas: ArenaID
   /// Whether its frames are its caller's (`vmap`).
   public internal(set) var isBorrowed = false
 

@@ -64,8 +64,8 @@ public struct VmallocOptions: Sendable {
   }
 
   /// The range; nil, when set, for the vmalloc range.
-  public var areas: AreasID? {
-    get { traits.instance }
-    set { traits.instance = newValue ?? AreasID(index: 0) }
+  public var areas: ArenaID? {
+    get { traits.arena }
+    set { traits.arena = newValue ?? ArenaID(index: 0) }
   }
 }

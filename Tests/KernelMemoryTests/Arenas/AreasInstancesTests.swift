@@ -5,7 +5,7 @@ import Testing
 @testable import TestSupport
 
 @Suite struct AreasInstancesTests {
-  private func makeModules(_ test: TestMachine, pages: UInt64 = 4096) throws -> AreasID {
+  private func makeModules(_ test: TestMachine, pages: UInt64 = 4096) throws -> ArenaID {
     try test.manager.makeAreas(PageRange(unchecked: TestMachine.moduleStart, count: PageCount(pages)))
   }
 
@@ -109,7 +109,7 @@ import Testing
 
   @Test func thereAre255() throws {
     let test = try TestMachine(ram: [.small])
-    #expect(AreasTable.recordBytes <= 4_096)
+    #expect(ArenaTable.recordBytes <= 4_096)
     for number in 1..<UInt64(255) {
       let id = try test.manager.makeAreas(
         PageRange(unchecked: PageNumber(TestMachine.moduleStart.rawValue + number * 16), count: PageCount(16))

@@ -8,7 +8,7 @@ import Testing
 @Suite struct AreasRemovalTests {
   private static let range = PageRange(unchecked: TestMachine.moduleStart, count: PageCount(1 << 15))
 
-  private func options(_ id: AreasID, at page: UInt64? = nil) -> VmallocOptions {
+  private func options(_ id: ArenaID, at page: UInt64? = nil) -> VmallocOptions {
     var options = VmallocOptions()
     options.areas = id
     options.address = page.map { PageNumber(TestMachine.moduleStart.rawValue + $0).address(.size4K) }
@@ -59,7 +59,7 @@ import Testing
   @Test func numbersAreUsedAgain() throws {
     let test = try TestMachine(ram: [.small], mode: .lazy)
     let manager = test.manager
-    var (first, used): (AreasID?, PageCount?)
+    var (first, used): (ArenaID?, PageCount?)
     for number in 0..<600 {
       let id = try manager.makeAreas(Self.range)
       if number == 0 { first = id }
@@ -76,7 +76,7 @@ import Testing
 
   @Test func whatIsNoRangeOrStaysIsRefused() throws {
     let test = try TestMachine(ram: [.small])
-    for id in [test.manager.vmallocAreas, AreasID(index: 1), AreasID(index: 254), AreasID(index: 255)] {
+    for id in [test.manager.vmallocAreas, ArenaID(index: 1), ArenaID(index: 254), ArenaID(index: 255)] {
       test.expectRefused(.areasUnavailable) { try test.manager.removeAreas(id) }
     }
   }

@@ -57,7 +57,7 @@ import Testing
     func ask(holding rank: LockRank) throws {
       try manager.cpus.enter { cpu in
         switch rank {
-        case .areas: manager.areas.locked(cpu) { ask() }
+        case .areas: manager.arenas.locked(cpu) { ask() }
         case .tables: manager.tables.locked(cpu) { ask() }
         case .slab: manager.slab.withLock(Int(cache.number), cpu) { _ in ask() }
         case .zone: manager.frames.withZone(0, cpu) { _ in ask() }

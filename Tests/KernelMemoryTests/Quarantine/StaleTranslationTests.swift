@@ -17,7 +17,7 @@ import Testing
     test = try TestMachine(ram: [.small])
     start = VirtualAddress(try test.manager.vmalloc(10 * 4096))
     pages = PageRange(unchecked: start.number(.size4K), count: PageCount(10))
-    number = try #require(test.manager.areas[test.manager.vmallocAreas].find(pages.first))
+    number = try #require(test.manager.arenas[test.manager.vmallocAreas].find(pages.first))
     for page in 0..<UInt64(9) {
       try test.simulated.store(page, at: VirtualAddress(start.rawValue + page * 4096))
     }
@@ -27,7 +27,7 @@ import Testing
 
   /// The first step of a free, by hand.
   private func clear() -> Detached {
-    let area = test.manager.areas.pool[number]
+    let area = test.manager.arenas.pool[number]
     let isRetired = area.value.move(from: .live, to: .retired, in: area.value.generation)
     #expect(isRetired)
     var emptied = EmptiedTables()
@@ -51,7 +51,7 @@ import Testing
     test.manager.cpus.with { cpu in
       guard let taken = detached.take() else { return }
       test.manager.reclaim.add(taken, pages, cpu)
-      if let area { test.manager.reclaim.openBatch(cpu).value.areas.push(area, test.manager.areas.pool) }
+      if let area { test.manager.reclaim.openBatch(cpu).value.areas.push(area, test.manager.arenas.pool) }
       _ = test.manager.reclaim.flushOpen(cpu)
     }
     for page in pages.first.rawValue..<pages.end.rawValue {
@@ -90,7 +90,7 @@ import Testing
 
   @Test func addressesThatAreReusedBeforeTheFlushAreCaught() throws {
     let detached = clear()
-    test.manager.areas[test.manager.vmallocAreas].release(number)
+    test.manager.arenas[test.manager.vmallocAreas].release(number)
     let again = try test.manager.vmalloc(10 * 4096)
     #expect(VirtualAddress(again) == start)
     // The new area is mapped, but the CPU still goes to the old one's frames.
@@ -138,22 +138,22 @@ extension StaleTranslationTests {
     let probe = FlushProbe(test)
     let manager = test.manager
     let framesLeft = test.framesLeft
-    let instance = manager.areas[manager.vmallocAreas]
+    let arena = manager.arenas[manager.vmallocAreas]
     probe.atFlush = { [test, number, pages, start] in
       // The entries are gone, and with them the area, as far as its users go …
       #expect(manager.mapping(at: start) == nil)
       #expect(manager.area(containing: start) == nil)
       // … but its frames, its tables and its addresses are nobody's yet.
       #expect(test.framesLeft == framesLeft)
-      #expect(manager.areas.pool[number].value.state == .unpinned)
-      #expect(instance.find(pages.first) == number)
+      #expect(manager.arenas.pool[number].value.state == .unpinned)
+      #expect(arena.find(pages.first) == number)
       #expect(manager.area(containing: start) == nil)
       return true
     }
     try manager.vfree(start.pointer)
     #expect(probe.flushes == 1)
     #expect(test.framesLeft == framesLeft + 12)
-    #expect(instance.find(pages.first) == nil)
+    #expect(arena.find(pages.first) == nil)
     for page in pages.first.rawValue..<pages.end.rawValue {
       #expect(test.fault(.read, at: PageNumber(page))?.cause == .notPresent)
     }

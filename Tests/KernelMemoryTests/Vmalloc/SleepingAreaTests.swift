@@ -33,8 +33,8 @@ import Testing
     test.manager.purge()
     #expect(test.manager.retained.unflushed == .zero && test.manager.retained.frames == PageCount(3))
     let address = VirtualAddress(pointer)
-    let number = try #require(test.manager.areas[test.manager.vmallocAreas].find(address.number(.size4K)))
-    #expect(test.manager.areas.pool[number].value.state == .retired)
+    let number = try #require(test.manager.arenas[test.manager.vmallocAreas].find(address.number(.size4K)))
+    #expect(test.manager.arenas.pool[number].value.state == .retired)
     #expect(test.manager.area(containing: address) == nil)
     #expect(test.manager.frame(at: address) == nil)
     for offset in [0, 1, 4096, 3 * 4096] {
@@ -93,7 +93,7 @@ import Testing
       try test.manager.vfree(pointer)
       while test.manager.purge(budget: 1000) {}
       let page = VirtualAddress(pointer).number(.size4K)
-      #expect(test.manager.areas[test.manager.vmallocAreas].find(page) == nil)
+      #expect(test.manager.arenas[test.manager.vmallocAreas].find(page) == nil)
     }
     test.expectValid()
   }

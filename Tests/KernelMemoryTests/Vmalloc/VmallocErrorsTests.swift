@@ -88,7 +88,7 @@ import Testing
     let test = try TestMachine(ram: [.small])
     for index in [1, 7, 8, .max] as [UInt8] {
       test.expectRefused(.areasUnavailable) {
-        _ = try allocate(test, 1, options { $0.areas = AreasID(index: index) })
+        _ = try allocate(test, 1, options { $0.areas = ArenaID(index: index) })
       }
     }
   }

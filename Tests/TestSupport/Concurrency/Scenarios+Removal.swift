@@ -11,7 +11,7 @@ extension Scenarios {
   /// A range is given back while another CPU makes an area in it: one of the two is refused, with what is
   /// true.
   static func removalBesideAllocation(_ mode: FreeMode) throws -> Play {
-    var id = AreasID(index: 0)
+    var id = ArenaID(index: 0)
     let stage = try Stage(mode) { stage in id = try stage.manager.makeAreas(Self.range) }
     let manager = stage.manager
     var options = VmallocOptions()
@@ -48,7 +48,7 @@ extension Scenarios {
   /// A range is given back, and all free frames are filled with what leads to an area that there is not,
   /// while another CPU looks an address of the range up.
   static func lookUpBesideRemoval(_ mode: FreeMode) throws -> Play {
-    var id = AreasID(index: 0)
+    var id = ArenaID(index: 0)
     let stage = try Stage(mode, pages: 600) { stage in id = try stage.manager.makeAreas(Self.range) }
     let (manager, address) = (stage.manager, Self.range.first.address(.size4K))
     var taken: [FrameNumber] = []

@@ -3,11 +3,11 @@ import Testing
 
 @testable import KernelMemory
 
-/// One instance of `Areas` whose areas are addresses alone: nothing is mapped, and none is published.
+/// One arena whose areas are addresses alone: nothing is mapped, and none is published.
 /// Pages are counted from the start of its range.
 final class AreasFixture {
   let test: TestMachine
-  let areas: Areas
+  let areas: Arena
   let base: UInt64
 
   /// The range starts `offset` pages behind a multiple of 2^24 pages.
@@ -16,17 +16,17 @@ final class AreasFixture {
     base = 0xffff_d100_0000_0000 >> 12 + offset
     let range = try #require(PageRange(PageNumber(base), count: PageCount(pages)))
     let id = try test.manager.makeAreas(range)
-    areas = test.manager.areas[id]
+    areas = test.manager.arenas[id]
   }
 
   /// Reserves pages and their guard; `place` is an offset.
   func reserve(
     _ pages: UInt64, guardPages: UInt16 = 0, alignment: Int = 0, at place: UInt64? = nil
   ) throws(MemoryError) -> UInt32 {
-    let request = Areas.Request(
+    let request = Arena.Request(
       pages: PageCount(pages),
       traits: AreaTraits(
-        guardPages: guardPages, protection: .readWrite, instance: areas.state.value.id, cache: .writeBack,
+        guardPages: guardPages, protection: .readWrite, arena: areas.state.value.id, cache: .writeBack,
         alignment: alignment, zone: .normal, tag: .untagged),
       place: place.map { PageNumber(base &+ $0) })
     return try test.manager.cpus.with { (cpu) throws(MemoryError) in try areas.reserve(request, cpu) }

@@ -17,10 +17,10 @@ struct Snapshot {
   init(of manager: MemoryManager) {
     frames = Self.countFrames(manager)
     #expect(throws: Never.self) { try manager.forEachArea { areas.append($0) } }
-    manager.areas.forEach { instance in
-      var piece = instance.state.value.firstPiece
+    manager.arenas.forEach { arena in
+      var piece = arena.state.value.firstPiece
       while piece != 0 {
-        let descriptor = instance.pool[piece]
+        let descriptor = arena.pool[piece]
         if descriptor.value.state == .hole { holes.append(descriptor.value.spanRange) }
         piece = descriptor.value.after
       }

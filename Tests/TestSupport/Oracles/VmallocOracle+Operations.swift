@@ -35,7 +35,7 @@ extension VmallocOracle {
     }
   }
 
-  private mutating func randomOptions(_ range: (id: AreasID, pages: PageRange)) -> VmallocOptions {
+  private mutating func randomOptions(_ range: (id: ArenaID, pages: PageRange)) -> VmallocOptions {
     var options = VmallocOptions()
     options.areas = range.id
     options.tag = random.element(of: tags)

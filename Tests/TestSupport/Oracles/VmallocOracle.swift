@@ -48,7 +48,7 @@ struct VmallocOracle {
   var windows: [Window] = []
   /// First addresses of areas that were freed lately.
   var freed: [UInt64] = []
-  var ranges: [(id: AreasID, pages: PageRange)]
+  var ranges: [(id: ArenaID, pages: PageRange)]
   var tags: [KernelMemory.Tag]
   private let initial: Snapshot
 

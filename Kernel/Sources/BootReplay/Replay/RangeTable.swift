@@ -1,6 +1,6 @@
 // Ranges
 //
-// A recorded allocation names the range in which it had to lie. Each range becomes an instance of Areas of
+// A recorded allocation names the range in which it had to lie. Each range becomes an arena of
 // its own, at the recorded addresses, where the manager can have it there. It cannot where the addresses are
 // of more levels than its page tables have (a kernel with 5 levels places its vmalloc range by 57 bits), or
 // where the range meets one that it manages already. Then its own vmalloc range stands in, and the report
@@ -11,7 +11,7 @@ internal import KernelMemory
 /// A range of the recording, and what stands for it here.
 struct ReplayRange {
   let recorded: TraceRange
-  let areas: AreasID
+  let areas: ArenaID
   /// Why the manager's vmalloc range stands in; nil where the recorded addresses are used.
   let refusal: MemoryError?
   var allocations: UInt64 = 0
@@ -34,7 +34,7 @@ struct RangeTable {
 
   subscript(index: Int) -> ReplayRange? { ranges[index] }
 
-  /// The row of a range; a new one gets its instance of Areas.
+  /// The row of a range; a new one gets its arena.
   mutating func index(of recorded: TraceRange, in manager: MemoryManager) -> Int {
     for index in 0..<count where ranges[index]?.recorded == recorded { return index }
     guard count < Self.capacity else {

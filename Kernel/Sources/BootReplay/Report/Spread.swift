@@ -8,7 +8,7 @@ struct Spread {
   /// Holes between areas, and the largest of them.
   private(set) var holes: UInt64 = 0
   private(set) var largestHole: UInt64 = 0
-  private var range: AreasID?
+  private var range: ArenaID?
   private var end: UInt64 = 0
 
   /// Adds an area; those of a range come together and in the order of their addresses.

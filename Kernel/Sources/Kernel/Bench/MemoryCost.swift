@@ -48,7 +48,7 @@ struct MemoryCost {
   }
 
   /// What areas take while they are live; they are freed afterwards.
-  private func cost(of count: Int, pages: Int, in areas: AreasID) throws(MemoryError) -> Cost {
+  private func cost(of count: Int, pages: Int, in areas: ArenaID) throws(MemoryError) -> Cost {
     var options = VmallocOptions()
     options.areas = areas
     let live = try AddressArray(count: count, on: manager)

@@ -14,7 +14,7 @@ struct ProcessorMemory {
   /// memory.
   private static var guardPages: UInt16 { 8 }
 
-  init(in areas: AreasID, of manager: MemoryManager) throws(MemoryError) {
+  init(in areas: ArenaID, of manager: MemoryManager) throws(MemoryError) {
     self.manager = manager
     options.areas = areas
     options.guardPages = Self.guardPages

@@ -22,8 +22,8 @@ enum Processors {
   nonisolated(unsafe) private static var online = 1
 
   /// The range of the other CPUs' stacks and blocks; nil where there is no other CPU.
-  static var areas: AreasID? { unsafe madeAreas }
-  nonisolated(unsafe) private static var madeAreas: AreasID?
+  static var areas: ArenaID? { unsafe madeAreas }
+  nonisolated(unsafe) private static var madeAreas: ArenaID?
 
   /// This CPU's local APIC; to be used only once there are several CPUs, or `mapLocalAPIC` was called.
   static var localAPIC: LocalAPIC { LocalAPIC(at: AddressSpace.localAPIC.first.address(.size4K)) }

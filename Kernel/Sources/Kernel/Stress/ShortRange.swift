@@ -6,7 +6,7 @@ import KernelMemory
 
 /// Areas of a range that is too small, allocated and freed in an interrupt handler.
 struct ShortRange {
-  private let areas: AreasID
+  private let areas: ArenaID
   private var random = RandomNumbers(seed: 2_000)
   /// Zero where a place has no area.
   private var words = InlineArray<16, UInt>(repeating: 0)

@@ -21,7 +21,7 @@ internal import Synchronization
 // node that has emptied: its slots are zero, or name areas whose bounds do not match. A few empty nodes are
 // stocked for the next insertions. The others go through a retired batch (`takeSurplus`), and are free when
 // every CPU has served a later flush, which none does in the middle of a look-up. So a reader is inside the
-// package (`CPUs.enter`), or marked as a look-up (`CPUs.undisturbed`).
+// package (`CPUs.enter`), or marked as a look-up (`CPUs.asReader`).
 @safe
 struct AreaIndex {
   struct State {

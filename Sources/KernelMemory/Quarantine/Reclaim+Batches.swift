@@ -106,7 +106,7 @@ extension Reclaim {
   func release(_ list: inout AreaList, limit: Int, _ cpu: borrowing CPU) -> Int {
     guard list.count > 0, limit > 0 else { return 0 }
     var done = 0
-    areas.locked(cpu) {
+    arenas.locked(cpu) {
       while done < limit, let area = list.pop(pool) {
         done &+= Self.releaseCost(pool[area].value.span)
         giveBack(area, cpu)
@@ -119,7 +119,7 @@ extension Reclaim {
   /// Gives an area's addresses back, and retires the index nodes that this empties. Under the lock of the
   /// areas. O(1).
   func giveBack(_ area: UInt32, _ cpu: borrowing CPU) {
-    let range = areas[pool[area].value.traits.instance]
+    let range = arenas[pool[area].value.traits.arena]
     range.release(area)
     while let node = range.index.takeSurplus() { retire(node: node, cpu) }
   }

@@ -59,7 +59,7 @@ struct Reclaim {
     let mode: FreeMode
     let frames: Frames
     let tables: PageTables
-    let areas: AreasTable
+    let arenas: ArenaTable
     let pool: DescriptorPool
     let shootdown: Shootdown
     /// For each CPU.
@@ -74,7 +74,7 @@ struct Reclaim {
     /// What of it no CPU has.
     let spare: Atomic<UInt64>
     /// The newest drain: every CPU is asked to give back what it keeps.
-    let round = Atomic<UInt64>(0)
+    let drainEpoch = Atomic<UInt64>(0)
     /// The number of the area that an NMI has dropped last; zero for none.
     let dropped = Atomic<UInt32>(0)
   }
@@ -114,7 +114,7 @@ struct Reclaim {
   /// CPUs. One CPU has all of it; of several each has its part of one half, and takes from the other half
   /// when it needs more, so that with many CPUs none has too little for one large area.
   init(
-    mode: FreeMode, frames: Frames, tables: PageTables, areas: AreasTable, shootdown: Shootdown,
+    mode: FreeMode, frames: Frames, tables: PageTables, arenas: ArenaTable, shootdown: Shootdown,
     state: Stable<State>, slots: CPURecords<PerCPU>, open: CPURecords<RetiredBatch>,
     closed: CPURecords<RetiredBatch>, flushed: CPURecords<FlushedBatch>
   ) {
@@ -125,7 +125,7 @@ struct Reclaim {
     let share = count == 1 ? bound : bound / UInt64(2 &* count)
     unsafe state.pointer.initialize(
       to: State(
-        mode: mode, frames: frames, tables: tables, areas: areas, pool: areas.pool, shootdown: shootdown,
+        mode: mode, frames: frames, tables: tables, arenas: arenas, pool: arenas.pool, shootdown: shootdown,
         slots: slots, open: open, closed: closed, flushed: flushed, bound: bound, share: share,
         spare: Atomic(bound &- share &* UInt64(count))))
     // Room to sleep for what may be behind flushes: all that this CPU may borrow, up to twice its even part,
@@ -147,7 +147,7 @@ struct Reclaim {
   var mode: FreeMode { state.value.mode }
   var frames: Frames { state.value.frames }
   var tables: PageTables { state.value.tables }
-  var areas: AreasTable { state.value.areas }
+  var arenas: ArenaTable { state.value.arenas }
   var pool: DescriptorPool { state.value.pool }
   var shootdown: Shootdown { state.value.shootdown }
 

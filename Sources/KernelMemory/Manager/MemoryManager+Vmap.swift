@@ -126,7 +126,7 @@ extension MemoryManager {
   private func mapSlow(
     _ borrowed: UnsafeBufferPointer<FrameNumber>, _ traits: AreaTraits, mayWait: Bool
   ) throws(MemoryError) -> UInt64 {
-    let request = Areas.Request(pages: PageCount(UInt64(borrowed.count)), traits: traits, place: nil)
+    let request = Arena.Request(pages: PageCount(UInt64(borrowed.count)), traits: traits, place: nil)
     guard tags.contains(traits.tag) else { throw failed(.tagUnavailable) }
     try checkRoom(for: request)
     let (pages, span) = (request.pages.rawValue, request.pages.rawValue &+ UInt64(traits.guardPages))
@@ -141,7 +141,7 @@ extension MemoryManager {
         area = asleep
       } else {
         do throws(MemoryError) {
-          area = areas.pool[try reserveBorrowing(request, cpu)]
+          area = arenas.pool[try reserveBorrowing(request, cpu)]
         } catch {
           tags.uncharge(.areas, traits.tag, 0, cpu)
           throw error
@@ -157,15 +157,15 @@ extension MemoryManager {
 
   /// A new area with its tables, all but published.
   private func reserveBorrowing(
-    _ request: Areas.Request, _ cpu: borrowing CPU
+    _ request: Arena.Request, _ cpu: borrowing CPU
   ) throws(MemoryError) -> UInt32 {
     // This range is never given back.
-    let instance = areas[request.traits.instance]
-    let area = try areas.locked(cpu) { () throws(MemoryError) in try instance.reserve(request, cpu) }
+    let arena = arenas[request.traits.arena]
+    let area = try arenas.locked(cpu) { () throws(MemoryError) in try arena.reserve(request, cpu) }
     do throws(MemoryError) {
-      try pin(areas.pool[area].value.pages, cpu)
+      try pin(arenas.pool[area].value.pages, cpu)
     } catch {
-      areas.locked(cpu) { reclaim.giveBack(area, cpu) }
+      arenas.locked(cpu) { reclaim.giveBack(area, cpu) }
       throw error
     }
     reclaim.cacheEntryPointer(area)
@@ -223,10 +223,10 @@ extension MemoryManager {
     }
     return try freeing { (cpu) throws(MemoryError) in
       let page = address.number(pageSize)
-      guard let number = areas.instance(containing: page)?.find(page) else {
+      guard let number = arenas.arena(containing: page)?.find(page) else {
         throw .badFree(problem(freeing: address))
       }
-      let area = areas.pool[number]
+      let area = arenas.pool[number]
       guard let generation = area.value.borrowingGeneration else {
         throw .badFree(area.value.liveGeneration != nil ? .foreign : .alreadyFree)
       }

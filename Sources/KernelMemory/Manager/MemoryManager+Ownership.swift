@@ -37,7 +37,7 @@ extension MemoryManager {
     switch state.kind {
     case .allocated, .large: true
     // An area that was freed may keep its frames, mapped, for the next of its kind.
-    case .mapped: areas.pool.find(frames.table[head].value.mapper.area)?.value.heldGeneration != nil
+    case .mapped: arenas.pool.find(frames.table[head].value.mapper.area)?.value.heldGeneration != nil
     case .unmanaged, .free, .tail, .idle, .table, .metadata, .slab, .retired: false
     }
   }

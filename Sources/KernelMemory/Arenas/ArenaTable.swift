@@ -1,6 +1,6 @@
 internal import Synchronization
 
-// The ranges of one manager: the vmalloc range, the module range, and what a kernel adds
+// The arenas of one manager: of the vmalloc range, the module range, and what a kernel adds
 //
 // The state of a range is memory of its own, freed with the range; so a reader without the lock is inside the
 // package, or marked as a look-up (AreaIndex.swift). The table repeats a range's bounds, so that `contains`
@@ -10,7 +10,7 @@ internal import Synchronization
 // A number whose range is on its way out is nobody's until every CPU has passed.
 
 /// Where one range is.
-struct AreasEntry: ~Copyable {
+struct ArenaEntry: ~Copyable {
   /// The address of its state; zero where there is no range, `leaving` where it goes.
   private let stateWord: Atomic<UInt>
   private let firstWord: Atomic<UInt64>
@@ -18,11 +18,11 @@ struct AreasEntry: ~Copyable {
 
   private static var leaving: UInt { 1 }
 
-  /// The instance of a range that there is.
+  /// The arena of a range that there is.
   @inline(__always)
-  var areas: Areas? {
+  var arena: Arena? {
     let address = stateWord.load(ordering: .acquiring)
-    return address > Self.leaving ? Areas(Stable(bitPattern: address)) : nil
+    return address > Self.leaving ? Arena(Stable(bitPattern: address)) : nil
   }
 
   var isVacant: Bool { stateWord.load(ordering: .relaxed) == 0 }
@@ -35,27 +35,27 @@ struct AreasEntry: ~Copyable {
       count: PageCount(countWord.load(ordering: .relaxed)))
   }
 
-  borrowing func publish(_ areas: Areas, _ range: PageRange) {
+  borrowing func publish(_ arena: Arena, _ range: PageRange) {
     firstWord.store(range.first.rawValue, ordering: .relaxed)
     countWord.store(range.count.rawValue, ordering: .relaxed)
-    stateWord.store(areas.state.address, ordering: .releasing)
+    stateWord.store(arena.state.address, ordering: .releasing)
   }
 
   borrowing func withdraw() { stateWord.store(Self.leaving, ordering: .releasing) }
   borrowing func vacate() { stateWord.store(0, ordering: .releasing) }
 }
 
-/// The instances of `Areas` of one manager.
+/// The arenas of one manager.
 @safe
-struct AreasTable {
+struct ArenaTable {
   /// The number of a range fits the byte that an area has for it, and 255 is none.
   static let capacity = 255
 
   struct State: ~Copyable {
     let pool: DescriptorPool
     let frames: Frames
-    let entries: Stable<AreasEntry>
-    /// Over all instances, their descriptors and their indexes.
+    let entries: Stable<ArenaEntry>
+    /// Over all arenas, their descriptors and their indexes.
     let lock: Stable<SpinLock>
     /// Numbers that have ever been used.
     let count = Atomic<Int>(0)
@@ -67,7 +67,7 @@ struct AreasTable {
 
   /// `entries`, for `capacity`, and `hints`, for each CPU, are cleared memory.
   init(
-    pool: DescriptorPool, frames: Frames, state: Stable<State>, entries: Stable<AreasEntry>,
+    pool: DescriptorPool, frames: Frames, state: Stable<State>, entries: Stable<ArenaEntry>,
     hints: CPURecords<AreaHints>, lock: Stable<SpinLock>
   ) {
     self.state = state
@@ -88,71 +88,71 @@ struct AreasTable {
     try state.value.lock.value.with(.areas, cpu, body)
   }
 
-  /// The instance that has an area: as long as it has one, it stays.
+  /// The arena that has an area: as long as it has one, it stays.
   @inline(__always)
-  subscript(id: AreasID) -> Areas {
+  subscript(id: ArenaID) -> Arena {
     // Of an area there is a range.
-    unsafe entry(Int(id.index)).value.areas.unsafelyUnwrapped
+    unsafe entry(Int(id.index)).value.arena.unsafelyUnwrapped
   }
 
   @inline(__always)
-  private func entry(_ number: Int) -> Stable<AreasEntry> { state.value.entries[number] }
+  private func entry(_ number: Int) -> Stable<ArenaEntry> { state.value.entries[number] }
 
   // MARK: Looking up
 
-  /// The instance of a range. On a CPU that serves no flush meanwhile; and to stay, under the lock.
-  func find(_ id: AreasID) -> Areas? {
-    Int(id.index) < count ? entry(Int(id.index)).value.areas : nil
+  /// The arena of a range. On a CPU that serves no flush meanwhile; and to stay, under the lock.
+  func find(_ id: ArenaID) -> Arena? {
+    Int(id.index) < count ? entry(Int(id.index)).value.arena : nil
   }
 
   /// The pages of a range, as they were a moment ago. In any context.
-  func range(of id: AreasID) -> PageRange? {
-    guard Int(id.index) < count, entry(Int(id.index)).value.areas != nil else { return nil }
+  func range(of id: ArenaID) -> PageRange? {
+    guard Int(id.index) < count, entry(Int(id.index)).value.arena != nil else { return nil }
     return entry(Int(id.index)).value.range
   }
 
-  /// The instance whose range has `page`. O(ranges), lock-free, on a CPU that serves no flush meanwhile.
+  /// The arena whose range has `page`. O(ranges), lock-free, on a CPU that serves no flush meanwhile.
   @inline(__always)
-  func instance(containing page: PageNumber) -> Areas? {
+  func arena(containing page: PageNumber) -> Arena? {
     let (count, entries) = (count, state.value.entries)
     for number in 0..<count {
-      if let areas = entries[number].value.areas, entries[number].value.range.contains(page) { return areas }
+      if let arena = entries[number].value.arena, entries[number].value.range.contains(page) { return arena }
     }
     return nil
   }
 
   /// Whether a range had `page` a moment ago. O(ranges), in any context: nothing that a range has is read.
-  func contains(_ page: PageNumber) -> Bool { instance(containing: page) != nil }
+  func contains(_ page: PageNumber) -> Bool { arena(containing: page) != nil }
 
   /// Whether a managed range has a page of `range`. To stay so, under the lock. O(ranges).
   func overlaps(_ range: PageRange) -> Bool {
     for number in 0..<count
-    where entry(number).value.areas != nil && entry(number).value.range.overlaps(range) {
+    where entry(number).value.arena != nil && entry(number).value.range.overlaps(range) {
       return true
     }
     return false
   }
 
   /// While nothing runs.
-  func forEach(_ body: (Areas) -> Void) {
+  func forEach(_ body: (Arena) -> Void) {
     for number in 0..<count {
-      if let areas = entry(number).value.areas { body(areas) }
+      if let arena = entry(number).value.arena { body(arena) }
     }
   }
 }
 
 // MARK: - Coming and going
 
-extension AreasTable {
-  /// What a range has besides its index: the instance's state, and behind it that of the index.
+extension ArenaTable {
+  /// What a range has besides its index: the arena's state, and behind it that of the index.
   private static var indexOffset: UInt {
-    UInt(MemoryLayout<Areas.State>.stride &+ 15) & ~15
+    UInt(MemoryLayout<Arena.State>.stride &+ 15) & ~15
   }
   /// A frame of any page size holds it.
   static var recordBytes: Int { Int(indexOffset) &+ MemoryLayout<AreaIndex.State>.stride }
 
-  private func indexState(_ areas: Areas) -> Stable<AreaIndex.State> {
-    Stable(bitPattern: areas.state.address &+ Self.indexOffset)
+  private func indexState(_ arena: Arena) -> Stable<AreaIndex.State> {
+    Stable(bitPattern: arena.state.address &+ Self.indexOffset)
   }
 
   /// The number that a range would get: one that has not been used, or, when all have, the one that was given
@@ -173,7 +173,7 @@ extension AreasTable {
 
   /// Starts managing a range. Under the lock.
   /// - Throws: `areasUnavailable` where it cannot be added; `metadataExhausted`.
-  func add(_ range: PageRange, _ cpu: borrowing CPU) throws(MemoryError) -> AreasID {
+  func add(_ range: PageRange, _ cpu: borrowing CPU) throws(MemoryError) -> ArenaID {
     guard canAdd(range), let number = vacantNumber else { throw .areasUnavailable }
     try pool.stock(1, cpu)
     let frames = state.value.frames
@@ -184,11 +184,11 @@ extension AreasTable {
       frames.freeMetadata(root, order: order, cpu)
       throw .metadataExhausted
     }
-    let id = AreasID(index: UInt8(number))
-    let areas = Areas(frames.table.memory(of: record, as: Areas.State.self))
-    let index = AreaIndex(frames: frames, state: indexState(areas), root: root, range: range)
-    areas.start(range, id: id, index: index, pool: pool)
-    entry(number).value.publish(areas, range)
+    let id = ArenaID(index: UInt8(number))
+    let arena = Arena(frames.table.memory(of: record, as: Arena.State.self))
+    let index = AreaIndex(frames: frames, state: indexState(arena), root: root, range: range)
+    arena.start(range, id: id, index: index, pool: pool)
+    entry(number).value.publish(arena, range)
     state.value.newest = number
     if number >= count { state.value.count.store(number &+ 1, ordering: .releasing) }
     return id
@@ -196,20 +196,20 @@ extension AreasTable {
 
   /// Takes a range out that has no area: from here on nobody is led to it. Under the lock.
   /// - Returns: what `end` wants when every CPU has passed; nil, with nothing done, where there is an area.
-  func withdraw(_ id: AreasID) throws(MemoryError) -> Areas? {
-    guard let areas = find(id) else { throw .areasUnavailable }
-    guard areas.isEmpty else { return nil }
+  func withdraw(_ id: ArenaID) throws(MemoryError) -> Arena? {
+    guard let arena = find(id) else { throw .areasUnavailable }
+    guard arena.isEmpty else { return nil }
     entry(Int(id.index)).value.withdraw()
-    return areas
+    return arena
   }
 
   /// Frees what a range has had that was taken out, when every CPU has passed. Under the lock.
-  func end(_ areas: Areas, _ cpu: borrowing CPU) {
-    let (frames, id) = (state.value.frames, areas.state.value.id)
-    let order = AreaIndex.rootOrder(for: areas.range, frames.table.pageSize)
-    areas.index.end(rootOrder: order, cpu)
-    pool.put(areas.state.value.firstPiece)
-    frames.freeMetadata(UInt32(truncatingIfNeeded: frames.table.frame(at: areas.state.address).rawValue), cpu)
+  func end(_ arena: Arena, _ cpu: borrowing CPU) {
+    let (frames, id) = (state.value.frames, arena.state.value.id)
+    let order = AreaIndex.rootOrder(for: arena.range, frames.table.pageSize)
+    arena.index.end(rootOrder: order, cpu)
+    pool.put(arena.state.value.firstPiece)
+    frames.freeMetadata(UInt32(truncatingIfNeeded: frames.table.frame(at: arena.state.address).rawValue), cpu)
     entry(Int(id.index)).value.vacate()
   }
 }

@@ -55,7 +55,7 @@ extension MemoryManager {
 
   /// The descriptor of the live area of `vmalloc` that begins at an address, and its generation.
   func liveArea(startingAt address: VirtualAddress) -> (area: Stable<AreaDescriptor>, generation: UInt64)? {
-    cpus.undisturbed(orElse: nil) { candidate(startingAt: address).map { ($0.descriptor, $0.generation) } }
+    cpus.asReader(orElse: nil) { candidate(startingAt: address).map { ($0.descriptor, $0.generation) } }
   }
 
   /// Frees what `vmalloc` returned; nil is ignored. Allocates nothing. Legal in any context but an NMI. In
@@ -172,7 +172,7 @@ extension MemoryManager {
     _ byteCount: Int, _ options: VmallocOptions
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
     guard byteCount > 0 else { throw failed(byteCount == 0 ? .sizeIsZero : .sizeOverflow) }
-    let request = Areas.Request(
+    let request = Arena.Request(
       pages: PageCount(bytes: UInt64(byteCount), pageSize), traits: options.traits, place: nil)
     let first = try makeSlow(request, byteCount, options)
     // Address zero is in no range: frame and page zero are never managed.
@@ -181,7 +181,7 @@ extension MemoryManager {
 
   /// - Returns: the first page.
   private func makeSlow(
-    _ request: Areas.Request, _ byteCount: Int, _ options: VmallocOptions
+    _ request: Arena.Request, _ byteCount: Int, _ options: VmallocOptions
   ) throws(MemoryError) -> PageNumber {
     var request = request
     request.traits.isCleared = control.value.defaultTraits.isCleared
@@ -196,20 +196,20 @@ extension MemoryManager {
   }
 
   /// Refuses what the range could not hold if it were empty, before anybody is asked to give anything back.
-  func checkRoom(for request: Areas.Request) throws(MemoryError) {
-    let id = request.traits.instance
-    guard let range = areas.range(of: id) else { throw failed(.areasUnavailable) }
+  func checkRoom(for request: Arena.Request) throws(MemoryError) {
+    let id = request.traits.arena
+    guard let range = arenas.range(of: id) else { throw failed(.areasUnavailable) }
     let (span, overflow) = request.pages.rawValue.addingReportingOverflow(UInt64(request.traits.guardPages))
     guard overflow || !range.canEverHold(span, alignment: request.traits.alignment) else { return }
     try entering { (cpu) throws(MemoryError) in
       throw .rangeExhausted(
-        largestHole: areas.locked(cpu) { PageCount(areas.find(id)?.largestHole ?? 0) })
+        largestHole: arenas.locked(cpu) { PageCount(arenas.find(id)?.largestHole ?? 0) })
     }
   }
 
   /// A freed area of the same kind that is still mapped.
   /// - Returns: its first page; nil where there is none.
-  private func reuseMapped(_ request: Areas.Request, _ byteCount: Int) -> PageNumber? {
+  private func reuseMapped(_ request: Arena.Request, _ byteCount: Int) -> PageNumber? {
     guard reclaim.mode == .warm else { return nil }
     var crossesTags = false
     let first: PageNumber? = cpus.attempt(orElse: nil) { cpu in
@@ -230,7 +230,7 @@ extension MemoryManager {
 
   /// Step 1, as far as alignment and place go.
   @inline(never)
-  private func place(_ request: inout Areas.Request, _ options: VmallocOptions) throws(MemoryError) {
+  private func place(_ request: inout Arena.Request, _ options: VmallocOptions) throws(MemoryError) {
     let alignment = options.alignment
     guard alignment > 0, alignment & (alignment - 1) == 0, alignment.trailingZeroBitCount < 57 else {
       throw failed(.badAlignment(alignment))
@@ -247,7 +247,7 @@ extension MemoryManager {
   /// - Returns: its first page.
   @inline(never)
   private func makeUnmapped(
-    _ request: Areas.Request, _ byteCount: Int, mayWait: Bool
+    _ request: Arena.Request, _ byteCount: Int, mayWait: Bool
   ) throws(MemoryError) -> PageNumber {
     let span = request.pages.rawValue &+ UInt64(request.traits.guardPages)
     var isOverBound = false
@@ -264,7 +264,7 @@ extension MemoryManager {
       }
       reclaim.makeRoom(for: request.pages.rawValue, cpu)
       do throws(MemoryError) {
-        return publish(areas.pool[try reserve(request, cpu)], request, byteCount, outcome, cpu)
+        return publish(arenas.pool[try reserve(request, cpu)], request, byteCount, outcome, cpu)
       } catch {
         uncharge(request, cpu)
         throw error
@@ -276,7 +276,7 @@ extension MemoryManager {
   }
 
   /// A freed area of the same kind that slept, mapped again.
-  private func reviveArea(_ request: Areas.Request, _ cpu: borrowing CPU) -> Stable<AreaDescriptor>? {
+  private func reviveArea(_ request: Arena.Request, _ cpu: borrowing CPU) -> Stable<AreaDescriptor>? {
     let slot = reclaim.slot(cpu)
     var entries = request.pages.rawValue
     let revived: Stable<AreaDescriptor>
@@ -305,11 +305,11 @@ extension MemoryManager {
   }
 
   /// Charges what is about to be allocated, of a size that the machine may have.
-  private func charge(_ request: Areas.Request, _ cpu: borrowing CPU) -> Tags.ChargeOutcome {
+  private func charge(_ request: Arena.Request, _ cpu: borrowing CPU) -> Tags.ChargeOutcome {
     tags.charge(asking: .areas, request.traits.tag, bytes(request.pages.rawValue), cpu)
   }
 
-  private func uncharge(_ request: Areas.Request, _ cpu: borrowing CPU) {
+  private func uncharge(_ request: Arena.Request, _ cpu: borrowing CPU) {
     tags.uncharge(.areas, request.traits.tag, bytes(request.pages.rawValue), cpu)
   }
 
@@ -321,7 +321,7 @@ extension MemoryManager {
   /// - Returns: its first page.
   @inline(__always)
   private func publish(
-    _ area: Stable<AreaDescriptor>, _ request: Areas.Request, _ byteCount: Int,
+    _ area: Stable<AreaDescriptor>, _ request: Arena.Request, _ byteCount: Int,
     _ outcome: Tags.ChargeOutcome, _ cpu: borrowing CPU
   ) -> PageNumber {
     tags.finish(outcome, request.traits.tag, cpu)

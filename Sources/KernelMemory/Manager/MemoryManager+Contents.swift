@@ -36,7 +36,7 @@ extension MemoryManager {
     return unsafe memory
   }
 
-  func prepare(_ first: PageNumber, _ request: Areas.Request, crossesTags: Bool, isNew: Bool) {
+  func prepare(_ first: PageNumber, _ request: Arena.Request, crossesTags: Bool, isNew: Bool) {
     guard request.traits.needsPreparing else { return }
     prepare(
       PageRange(unchecked: first, count: request.pages), request.traits, crossesTags: crossesTags,

@@ -134,19 +134,19 @@ extension Reclaim {
   /// Starts a drain, in which every CPU gives back what it keeps.
   func startDrain(_ cpu: borrowing CPU) -> UInt64 {
     shootdown.locked(cpu) {
-      let round = state.value.round.load(ordering: .relaxed) &+ 1
-      state.value.round.store(round, ordering: .releasing)
-      return round
+      let drainEpoch = state.value.drainEpoch.load(ordering: .relaxed) &+ 1
+      state.value.drainEpoch.store(drainEpoch, ordering: .releasing)
+      return drainEpoch
     }
   }
 
   /// Whether this CPU has yet to make the newest drain.
   func isDrainPending(_ cpu: borrowing CPU) -> Bool {
-    cpu.block.value.progress.answered != round
+    cpu.block.value.progress.answered != drainEpoch
   }
 
   /// The newest drain.
-  var round: UInt64 { state.value.round.load(ordering: .acquiring) }
+  var drainEpoch: UInt64 { state.value.drainEpoch.load(ordering: .acquiring) }
 
   /// A step of a drain: the caches of areas, all that is retired, and after those the lists of frames.
   /// - Returns: false where another step is needed.
@@ -159,18 +159,18 @@ extension Reclaim {
   }
 
   /// Whether a CPU that takes part has yet to make a drain.
-  func isUnanswered(_ round: UInt64, by number: Int) -> Bool {
-    frames.cpus.block(number).value.progress.answered < round
+  func isUnanswered(_ drainEpoch: UInt64, by number: Int) -> Bool {
+    frames.cpus.block(number).value.progress.answered < drainEpoch
   }
 
   /// Takes part from here on, in what is asked from here on.
   func join(_ cpu: borrowing CPU) {
     shootdown.join(
-      round: {
+      drainEpoch: {
         #if Ablations
         if Ablation.joinUnanswered.isOn { return 0 }
         #endif
-        return state.value.round.load(ordering: .relaxed)
+        return state.value.drainEpoch.load(ordering: .relaxed)
       }, cpu)
   }
 }

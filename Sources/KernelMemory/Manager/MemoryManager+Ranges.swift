@@ -2,7 +2,7 @@
 
 extension MemoryManager {
   /// The range that `vmalloc` uses when it is not told otherwise: the one given at start.
-  public var vmallocAreas: AreasID { AreasID(index: 0) }
+  public var vmallocAreas: ArenaID { ArenaID(index: 0) }
 
   /// Starts managing another range of addresses, which has no page of the linear map or another window on all
   /// memory. The tables directly below the root are made for all of it at once, and stay. There may be 255
@@ -10,23 +10,23 @@ extension MemoryManager {
   /// their numbers.
   /// - Throws: `areasUnavailable`, `notCanonical`, `alreadyMapped` where something is mapped in it,
   ///   `tablesExhausted`, `metadataExhausted`, `wouldWait`, `wrongContext`, with nothing changed.
-  public func makeAreas(_ range: PageRange) throws(MemoryError) -> AreasID {
+  public func makeAreas(_ range: PageRange) throws(MemoryError) -> ArenaID {
     guard tables.isCanonical(range) else {
       throw failed(.notCanonical(range.first.address(pageSize)))
     }
     return try retrying { (cpu) throws(MemoryError) in
-      var made: AreasID?
+      var made: ArenaID?
       try reservingTables(cpu) { (source) throws(MemoryError) in
         // That nothing is mapped there, and that nothing will be by hand, is decided under both locks: `map`
         // takes them, too.
-        try areas.locked(cpu) { () throws(MemoryError) in
+        try arenas.locked(cpu) { () throws(MemoryError) in
           try tables.locked(cpu) { () throws(MemoryError) in
-            guard areas.canAdd(range) else { throw .areasUnavailable }
+            guard arenas.canAdd(range) else { throw .areasUnavailable }
             let missing = tables.tablesBelowRootMissing(for: range)
             guard missing <= source.count else { return missing }
             if let page = tables.firstMapped(in: range) { throw .alreadyMapped(page.address(pageSize)) }
             guard windows.firstPage(in: range) == nil else { throw .areasUnavailable }
-            made = try areas.add(range, cpu)
+            made = try arenas.add(range, cpu)
             cpu.count(.tablesMade, tables.makeTablesBelowRoot(for: range, from: &source))
             return 0
           }
@@ -50,11 +50,11 @@ extension MemoryManager {
   /// - Throws: `areasInUse` with the first area that somebody has; `areasUnavailable` where there is no such
   ///   range, and for `vmallocAreas`, which stays; `wrongContext` with interrupts off on a machine with
   ///   several CPUs, and in an NMI; with nothing changed. O(areas).
-  public func removeAreas(_ id: AreasID) throws(MemoryError) {
+  public func removeAreas(_ id: ArenaID) throws(MemoryError) {
     guard cpus.count == 1 || cpus.mayWait else { throw .wrongContext }
     try cpus.enter { (cpu) throws(MemoryError) in
       freeDropped(cpu)
-      guard id != vmallocAreas, areas.find(id) != nil else { throw .areasUnavailable }
+      guard id != vmallocAreas, arenas.find(id) != nil else { throw .areasUnavailable }
     }
     // What is hopeless asks no other CPU for anything.
     if let area = firstHeld(in: id) { throw .areasInUse(area) }
@@ -62,23 +62,23 @@ extension MemoryManager {
     if leaving == nil, drainAllCPUs(mayWait: true) { leaving = try withdraw(id) }
     guard let leaving else { throw .areasInUse(firstHeld(in: id) ?? VirtualAddress(0)) }
     wait(for: leaving.request)
-    try cpus.enter { cpu in areas.locked(cpu) { areas.end(leaving.areas, cpu) } }
+    try cpus.enter { cpu in arenas.locked(cpu) { arenas.end(leaving.arena, cpu) } }
   }
 
-  private func firstHeld(in id: AreasID) -> VirtualAddress? {
+  private func firstHeld(in id: ArenaID) -> VirtualAddress? {
     var page = PageNumber(0)
     return nextArea(of: id, from: &page, where: { $0.isHeld }).map {
-      PageNumber(areas.pool[$0].value.first).address(pageSize)
+      PageNumber(arenas.pool[$0].value.first).address(pageSize)
     }
   }
 
   /// Takes a range out, and asks for a flush of nothing, which says that every CPU has passed.
   /// - Returns: nil where an area is on its way back.
-  private func withdraw(_ id: AreasID) throws(MemoryError) -> (areas: Areas, request: UInt64)? {
+  private func withdraw(_ id: ArenaID) throws(MemoryError) -> (arena: Arena, request: UInt64)? {
     try cpus.enter { (cpu) throws(MemoryError) in
-      let areas = try self.areas.locked(cpu) { () throws(MemoryError) in try self.areas.withdraw(id) }
-      guard let areas else { return nil }
-      return (areas, reclaim.shootdown.request(FlushRanges(), cpu))
+      let arena = try arenas.locked(cpu) { () throws(MemoryError) in try arenas.withdraw(id) }
+      guard let arena else { return nil }
+      return (arena, reclaim.shootdown.request(FlushRanges(), cpu))
     }
   }
 }

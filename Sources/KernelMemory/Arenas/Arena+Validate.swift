@@ -1,4 +1,4 @@
-extension Areas {
+extension Arena {
   /// Checks every invariant of this room while nothing runs, and names the first that does not hold.
   /// O(pieces + pages of areas).
   func validate() -> StaticString? {
@@ -60,11 +60,11 @@ extension Areas {
   }
 }
 
-extension AreasTable {
-  /// How many areas of any instance pin the tables of a page of `pages`.
+extension ArenaTable {
+  /// How many areas of any arena pin the tables of a page of `pages`.
   func pinningAreas(in pages: PageRange) -> Int {
     var count = 0
-    forEach { instance in count &+= instance.pinningAreas(in: pages) }
+    forEach { arena in count &+= arena.pinningAreas(in: pages) }
     return count
   }
 }

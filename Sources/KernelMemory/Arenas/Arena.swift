@@ -1,6 +1,6 @@
-// Areas: which virtual ranges are taken
+// Arenas: which virtual ranges are taken
 //
-// One instance manages one range of addresses: the vmalloc range, the module range, a test's. It cuts
+// One arena manages one range of addresses: the vmalloc range, the module range, a test's. It cuts
 // its range into pieces, areas and holes, that cover it without a gap. Everything that a request does
 // is constant in the number of areas and holes:
 //
@@ -13,23 +13,23 @@
 //   - no two holes are neighbours, and every hole is in the bin of its size;
 //   - the index names an area for exactly the pages that it and its guard have.
 
-/// Names an instance of `Areas` in its manager.
+/// Names an arena in its manager.
 @frozen
-public struct AreasID: Equatable, Hashable, Sendable {
+public struct ArenaID: Equatable, Hashable, Sendable {
   let index: UInt8
 
   init(index: UInt8) { self.index = index }
 }
 
 @safe
-struct Areas {
+struct Arena {
   /// In cleared memory, and written there field by field: a whole value would take its bins through the
   /// stack.
   struct State: ~Copyable {
     fileprivate(set) var pool: DescriptorPool
     fileprivate(set) var index: AreaIndex
     fileprivate(set) var range: PageRange
-    fileprivate(set) var id: AreasID
+    fileprivate(set) var id: ArenaID
     var bins: HoleBins
     /// Areas in whatever state.
     var areaCount: Int
@@ -50,7 +50,7 @@ struct Areas {
   init(_ state: Stable<State>) { self.state = state }
 
   /// Starts with a range that is all one hole; its descriptor was stocked.
-  func start(_ range: PageRange, id: AreasID, index: AreaIndex, pool: DescriptorPool) {
+  func start(_ range: PageRange, id: ArenaID, index: AreaIndex, pool: DescriptorPool) {
     let hole = pool.take(as: .hole)
     pool[hole].value.place(range.first.rawValue, range.count.rawValue, before: 0, after: 0)
     state.value.pool = pool
@@ -69,7 +69,7 @@ struct Areas {
 
 // MARK: - Reserving
 
-extension Areas {
+extension Arena {
   /// Reserves a range of pages with its guard: O(bits of a size), whatever the number of holes. A named place
   /// is found in O(levels × slots of a node of the index). An aligned request finds every hole of its size
   /// and alignment together; of smaller ones, which serve it if they lie well, it tries a few.
@@ -209,7 +209,7 @@ extension Areas {
 
 // MARK: - Releasing
 
-extension Areas {
+extension Arena {
   /// Gives an area's pages, guard included, back to the range. O(bits of a size).
   func release(_ area: UInt32) {
     let descriptor = pool[area]
@@ -242,7 +242,7 @@ extension Areas {
 
 // MARK: - Asking
 
-extension Areas {
+extension Arena {
   /// The number of the area that has `page`, its guard included, whatever its state; nil for a hole.
   /// O(1), lock-free.
   @inline(__always)

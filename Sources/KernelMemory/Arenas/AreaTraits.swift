@@ -1,7 +1,7 @@
 /// What an area is like, in one word: all but its tag, and the tag.
 ///
 ///     63    48  47       46    44 43    40 39       32 31     28 27      20 19      16 15        0
-///    | tag    | cleared | leaves | zone   | alignment | cache   | instance | protection | guard     |
+///    | tag    | cleared | leaves | zone   | alignment | cache   | arena    | protection | guard     |
 ///
 /// The alignment is log2 of pages.
 @frozen @usableFromInline
@@ -12,13 +12,13 @@ struct AreaTraits: Equatable, Sendable {
   init(rawValue: UInt64) { self.rawValue = rawValue }
 
   init(
-    guardPages: UInt16, protection: Protection, instance: AreasID, cache: CacheType, alignment: Int,
+    guardPages: UInt16, protection: Protection, arena: ArenaID, cache: CacheType, alignment: Int,
     zone: ZoneKind, tag: Tag
   ) {
     self.init(rawValue: 0)
     self.guardPages = guardPages
     self.protection = protection
-    self.instance = instance
+    self.arena = arena
     self.cache = cache
     self.alignment = alignment
     self.zone = zone
@@ -41,8 +41,8 @@ struct AreaTraits: Equatable, Sendable {
   }
 
   /// No manager has number 255.
-  @usableFromInline var instance: AreasID {
-    get { AreasID(index: UInt8(self[20, 0xff])) }
+  @usableFromInline var arena: ArenaID {
+    get { ArenaID(index: UInt8(self[20, 0xff])) }
     set { self[20, 0xff] = UInt64(newValue.index) }
   }
 

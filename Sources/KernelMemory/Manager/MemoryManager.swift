@@ -30,7 +30,7 @@ public struct MemoryManager {
     let tags: Tags
     let frames: Frames
     let tables: PageTables
-    let areas: AreasTable
+    let arenas: ArenaTable
     let reclaim: Reclaim
     let slab: Slab
     let windows: MemoryWindows
@@ -41,7 +41,7 @@ public struct MemoryManager {
   var cpus: CPUs { control.value.cpus }
   var frames: Frames { control.value.frames }
   var tables: PageTables { control.value.tables }
-  var areas: AreasTable { control.value.areas }
+  var arenas: ArenaTable { control.value.arenas }
   var reclaim: Reclaim { control.value.reclaim }
   var slab: Slab { control.value.slab }
   var tags: Tags { control.value.tags }

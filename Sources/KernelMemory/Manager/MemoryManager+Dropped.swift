@@ -12,7 +12,7 @@ extension MemoryManager {
   func freeDropped(_ cpu: borrowing CPU) {
     var next = reclaim.takeDropped()
     while next != 0 {
-      let (number, area) = (next, areas.pool[next])
+      let (number, area) = (next, arenas.pool[next])
       next = area.value.next
       let (pages, tag) = (area.value.pageCount, area.value.traits.tag)
       guard reclaim.retire(number, from: .dropped, in: area.value.generation, cpu) else { continue }

@@ -141,8 +141,8 @@ struct Shootdown {
 
   /// Joins, with interrupts off: claims what there is, in one critical section, and flushes all that the CPU
   /// knows.
-  /// - Parameter round: the newest drain, read under the lock.
-  func join(round: () -> UInt64, _ cpu: borrowing CPU) {
+  /// - Parameter drainEpoch: the newest drain, read under the lock.
+  func join(drainEpoch: () -> UInt64, _ cpu: borrowing CPU) {
     #if Ablations
     if Ablation.joinAfterFlush.isOn {
       var everything = FlushRanges()
@@ -150,13 +150,13 @@ struct Shootdown {
       everything.flush(state.value.machine.value)
       cmachine_step(cmachine_step_flush_confirmed)
       locked(cpu) {
-        cpu.block.value.progress.join(requested: newestLocked, round: round())
+        cpu.block.value.progress.join(requested: newestLocked, drainEpoch: drainEpoch())
       }
       return cpu.block.value.progress.open()
     }
     #endif
     locked(cpu) {
-      cpu.block.value.progress.join(requested: newestLocked, round: round())
+      cpu.block.value.progress.join(requested: newestLocked, drainEpoch: drainEpoch())
     }
     var everything = FlushRanges()
     everything.addEverything()

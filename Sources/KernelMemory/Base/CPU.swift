@@ -210,7 +210,7 @@ struct CPUs {
   /// so that nothing that it walks through is freed. On a CPU that nobody waits for the result is
   /// `fallback`.
   @inline(__always)
-  func undisturbed<Result>(orElse fallback: Result, _ body: () -> Result) -> Result {
+  func asReader<Result>(orElse fallback: Result, _ body: () -> Result) -> Result {
     let (interrupts, _, block) = claim()
     defer { cmachine_interrupts_restore(interrupts) }
     #if Ablations

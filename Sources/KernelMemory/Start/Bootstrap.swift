@@ -90,8 +90,8 @@ extension Bootstrap {
       lists: try carveRecords(count, each: Frames.listCount), locks: try carve(ZoneKind.count))
     let places = DescriptorPool.places(below: allocatableEnd())
     let pool = DescriptorPool(frames: frames, state: try carve(1), regions: try carve(places), places: places)
-    let areas = AreasTable(
-      pool: pool, frames: frames, state: try carve(1), entries: try carve(AreasTable.capacity),
+    let arenas = ArenaTable(
+      pool: pool, frames: frames, state: try carve(1), entries: try carve(ArenaTable.capacity),
       hints: try carveRecords(count), lock: try carve(1))
     let machines = try store(machine)
     let tables = PageTables(
@@ -101,7 +101,7 @@ extension Bootstrap {
       machine: machines, cpus: cpus, state: try carve(1), ranges: try carve(Int(Shootdown.memory)),
       lock: try carve(1))
     let reclaim = Reclaim(
-      mode: mode, frames: frames, tables: tables, areas: areas, shootdown: shootdown, state: try carve(1),
+      mode: mode, frames: frames, tables: tables, arenas: arenas, shootdown: shootdown, state: try carve(1),
       slots: try carveRecords(count), open: try carveRecords(count), closed: try carveRecords(count),
       flushed: try carveRecords(count))
     let slab = Slab(
@@ -113,7 +113,7 @@ extension Bootstrap {
     unsafe control.pointer.initialize(
       to: MemoryManager.Control(
         cpus: cpus, pageSize: table.pageSize, machine: machines, tags: tags, frames: frames, tables: tables,
-        areas: areas, reclaim: reclaim, slab: slab, windows: space.windows,
+        arenas: arenas, reclaim: reclaim, slab: slab, windows: space.windows,
         defaultTraits: AreaTraits(clearing: contents ?? hardening.contents)))
 
     // From here on the early frames are closed.

@@ -7,26 +7,26 @@ extension MemoryManager {
   // Inlined, so that a loop over pages keeps what does not change in registers.
   @inline(__always)
   public func frame(at address: VirtualAddress) -> FrameNumber? {
-    cpus.undisturbed(orElse: nil) { tables.frame(at: address) }
+    cpus.asReader(orElse: nil) { tables.frame(at: address) }
   }
 
   /// The leaf that maps `address`. O(levels), lock-free.
   public func mapping(at address: VirtualAddress) -> MappedRange? {
     let page = address.number(pageSize)
     guard tables.isCanonical(PageRange(unchecked: page, count: PageCount(1))) else { return nil }
-    return cpus.undisturbed(orElse: nil) { tables.query(page) }
+    return cpus.asReader(orElse: nil) { tables.query(page) }
   }
 
   /// Whether `address` lies in a range that this manager hands areas out of.
   public func contains(_ address: VirtualAddress) -> Bool {
-    areas.contains(address.number(pageSize))
+    arenas.contains(address.number(pageSize))
   }
 
   /// The live area that has `address`, interior and guard addresses included. O(1), lock-free.
   public func area(containing address: VirtualAddress) -> Area? {
     let page = address.number(pageSize)
-    return cpus.undisturbed(orElse: nil) {
-      guard let number = areas.instance(containing: page)?.find(page), let area = liveArea(number),
+    return cpus.asReader(orElse: nil) {
+      guard let number = arenas.arena(containing: page)?.find(page), let area = liveArea(number),
         area.spanRange.contains(page)
       else { return nil }
       return area
@@ -36,7 +36,7 @@ extension MemoryManager {
   /// What a descriptor says of a live area; nil where it describes none. Lock-free: what was read belongs
   /// together only if the generation is the same at the end.
   private func liveArea(_ number: UInt32) -> Area? {
-    let descriptor = areas.pool[number]
+    let descriptor = arenas.pool[number]
     guard let (generation, isBorrowed) = descriptor.value.heldGeneration else { return nil }
     cmachine_step(cmachine_step_area_found)
     let area = area(number, isBorrowed: isBorrowed)
@@ -47,13 +47,13 @@ extension MemoryManager {
     return descriptor.value.heldGeneration?.generation == generation ? area : nil
   }
 
-  /// Every live area, instance by instance, in address order. Areas that come or go meanwhile may be
+  /// Every live area, arena by arena, in address order. Areas that come or go meanwhile may be
   /// passed over. O(areas + holes).
   /// - Throws: `wrongContext` in an NMI that has interrupted this package, before `body` is called.
   public func forEachArea(_ body: (Area) -> Void) throws(MemoryError) {
     try cpus.enter { _ in }
-    for number in 0..<areas.count {
-      let id = AreasID(index: UInt8(truncatingIfNeeded: number))
+    for number in 0..<arenas.count {
+      let id = ArenaID(index: UInt8(truncatingIfNeeded: number))
       var page = PageNumber(0)
       while let number = nextArea(of: id, from: &page, where: { $0.isLive }) {
         if let area = liveArea(number) { body(area) }
@@ -64,15 +64,15 @@ extension MemoryManager {
   /// The next area of a range whose state is wanted; `page` goes on behind it. The lock is held for a few
   /// pieces at a time.
   func nextArea(
-    of id: AreasID, from page: inout PageNumber, where isWanted: (AreaState) -> Bool
+    of id: ArenaID, from page: inout PageNumber, where isWanted: (AreaState) -> Bool
   ) -> UInt32? {
     var isDone = false
     while !isDone {
       let found: UInt32? = cpus.attempt(orElse: nil) { cpu in
-        areas.locked(cpu) {
-          switch areas.find(id)?.step(from: page, where: isWanted) ?? .end {
+        arenas.locked(cpu) {
+          switch arenas.find(id)?.step(from: page, where: isWanted) ?? .end {
           case .found(let number):
-            page = areas.pool[number].value.spanRange.end
+            page = arenas.pool[number].value.spanRange.end
             return number
           case .from(let next): page = next
           case .end: isDone = true
@@ -123,7 +123,7 @@ extension MemoryManager {
   /// Every leaf of the address space, in address order, the lower half first. `body` runs with
   /// interrupts off. O(tables + leaves).
   public func forEachMapping(_ body: (MappedRange) -> Void) {
-    cpus.undisturbed(orElse: ()) { tables.visitAll(body) }
+    cpus.asReader(orElse: ()) { tables.visitAll(body) }
   }
 
   /// Every leaf that maps a page of a run, in address order; `body` runs with interrupts as they are.
@@ -131,20 +131,20 @@ extension MemoryManager {
   func forEachLeaf(of pages: PageRange, _ body: (MappedRange) -> Void) {
     var rest = pages
     // What is no leaf any more waits for its flush.
-    while let page = cpus.undisturbed(orElse: nil, { tables.firstMapped(in: rest) }) {
-      let leaf = cpus.undisturbed(orElse: nil) { tables.query(page) }
+    while let page = cpus.asReader(orElse: nil, { tables.firstMapped(in: rest) }) {
+      let leaf = cpus.asReader(orElse: nil) { tables.query(page) }
       if let leaf { body(leaf) }
       rest = PageRange(from: leaf?.pages.end ?? PageNumber(page.rawValue &+ 1), upTo: pages.end)
     }
   }
 
   private func area(_ number: UInt32, isBorrowed: Bool) -> Area {
-    let descriptor = areas.pool[number]
+    let descriptor = arenas.pool[number]
     let traits = descriptor.value.traits
     return Area(
       address: PageNumber(descriptor.value.first).address(pageSize), pages: descriptor.value.pages,
       guardPages: PageCount(UInt64(traits.guardPages)), byteCount: descriptor.value.byteCount,
-      protection: traits.protection, cache: traits.cache, tag: traits.tag, areas: traits.instance,
+      protection: traits.protection, cache: traits.cache, tag: traits.tag, areas: traits.arena,
       isBorrowed: isBorrowed)
   }
 }

@@ -69,10 +69,10 @@ extension MemoryManager {
   func candidate(startingAt address: VirtualAddress) -> Candidate? {
     let pageSize = pageSize
     let page = address.number(pageSize)
-    guard let area = areas.instance(containing: page)?.index.area(at: page.rawValue), area != 0 else {
+    guard let area = arenas.arena(containing: page)?.index.area(at: page.rawValue), area != 0 else {
       return nil
     }
-    let descriptor = areas.pool[area]
+    let descriptor = arenas.pool[area]
     guard let generation = descriptor.value.liveGeneration,
       address == PageNumber(descriptor.value.first).address(pageSize)
     else { return nil }

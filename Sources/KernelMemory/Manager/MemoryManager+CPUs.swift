@@ -84,10 +84,10 @@ extension MemoryManager {
   /// there was when it began.
   /// - Returns: false where another step is needed.
   private func drainStep(_ cpu: borrowing CPU) -> Bool {
-    let round = reclaim.round
+    let drainEpoch = reclaim.drainEpoch
     let left = slab.drain(budget: Reclaim.budget, cpu)
     guard left > 0, reclaim.drain(budget: left, cpu) else { return false }
-    cpu.block.value.progress.answer(round)
+    cpu.block.value.progress.answer(drainEpoch)
     return true
   }
 
@@ -172,8 +172,8 @@ extension MemoryManager {
     }
     // What one drain asks to be flushed the next one completes; tables that this empties take another.
     for _ in 0..<4 {
-      guard let round = askForDrain() else { return false }
-      wait { cpu in reclaim.isUnanswered(round, by: cpu) }
+      guard let drainEpoch = askForDrain() else { return false }
+      wait { cpu in reclaim.isUnanswered(drainEpoch, by: cpu) }
       wait(for: reclaim.shootdown.newest)
     }
     return true
@@ -184,12 +184,12 @@ extension MemoryManager {
   private func askForDrain() -> UInt64? {
     cpus.attempt(orElse: nil) { cpu in
       freeDropped(cpu)
-      let round = reclaim.startDrain(cpu)
+      let drainEpoch = reclaim.startDrain(cpu)
       _ = serve(cpu)
-      for other in 0..<cpus.count where other != cpu.number && reclaim.isUnanswered(round, by: other) {
+      for other in 0..<cpus.count where other != cpu.number && reclaim.isUnanswered(drainEpoch, by: other) {
         reclaim.shootdown.notify(other, cpu)
       }
-      return round
+      return drainEpoch
     }
   }
 }

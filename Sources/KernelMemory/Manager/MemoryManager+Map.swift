@@ -1,7 +1,7 @@
 internal import CMachine
 
 // Mappings that a kernel makes by hand: its image, a device's registers, a window. Their frames are borrowed:
-// unmapping frees none. Ranges that an instance of `Areas` manages are refused, and pages of the linear map;
+// unmapping frees none. Ranges that an arena manages are refused, and pages of the linear map;
 // and frames that no caller owns.
 
 extension MemoryManager {
@@ -30,13 +30,13 @@ extension MemoryManager {
     try checkMappable(run)
     if attributes.cache != .writeBack { cleanMemory(run) }
     #if Ablations
-    guard !areas.overlaps(pages) else { throw failed(.placeTaken(pages.first.address(pageSize))) }
+    guard !arenas.overlaps(pages) else { throw failed(.placeTaken(pages.first.address(pageSize))) }
     #endif
     try retrying { (cpu) throws(MemoryError) in
       try reservingTables(cpu) { (source) throws(MemoryError) in
         // That the range is nobody's and that nothing is there is decided under both locks, and the leaves
         // are written under them: two that map the same, or one beside `makeAreas`, do not both succeed.
-        try areas.locked(cpu) { () throws(MemoryError) in
+        try arenas.locked(cpu) { () throws(MemoryError) in
           guard !overlapsAreas(pages) else { throw .placeTaken(pages.first.address(pageSize)) }
           return try tables.locked(cpu) { () throws(MemoryError) in
             let missing = try tables.tablesMissing(for: pages, frame: frame, checkingLeaves: true)
@@ -58,7 +58,7 @@ extension MemoryManager {
     #if Ablations
     if Ablation.mapLooksEarly.isOn { return false }
     #endif
-    return areas.overlaps(pages)
+    return arenas.overlaps(pages)
   }
 
   /// Unmaps a run of pages; what is not mapped is passed over. A large leaf that sticks out is split first.
@@ -99,8 +99,8 @@ extension MemoryManager {
       try reservingTables(cpu) { (source) throws(MemoryError) in
         // Decided as by `map`: no range has come to have the pages when their leaves are split and
         // quarantined.
-        try areas.locked(cpu) { () throws(MemoryError) in
-          guard !areas.overlaps(pages) else { throw .placeTaken(pages.first.address(pageSize)) }
+        try arenas.locked(cpu) { () throws(MemoryError) in
+          guard !arenas.overlaps(pages) else { throw .placeTaken(pages.first.address(pageSize)) }
           return try tables.locked(cpu) { () throws(MemoryError) in
             let needed = try tables.tablesToSplit(pages)
             guard needed <= source.count else { return needed }

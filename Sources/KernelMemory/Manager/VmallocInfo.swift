@@ -62,11 +62,11 @@ extension MemoryManager {
   /// O(frames + tables + areas): for tests, and for a kernel that suspects itself.
   public func validate() -> StaticString? {
     if let problem = frames.validate(retired: reclaim.retiredFrames) { return problem }
-    if let problem = tables.validate(areas: { areas.pinningAreas(in: $0) }) { return problem }
+    if let problem = tables.validate(areas: { arenas.pinningAreas(in: $0) }) { return problem }
     if let problem = slab.validate() { return problem }
     var problem: StaticString?
-    areas.forEach { instance in
-      if problem == nil { problem = instance.validate() }
+    arenas.forEach { arena in
+      if problem == nil { problem = arena.validate() }
     }
     if let problem { return problem }
     do throws(MemoryError) { return try validateMappings() } catch {
@@ -80,15 +80,15 @@ extension MemoryManager {
     var problem: StaticString?
     try forEachArea { area in
       var page: UInt64 = 0
-      cpus.undisturbed(orElse: ()) {
-        let number = areas[area.areas].find(area.pages.first) ?? 0
+      cpus.asReader(orElse: ()) {
+        let number = arenas[area.areas].find(area.pages.first) ?? 0
         tables.visit(area.pages) { leaf in
           defer { page &+= leaf.pages.count.rawValue }
           if !area.isBorrowed, let found = self.problem(of: leaf, at: page, of: number) { problem = found }
         }
       }
       if page != area.pages.count.rawValue { problem = "a page of an area is not mapped" }
-      cpus.undisturbed(orElse: ()) {
+      cpus.asReader(orElse: ()) {
         tables.visit(area.guardRange) { _ in problem = "a guard page is mapped" }
       }
     }

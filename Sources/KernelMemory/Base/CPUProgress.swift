@@ -58,9 +58,9 @@ extension CPUProgress {
   @inline(__always)
   borrowing func exit() { epochWord.store(0, ordering: .releasing) }
 
-  /// Joins: nobody's request is older than `requested`, nobody's drain than `round`.
-  borrowing func join(requested: UInt64, round: UInt64) {
-    answeredWord.store(round, ordering: .releasing)
+  /// Joins: nobody's request is older than `requested`, nobody's drain than `drainEpoch`.
+  borrowing func join(requested: UInt64, drainEpoch: UInt64) {
+    answeredWord.store(drainEpoch, ordering: .releasing)
     doneWord.store(requested, ordering: .releasing)
   }
 
@@ -85,5 +85,5 @@ extension CPUProgress {
   borrowing func flushed(_ request: UInt64) { doneWord.store(request, ordering: .releasing) }
 
   var answered: UInt64 { answeredWord.load(ordering: .acquiring) }
-  borrowing func answer(_ round: UInt64) { answeredWord.store(round, ordering: .releasing) }
+  borrowing func answer(_ drainEpoch: UInt64) { answeredWord.store(drainEpoch, ordering: .releasing) }
 }
