@@ -296,12 +296,13 @@ extension MemoryManager {
   }
 
   /// What an allocation adds to its share where this CPU is over its bound: waits for the flush of what is
-  /// closed, and makes one step.
+  /// closed, makes one step, and waits for the next flush, too, where frees have gone on so long that what was
+  /// open is over the bound by itself.
   @inline(never)
   func reap() {
     guard cpus.count == 1 || cpus.mayWait else { return }
     wait(for: cpus.attempt(orElse: 0) { cpu in reclaim.awaited(cpu) })
-    cpus.attempt(orElse: ()) { cpu in reclaim.reapStep(cpu) }
+    wait(for: cpus.attempt(orElse: 0) { cpu in reclaim.reapStep(cpu) })
   }
 
   /// Charges what is about to be allocated, of a size that the machine may have.

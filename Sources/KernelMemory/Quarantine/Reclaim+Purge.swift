@@ -110,10 +110,12 @@ extension Reclaim {
 
   /// What an allocation that finds this CPU over its bound adds to that: at most one step, and the next
   /// flush. The rest is left to later allocations, to purge steps, and to whoever finds memory short.
-  func reapStep(_ cpu: borrowing CPU) {
+  /// - Returns: the request to wait for where this CPU is over its bound still; else zero.
+  func reapStep(_ cpu: borrowing CPU) -> UInt64 {
     let left = Self.reapBudget &- complete(limit: Self.reapBudget, cpu)
     _ = clearQueued(limit: left, cpu)
     seal(cpu)
+    return isOverBound(with: 0, cpu) ? awaited(cpu) : 0
   }
 
   /// Whether, with `span` more, more pages are freed and not flushed than this CPU may have.

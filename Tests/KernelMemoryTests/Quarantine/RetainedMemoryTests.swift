@@ -40,4 +40,24 @@ import Testing
     try test.manager.flushRetired()
     #expect(test.manager.retained == RetainedMemory())
   }
+
+  /// Frees wait for nobody, so many of them may pass the bound; the allocation behind them is what waits, for
+  /// what was closed and for what was open.
+  @Test func theFirstAllocationBehindManyFreesIsWithinTheBound() throws {
+    let test = try TestMachine(mode: .lazy, cpuCount: 2)
+    let bound = test.manager.reclaim.state.value.bound
+    let areas = try (0..<14_800).map { _ in try test.manager.vmalloc(4096) }
+    let serve = test.simulated.onNotify
+    // The other CPU serves when it is reminded, that is, when somebody waits for it.
+    var heard = 0
+    test.simulated.onNotify = { cpu in
+      heard += 1
+      if heard % 2 == 0 { serve?(cpu) }
+    }
+    for area in areas { try test.manager.vfree(area) }
+    #expect(test.manager.retained.unflushed.rawValue > bound)
+    try test.manager.vfree(try test.manager.vmalloc(4096))
+    #expect(test.manager.retained.unflushed.rawValue <= bound)
+    test.expectValid()
+  }
 }
