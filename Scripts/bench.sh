@@ -4,7 +4,7 @@
 # ("bench NAME INSTRUCTIONS", a line each) into .build/bench.json: a flat object, name to number. What
 # was done for a figure is below its line in .build/bench.log. A figure that breaks one of the rules
 # which keep figures honest is left out, and the script fails. At the end come a table beside Linux's figures
-# (Scripts/bench-table.sh), and pairs per second on threads of the host (Scripts/host-threads.sh), for
+# (Benchmarks/Figures), and pairs per second on threads of the host (Scripts/host-threads.sh), for
 # reading only.
 #
 #   MODES="strict lazy warm"  BENCH_CPUS="1 2"  GROWTH=no (without the runs that take 8 GiB)
@@ -17,6 +17,7 @@ log=.build/bench.log
 Scripts/setup.sh
 Scripts/kernel.sh build
 if [ "${CONTENTION:-yes}" = yes ]; then VMALLOC_CONTENTION=1 Scripts/kernel.sh build; fi
+build_figures
 mkdir -p .build
 rm -f "$out"
 : >"$log"
@@ -74,23 +75,7 @@ if [ "${CONTENTION:-yes}" = yes ]; then
   unset VMALLOC_CONTENTION
 fi
 
-# A name that comes twice, or something that is no number, is a fault of the run, not something to pass
-# on.
-awk '
-  $1 != "bench" { next }
-  NF != 3 || $2 !~ /^[A-Za-z0-9_]+$/ || $3 !~ /^[0-9]+([.][0-9]+)?$/ || ($2 in seen) {
-    print "bench: cannot use the line: " $0 >"/dev/stderr"
-    exit failed = 1
-  }
-  {
-    seen[$2] = 1
-    rows = rows (count++ ? ",\n" : "") "  \"" $2 "\": " $3
-  }
-  END {
-    if (failed) exit 1
-    if (!count) { print "bench: the kernel printed no figure" >"/dev/stderr"; exit 1 }
-    print "{\n" rows "\n}"
-  }' "$log" >"$out.new"
+figures merge "$log" >"$out.new"
 mv "$out.new" "$out"
 cat "$out"
 grep -E '^(== tests|Summary|  refused)' "$log" || true
@@ -99,6 +84,6 @@ if [ "$failed" -ne 0 ]; then
   die "bench: a run failed (whole log: $log)"
 fi
 
-Scripts/bench-table.sh
+figures table "$out" Benchmarks/linux-6.12.tsv
 # In real time, so never the same twice: a table to read, and nothing for the file of figures.
 Scripts/host-threads.sh

@@ -2,7 +2,7 @@
 # Removes what the other scripts build, and nothing else.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-for package in . Kernel Fuzzing Benchmarks Tool; do
+for package in . Kernel Fuzzing Benchmarks Benchmarks/Figures Tool; do
   for scratch in .build .build-release .build-ablations .build-tsan .build-lint .build-docs .build-kernel \
     .build-kernel-contention .build-fuzzer .build-models; do
     rm -rf "${package:?}/$scratch"

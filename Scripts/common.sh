@@ -29,6 +29,16 @@ swift_build() {
   if on_terminal; then swift build "$@"; else swift build --quiet "$@"; fi
 }
 
+# What is arithmetic and tables is a program (Benchmarks/Figures), built where it is needed first.
+figures_package=Benchmarks/Figures
+figures() { "$figures_package/.build/debug/figures" "$@"; }
+build_figures() {
+  local built=$figures_package/.build/debug/figures
+  if [ ! -x "$built" ] || [ -n "$(find "$figures_package/Sources" -newer "$built")" ]; then
+    swift_build --package-path "$figures_package" --product figures >&2
+  fi
+}
+
 # The folder of the compiler in use, asked of the compiler: `swiftc` in PATH may be a launcher.
 toolchain_bin() {
   local resources

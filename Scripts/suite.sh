@@ -1,41 +1,17 @@
-# Runs a package's tests and counts them; sourced by test.sh. The count comes from the event stream
-# of Swift Testing (a line of JSON an event), which a crashing process leaves behind as far as it
-# came, and whose quotes are escaped inside text, so that a pattern with quotes matches keys only.
-#
-# One rule: a test that was planned has passed, was skipped, or has failed. What a crash, a timeout
-# or an early exit kept from ending has therefore failed, and a process that ends badly is at least
-# one failure, whatever its tests said.
+# Runs a package's tests and counts them (TestEvents.swift); sourced by test.sh. A test that a crash, a timeout or an
+# early exit kept from ending has failed, and a process that ends badly is at least one failure, whatever its tests
+# said.
 # shellcheck shell=bash
 
 passed_total=0
 failed_total=0
 suite_limit=${VMALLOC_TEST_LIMIT:-25m}
 
-# Prints "passed failed skipped ended" for a file of events.
-count_events() {
-  awk '
-    # The string after a key: the first that is followed by `rest`.
-    function value(key, rest,   lead) {
-      lead = "\"" key "\":\""
-      if (!match($0, lead "([^\"\\\\]|\\\\.)*\"" rest)) return ""
-      return substr($0, RSTART + length(lead), RLENGTH - length(lead) - length(rest) - 1)
-    }
-    /^[{]"kind":"test",/ && /"kind":"function"/ { planned[value("id", ",\"isParameterized\"")] = 1; next }
-    { test = value("testID", "") }
-    /"kind":"testSkipped"/ { skipped[test] = 1 }
-    /"kind":"testEnded"/ { if (/"symbol":"fail"/) bad[test] = 1; else good[test] = 1 }
-    /"kind":"issueRecorded"/ && /"symbol":"fail"/ && test == "" { loose++ }
-    /"kind":"runEnded"/ { ended = 1 }
-    END {
-      for (id in planned) {
-        if (id in bad) failures++
-        else if (id in good) passes++
-        else if (id in skipped) skips++
-        else failures++
-      }
-      print passes + 0, failures + loose + 0, skips + 0, ended + 0
-    }' "$1"
-}
+if ! build_figures; then
+  say "the program that counts tests does not build"
+  say "0 passed, 1 failed"
+  exit 1
+fi
 
 # Says on the terminal how many tests have ended, until it is killed or the script has ended.
 watch_events() {
@@ -93,7 +69,7 @@ run_suite() {
   fi
 
   local passed failed skipped ended why=""
-  read -r passed failed skipped ended < <(count_events "$events")
+  read -r passed failed skipped ended < <(figures tests "$events")
   if [ "$status" -eq 124 ]; then
     why="; stopped after $suite_limit"
   elif [ "$ended" -eq 0 ]; then

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Every test: the hosted ones, random inputs of the fuzz target, those of the nested kernel package, which boot it
-# under QEMU, then the tool for Linux hosts.
+# Every test: those of what the scripts compute, the hosted ones, random inputs of the fuzz target, those of the nested
+# kernel package, which boot it under QEMU, then the tool for Linux hosts.
 # The last line is the sum, "N passed, M failed"; the exit status is not zero when M is not.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source Scripts/suite.sh
 
+suite "figures tests" Benchmarks/Figures/.build -- --package-path Benchmarks/Figures
 suite "unit tests" .build --skip HeavyTests --
 suite "ablation tests" .build-ablations --filter AblationTests -- --traits Ablations
 suite "tests under ThreadSanitizer" .build-tsan --filter 'FreeThreadTests|SlabConcurrencyTests|QuotaTests' -- \

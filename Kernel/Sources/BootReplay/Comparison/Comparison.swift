@@ -4,8 +4,8 @@
 // entries written, flushes by kind, and, for allocations that are live together, the runs of contiguous
 // frames behind them and the addresses that they take, guards included. A manager has one mode from start to
 // end, so a run is that of one manager: a lazy one measures kmalloc and cold pairs of vmalloc, which edit
-// page tables; a warm one measures pairs that find a mapped area again. Scripts/compare.sh merges the lines
-// of both into a table. All figures in a line are totals; the script divides.
+// page tables; a warm one measures pairs that find a mapped area again. Scripts/compare.sh has a table
+// made of the lines of both (Benchmarks/Figures). All figures in a line are totals, divided there.
 
 public import KernelMemory
 

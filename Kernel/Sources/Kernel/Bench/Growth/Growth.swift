@@ -4,7 +4,7 @@ import KernelMemory
 // Does a pair cost the same in a full machine as in an empty one? The pair of one page is measured with
 // nothing else live, and then in one state after the other: many live areas, memory nearly used up and in
 // pieces, addresses nearly used up and in pieces, and after a long mixed history. The row of a state is its
-// mean; `Scripts/bench-table.sh` divides it by the row of the empty machine. The worst operations are of the
+// mean; `make bench` divides it by the row of the empty machine. The worst operations are of the
 // same loop, looked at one by one, from empty caches on.
 //
 // It needs 8 GiB of RAM, of which little is touched.
