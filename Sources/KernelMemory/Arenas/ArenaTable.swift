@@ -65,15 +65,16 @@ struct ArenaTable {
 
   private let state: Stable<State>
 
-  /// - Parameter end: where the highest frame ends that is handed out.
+  /// `entries`, for `capacity`, and `hints`, for each CPU, are cleared memory.
   init(
-    _ frames: Frames, framesEnd end: PhysicalAddress, carving memory: inout some Carver & ~Copyable
-  ) throws(MemoryError) {
-    let pool = try DescriptorPool(frames, framesEnd: end, carving: &memory)
-    state = try memory.carve(1)
-    unsafe state.pointer.initialize(
-      to: State(
-        pool: pool, frames: frames, entries: try memory.carve(Self.capacity), lock: try memory.carve(1)))
+    pool: DescriptorPool, frames: Frames, state: Stable<State>, entries: Stable<ArenaEntry>,
+    hints: CPURecords<AreaHints>, lock: Stable<SpinLock>
+  ) {
+    self.state = state
+    unsafe state.pointer.initialize(to: State(pool: pool, frames: frames, entries: entries, lock: lock))
+    for cpu in 0..<frames.cpus.count {
+      frames.cpus.perCPU(cpu).value.hints = hints[cpu]
+    }
   }
 
   var pool: DescriptorPool { state.value.pool }

@@ -24,9 +24,22 @@ import Testing
           addressBits: levels == 4 ? 48 : 57)
       }
     }
+    // 48 bits of a physical address (Arm ARM, D8.3); one root for both halves.
+    let arm = [(PageSize.size4K, 36, 48), (.size16K, 34, 49), (.size64K, 32, 48)].map {
+      Known(format: AArch64Format(pageSize: $0.0), frameBits: $0.1, addressBits: $0.2)
+    }
+    // 56 bits of a physical address, 44 without the offset (privileged architecture, 12.4 to 12.6).
+    let riscv = [(3, 39), (4, 48), (5, 57)].flatMap { levels, addressBits in
+      [false, true].map { hasPageTypes in
+        Known(
+          format: RISCV64Format(levels: levels, hasPageTypes: hasPageTypes), frameBits: 44,
+          addressBits: addressBits,
+          cacheTypes: hasPageTypes ? [.writeBack, .writeCombining, .uncached] : [.writeBack])
+      }
+    }
     let types: [CacheType] = [.writeBack, .writeCombining, .uncached]
     let exemplar = Known(format: ExemplarFormat(), frameBits: 38, addressBits: 49, cacheTypes: types)
-    return (x86 + [exemplar]).flatMap { known in
+    return (x86 + arm + riscv + [exemplar]).flatMap { known in
       let carried = Known(
         format: CarriedFormat(known.format), frameBits: known.frameBits, addressBits: known.addressBits,
         cacheTypes: known.cacheTypes)

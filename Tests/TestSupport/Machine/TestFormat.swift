@@ -5,13 +5,19 @@ import MachineSimulator
 /// The formats that tests of tables run over.
 enum TestFormat: CaseIterable {
   case fourLevels, fourLevelsWithoutGigabyteLeaves, fiveLevels
-  /// No simulated CPU reads it.
-  case exemplar
+  /// No simulated CPU reads these. Sv39 is not among them: its addresses are too short for a process' own,
+  /// where the linear map lies here.
+  case aarch64With4K, aarch64With16K, aarch64With64K, sv48, sv57, exemplar
 
   /// Those that a simulated CPU can use.
   static var ofCPUs: [TestFormat] { allCases.filter(\.hasCPU) }
 
-  var hasCPU: Bool { self != .exemplar }
+  var hasCPU: Bool {
+    switch self {
+    case .fourLevels, .fourLevelsWithoutGigabyteLeaves, .fiveLevels: true
+    case .aarch64With4K, .aarch64With16K, .aarch64With64K, .sv48, .sv57, .exemplar: false
+    }
+  }
 
   /// The same as far as a CPU can read it.
   func on(_ hardware: Hardware) -> TestFormat {
@@ -23,6 +29,11 @@ enum TestFormat: CaseIterable {
     case .fourLevels: .x86_64(hasGigabyteLeaves: true)
     case .fourLevelsWithoutGigabyteLeaves: .x86_64(hasGigabyteLeaves: false)
     case .fiveLevels: .x86_64(levels: .five, hasGigabyteLeaves: true)
+    case .aarch64With4K: .aarch64(granule: .size4K)
+    case .aarch64With16K: .aarch64(granule: .size16K)
+    case .aarch64With64K: .aarch64(granule: .size64K)
+    case .sv48: .riscv64(levels: .sv48, hasPageTypes: false)
+    case .sv57: .riscv64(levels: .sv57, hasPageTypes: true)
     case .exemplar: PageTableFormatChoice(ExemplarFormat())
     }
   }

@@ -34,9 +34,11 @@ struct MappingOracle {
     // Where no other root entry is used than that of the linear map, or of the vmalloc range.
     let middle =
       switch format {
-      case .fourLevels, .fourLevelsWithoutGigabyteLeaves: Pages.free
-      case .fiveLevels: format.rootEntry
-      case .exemplar: VirtualAddress(0xffff_8000_0000_0000).number(format.pageSize).rawValue
+      case .fourLevels, .fourLevelsWithoutGigabyteLeaves, .aarch64With4K, .sv48: Pages.free
+      case .fiveLevels, .sv57: format.rootEntry
+      // An arena of four root entries, far from both.
+      case .aarch64With64K: VirtualAddress(0x2000_0000_0000).number(format.pageSize).rawValue
+      case .aarch64With16K, .exemplar: VirtualAddress(0xffff_8000_0000_0000).number(format.pageSize).rawValue
       }
     arena = middle - 2 * huge..<middle + 2 * huge
     frames = 8 * huge..<16 * huge
