@@ -20,3 +20,13 @@ struct AreaHints: ~Copyable {
     areas[Int(truncatingIfNeeded: page & (Self.count &- 1))] = area
   }
 }
+
+extension AreaHints {
+  @inline(__always)
+  static var place: PerCPUPlace<AreaHints> { PerCPUPlace(behind: Frames.lists.end) }
+}
+
+extension Stable<PerCPU> {
+  @inline(__always)
+  var hints: Stable<AreaHints> { records(AreaHints.place) }
+}

@@ -65,16 +65,15 @@ struct ArenaTable {
 
   private let state: Stable<State>
 
-  /// `entries`, for `capacity`, and `hints`, for each CPU, are cleared memory.
+  /// - Parameter end: where the highest frame ends that is handed out.
   init(
-    pool: DescriptorPool, frames: Frames, state: Stable<State>, entries: Stable<ArenaEntry>,
-    hints: CPURecords<AreaHints>, lock: Stable<SpinLock>
-  ) {
-    self.state = state
-    unsafe state.pointer.initialize(to: State(pool: pool, frames: frames, entries: entries, lock: lock))
-    for cpu in 0..<frames.cpus.count {
-      frames.cpus.perCPU(cpu).value.hints = hints[cpu]
-    }
+    _ frames: Frames, framesEnd end: PhysicalAddress, carving memory: inout some Carver & ~Copyable
+  ) throws(MemoryError) {
+    let pool = try DescriptorPool(frames, framesEnd: end, carving: &memory)
+    state = try memory.carve(1)
+    unsafe state.pointer.initialize(
+      to: State(
+        pool: pool, frames: frames, entries: try memory.carve(Self.capacity), lock: try memory.carve(1)))
   }
 
   var pool: DescriptorPool { state.value.pool }

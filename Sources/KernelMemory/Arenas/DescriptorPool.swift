@@ -50,6 +50,15 @@ struct DescriptorPool {
     unsafe regions.pointer.initialize(repeating: Self.noRegion, count: places)
   }
 
+  /// - Parameter end: where the highest frame ends that descriptors may be in.
+  init(
+    _ frames: Frames, framesEnd end: PhysicalAddress, carving memory: inout some Carver & ~Copyable
+  ) throws(MemoryError) {
+    let places = Self.places(below: end)
+    self.init(
+      frames: frames, state: try memory.carve(1), regions: try memory.carve(places), places: places)
+  }
+
   var pageSize: PageSize { state.value.frames.table.pageSize }
 
   @inline(__always)

@@ -57,26 +57,8 @@ struct CPU: ~Copyable {
   }
 }
 
-/// Where the rooms' records of one CPU are: for each room the first of an array, so that it is one load away.
-struct PerCPU {
-  /// Free blocks, by zone and order.
-  var lists: Stable<FrameCache>
-  /// The fast lists, by order.
-  var fastLists: InlineArray<5, Stable<FrameCache>>
-  /// The state of a free single frame of the fast zone.
-  var fastIdleState: FrameState
-  /// A copy, so that it is near.
-  var table: FrameTable
-  var reclaim: Stable<Reclaim.PerCPU>
-  var open: Stable<RetiredBatch>
-  var flushed: Stable<FlushedBatch>
-  var hints: Stable<AreaHints>
-}
-
-/// What the core keeps for each CPU.
+/// What each CPU's records begin with. What the rooms have lies behind it (PerCPU.swift).
 struct CPUBlock: ~Copyable {
-  /// First, so that a block's address is theirs.
-  var perCPU: PerCPU
   struct Locks: ~Copyable {
     let taken: Atomic<UInt64>
     let waits: Atomic<UInt64>
@@ -90,30 +72,10 @@ struct CPUBlock: ~Copyable {
   var heldLocks: Int
 }
 
-// What each pair of kmalloc touches lies behind the block itself, at distances that are known when this is
-// compiled, so that it is no load away.
 extension CPUBlock {
-  /// Behind the block, on a cache line of its own: the magazine of each cache.
-  fileprivate static var magazines: UInt { (UInt(MemoryLayout<CPUBlock>.stride) &+ 63) & ~63 }
-  /// Behind those: the charges to each tag, and one more record, so that every byte is an index.
-  fileprivate static var charges: UInt {
-    magazines &+ UInt(Slab.capacity &* MemoryLayout<Magazine>.stride)
-  }
-  /// Of a block and all that is behind it, in whole pairs of cache lines: CPUs fetch neighbours.
-  static var byteCount: Int {
-    let end = Int(charges) &+ (Tags.capacity &+ 1) &* MemoryLayout<Tags.Charges>.stride
-    return (end &+ 127) & ~127
-  }
-}
-
-extension Stable<PerCPU> {
-  /// This CPU's magazines, by cache number.
+  /// Where the records of the first room may begin.
   @inline(__always)
-  var magazines: Stable<Magazine> { Stable<Magazine>(bitPattern: address &+ CPUBlock.magazines) }
-
-  /// This CPU's charges, by the index of a tag.
-  @inline(__always)
-  var charges: Stable<Tags.Charges> { Stable<Tags.Charges>(bitPattern: address &+ CPUBlock.charges) }
+  static var end: UInt { UInt(MemoryLayout<CPUBlock>.stride) }
 }
 
 /// All CPUs, with their counters.
@@ -130,21 +92,25 @@ struct CPUs {
   }
 
   let count: Int
+  /// Bytes of a block and all that is behind it, in whole pairs of cache lines: CPUs fetch neighbouring lines
+  /// in pairs, and some have lines of 128 bytes.
+  private let stride: Int
   private let blocks: Stable<UInt8>
   private let shared: Stable<Shared>
 
   /// The number is masked to 8 bits, so that the directory needs no bounds check (`claim`).
   static var limit: Int { 256 }
-  /// The memory for the blocks, and for the beginning of one that nobody enters.
-  static func byteCount(_ count: Int) -> Int {
-    count &* CPUBlock.byteCount &+ MemoryLayout<CPUBlock>.stride
-  }
 
-  /// All memory is cleared; `blocks` is `byteCount(_:)` bytes.
-  init(count: Int, blocks: Stable<UInt8>, shared: Stable<Shared>) {
+  /// - Parameter end: where the records of the last room end.
+  init(
+    count: Int, recordsEnd end: UInt, carving memory: inout some Carver & ~Copyable
+  ) throws(MemoryError) {
     self.count = count
-    self.blocks = blocks
-    self.shared = shared
+    stride = Int((end &+ 127) & ~127)
+    // Behind the last one, the beginning of a block that nobody enters.
+    blocks = try memory.carve(count &* stride &+ MemoryLayout<CPUBlock>.stride)
+    shared = try memory.carve(1)
+    assert(blocks.address & 127 == 0, "the blocks of CPUs do not begin at a multiple of 128")
     requested.value.store(1, ordering: .relaxed)
     for number in 0..<Self.limit { shared.value.directory[number] = block(min(number, count)) }
     for number in 0...count { block(number).value.progress.close() }
@@ -154,7 +120,7 @@ struct CPUs {
   var requested: Stable<Atomic<UInt64>> { Stable<Atomic<UInt64>>(bitPattern: shared.address) }
 
   func block(_ number: Int) -> Stable<CPUBlock> {
-    Stable(bitPattern: blocks[number &* CPUBlock.byteCount].address)
+    Stable(bitPattern: blocks[number &* stride].address)
   }
 
   /// Switches interrupts off, and then reads this CPU's number: before, the caller may be moved to another
@@ -238,7 +204,7 @@ struct CPUs {
     return body(CPU(number: Int(number), block: block(Int(number))))
   }
 
-  /// Where the rooms' records of a CPU are.
+  /// What the rooms have for a CPU.
   func perCPU(_ number: Int) -> Stable<PerCPU> { Stable(bitPattern: block(number).address) }
 
   /// The sum of all CPUs' counters. O(CPUs).

@@ -14,19 +14,19 @@ extension Frames {
   /// A CPU's list of a zone's blocks of an order.
   @inline(__always)
   func list(_ cpu: Int, _ zone: Int, _ order: Int) -> Stable<FrameCache> {
-    state.value.lists[cpu][zone &* Self.listsOfZone &+ order]
+    cpus.perCPU(cpu).records(Self.lists)[zone &* Self.listsOfZone &+ order]
   }
 
   /// This CPU's list of a zone's blocks of an order.
   @inline(__always)
   func list(_ zone: Int, _ order: Int, _ cpu: borrowing CPU) -> Stable<FrameCache> {
-    cpu.perCPU.value.lists[zone &* Self.listsOfZone &+ order]
+    cpu.perCPU.records(Self.lists)[zone &* Self.listsOfZone &+ order]
   }
 
   /// This CPU's list of an order up to `largestFast`, in the highest zone that has memory.
   @inline(__always)
   func fastList(_ order: Int, _ cpu: borrowing CPU) -> Stable<FrameCache> {
-    cpu.perCPU.value.fastLists[order]
+    cpu.perCPU.frames.value.fastLists[order]
   }
 
   /// Tells every CPU which lists are the fast ones.
@@ -35,9 +35,9 @@ extension Frames {
     while zone > 0 && buddyLists(zone).value.managed == 0 { zone &-= 1 }
     for cpu in 0..<cpus.count {
       for order in 0...FrameCache.largestFast {
-        cpus.perCPU(cpu).value.fastLists[order] = list(cpu, zone, order)
+        cpus.perCPU(cpu).frames.value.fastLists[order] = list(cpu, zone, order)
       }
-      cpus.perCPU(cpu).value.fastIdleState = FrameState(.idle, zone: zone)
+      cpus.perCPU(cpu).frames.value.fastIdleState = FrameState(.idle, zone: zone)
     }
   }
 }
@@ -51,7 +51,7 @@ extension Frames {
     from list: Stable<FrameCache>, as kind: FrameKind, note: UInt32, _ cpu: borrowing CPU
   ) -> UInt32 {
     let block = list.value.head
-    let metadata = cpu.perCPU.value.table[block]
+    let metadata = cpu.perCPU.frames.value.table[block]
     list.value.head = metadata.value.next
     list.value.count &-= 1
     metadata.value.setLinks(next: note)
@@ -86,8 +86,8 @@ extension Frames {
   ///   not allocated.
   @inline(__always)
   func pushFrame(_ frame: FrameNumber, _ cpu: borrowing CPU) -> Bool {
-    guard let metadata = cpu.perCPU.value.table.metadata(of: frame) else { return false }
-    let idle = cpu.perCPU.value.fastIdleState
+    guard let metadata = cpu.perCPU.frames.value.table.metadata(of: frame) else { return false }
+    let idle = cpu.perCPU.frames.value.fastIdleState
     let allocated = idle.changing(from: .idle, to: .allocated)
     let list = fastList(0, cpu)
     guard metadata.value.state == allocated, list.value.hasRoom else { return false }

@@ -22,7 +22,6 @@ struct Frames {
   struct State: ~Copyable {
     let table: FrameTable
     let cpus: CPUs
-    let lists: CPURecords<FrameCache>
     /// One for each zone.
     let locks: Stable<SpinLock>
     /// Frames of RAM that the linear map or the metadata cannot reach.
@@ -36,22 +35,35 @@ struct Frames {
     MemoryLayout<State>.stride &+ ZoneKind.count &* MemoryLayout<Zone>.stride
   }
 
+  /// What a CPU has besides its lists.
+  struct PerCPU {
+    /// The fast lists, by order.
+    var fastLists: InlineArray<5, Stable<FrameCache>>
+    /// The state of a free single frame of the fast zone.
+    var fastIdleState: FrameState
+    /// A copy, so that it is near.
+    var table: FrameTable
+  }
+
+  @inline(__always)
+  static var place: PerCPUPlace<PerCPU> { PerCPUPlace(behind: Tags.place.end) }
   /// The lists of a CPU: in each zone one of every order, and one of frames that are all zero.
-  static var listCount: Int { ZoneKind.count &* listsOfZone }
+  @inline(__always)
+  static var lists: PerCPUPlace<FrameCache> {
+    PerCPUPlace(behind: place.end, count: ZoneKind.count &* listsOfZone)
+  }
+  @inline(__always)
   static var listsOfZone: Int { FrameCache.largestOrder &+ 2 }
 
-  /// All are zero memory: `state` of `byteCount` bytes, `lists` of `listCount` a CPU, `locks` a lock for each
-  /// zone.
   init(
-    table: FrameTable, cpus: CPUs, state: Stable<UInt8>, lists: CPURecords<FrameCache>,
-    locks: Stable<SpinLock>
-  ) {
-    self.state = Stable(bitPattern: state.address)
-    unsafe self.state.pointer.initialize(
-      to: State(table: table, cpus: cpus, lists: lists, locks: locks))
+    _ table: FrameTable, _ cpus: CPUs, carving memory: inout some Carver & ~Copyable
+  ) throws(MemoryError) {
+    let bytes: Stable<UInt8> = try memory.carve(Self.byteCount)
+    state = Stable(bitPattern: bytes.address)
+    unsafe state.pointer.initialize(
+      to: State(table: table, cpus: cpus, locks: try memory.carve(ZoneKind.count)))
     for cpu in 0..<cpus.count {
-      cpus.perCPU(cpu).value.table = table
-      cpus.perCPU(cpu).value.lists = lists[cpu]
+      cpus.perCPU(cpu).frames.value.table = table
       for zone in 0..<ZoneKind.count {
         for order in 0...FrameCache.largestOrder {
           list(cpu, zone, order).value.limit = UInt32(FrameCache.limit(order))
@@ -85,6 +97,11 @@ struct Frames {
   func cleared(_ cpu: Int, _ zone: Int) -> Stable<FrameCache> {
     list(cpu, zone, FrameCache.largestOrder &+ 1)
   }
+}
+
+extension Stable<PerCPU> {
+  @inline(__always)
+  var frames: Stable<Frames.PerCPU> { records(Frames.place) }
 }
 
 // MARK: - One block

@@ -23,7 +23,7 @@ extension MemoryManager {
   func push(_ address: VirtualAddress) -> UInt64 {
     let pageSize = pageSize
     return cpus.attempt(orElse: Self.unknown) { cpu in
-      guard let area = cpu.perCPU.value.hints.value.area(at: address.number(pageSize).rawValue),
+      guard let area = cpu.perCPU.hints.value.area(at: address.number(pageSize).rawValue),
         let generation = area.value.liveGeneration,
         PageNumber(area.value.first).address(pageSize) == address
       else { return findAndPush(address, cpu) }

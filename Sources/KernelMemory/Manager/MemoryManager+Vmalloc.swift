@@ -162,7 +162,7 @@ extension MemoryManager {
     let first = area.value.first
     area.value.byteCount = UInt64(bitPattern: Int64(byteCount))
     area.value.traits = traits
-    cpu.perCPU.value.hints.value.remember(area, at: first)
+    cpu.perCPU.hints.value.remember(area, at: first)
     return first
   }
 
@@ -296,8 +296,8 @@ extension MemoryManager {
   }
 
   /// What an allocation adds to its share where this CPU is over its bound: waits for the flush of what is
-  /// closed, makes one step, and waits for the next flush, too, where frees have gone on so long that what was
-  /// open is over the bound by itself.
+  /// closed, makes one step, and waits for the next flush, too, where frees have gone on so long that what
+  /// was open is over the bound by itself.
   @inline(never)
   func reap() {
     guard cpus.count == 1 || cpus.mayWait else { return }

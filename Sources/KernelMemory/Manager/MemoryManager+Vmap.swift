@@ -63,7 +63,7 @@ extension MemoryManager {
     let page = address.number(pageSize)
     var request: UInt64 = 0
     let isDone = cpus.attempt(orElse: false) { cpu in
-      guard let area = cpu.perCPU.value.hints.value.area(at: page.rawValue),
+      guard let area = cpu.perCPU.hints.value.area(at: page.rawValue),
         let generation = area.value.borrowingGeneration,
         PageNumber(area.value.first).address(pageSize) == address
       else { return false }

@@ -21,6 +21,15 @@ struct PageTables {
     rootTable = table.address(of: root)
   }
 
+  /// Those that a manager uses from its start on.
+  init(
+    format: WalkedFormat, root: FrameNumber, _ table: FrameTable,
+    carving memory: inout some Carver & ~Copyable
+  ) throws(MemoryError) {
+    self.init(format: format, root: root, table: table, shared: try memory.carve(1))
+    unsafe shared.pointer.initialize(to: Shared())
+  }
+
   struct Shared: ~Copyable {
     /// Over the tables' shape, what they count, and the unmaps under way. Entries are read without it.
     let lock = SpinLock()

@@ -26,7 +26,7 @@ extension Reclaim {
     let slot = slot(cpu)
     let open = openBatch(cpu)
     guard !open.value.isEmpty else { return slot.value.awaited }
-    let closed = state.value.closed[cpu.number]
+    let closed = closedBatch(cpu)
     let ranges = open.value.ranges
     // The newer request is complete no earlier than that of what is there.
     closed.value.add(open, frames.table, pool)
@@ -40,7 +40,7 @@ extension Reclaim {
   func pollFlush(_ cpu: borrowing CPU) {
     let slot = slot(cpu)
     guard slot.value.awaited != 0, let token = shootdown.token(for: slot.value.awaited) else { return }
-    let closed = state.value.closed[cpu.number]
+    let closed = closedBatch(cpu)
     guard flushedBatch(cpu).value.take(closed, token, frames.table, pool) else {
       shootdown.fail("a batch was completed by a flush that was requested before it was closed")
     }

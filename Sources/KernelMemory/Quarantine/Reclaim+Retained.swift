@@ -1,7 +1,7 @@
 extension Reclaim {
   /// What this CPU keeps. O(CPUs + areas that are queued).
   func retained(_ cpu: borrowing CPU) -> RetainedMemory {
-    let (slot, open, closed) = (slot(cpu), openBatch(cpu), state.value.closed[cpu.number])
+    let (slot, open, closed) = (slot(cpu), openBatch(cpu), closedBatch(cpu))
     let flushed = flushedBatch(cpu)
     let isFlushed = slot.value.awaited == 0 || shootdown.isComplete(slot.value.awaited)
     let closedPages = isFlushed ? 0 : slot.value.awaitedPages
@@ -21,8 +21,10 @@ extension Reclaim {
   var retiredFrames: Int {
     var count = 0
     for cpu in 0..<frames.cpus.count {
-      count &+= state.value.open[cpu].value.frames.count &+ state.value.closed[cpu].value.frames.count
-      count &+= state.value.flushed[cpu].value.frames.count
+      let perCPU = frames.cpus.perCPU(cpu)
+      count &+= perCPU.records(Self.open).value.frames.count
+      count &+= perCPU.records(Self.closed).value.frames.count
+      count &+= perCPU.records(Self.flushed).value.frames.count
     }
     return count
   }

@@ -62,11 +62,6 @@ struct Reclaim {
     let arenas: ArenaTable
     let pool: DescriptorPool
     let shootdown: Shootdown
-    /// For each CPU.
-    let slots: CPURecords<PerCPU>
-    let open: CPURecords<RetiredBatch>
-    let closed: CPURecords<RetiredBatch>
-    let flushed: CPURecords<FlushedBatch>
     /// Pages, guards included, that all CPUs together may have freed and not flushed.
     let bound: UInt64
     /// What of it each CPU has for good.
@@ -114,11 +109,11 @@ struct Reclaim {
   /// CPUs. One CPU has all of it; of several each has its part of one half, and takes from the other half
   /// when it needs more, so that with many CPUs none has too little for one large area.
   init(
-    mode: FreeMode, frames: Frames, tables: PageTables, arenas: ArenaTable, shootdown: Shootdown,
-    state: Stable<State>, slots: CPURecords<PerCPU>, open: CPURecords<RetiredBatch>,
-    closed: CPURecords<RetiredBatch>, flushed: CPURecords<FlushedBatch>
-  ) {
-    self.state = state
+    _ mode: FreeMode, _ machine: Stable<Machine>, _ frames: Frames, _ tables: PageTables,
+    _ arenas: ArenaTable, carving memory: inout some Carver & ~Copyable
+  ) throws(MemoryError) {
+    state = try memory.carve(1)
+    let shootdown = try Shootdown(machine, frames.cpus, carving: &memory)
     let count = frames.cpus.count
     let bits = UInt64(Int.bitWidth - count.leadingZeroBitCount)
     let bound = 8_192 &* bits
@@ -126,7 +121,7 @@ struct Reclaim {
     unsafe state.pointer.initialize(
       to: State(
         mode: mode, frames: frames, tables: tables, arenas: arenas, pool: arenas.pool, shootdown: shootdown,
-        slots: slots, open: open, closed: closed, flushed: flushed, bound: bound, share: share,
+        bound: bound, share: share,
         spare: Atomic(bound &- share &* UInt64(count))))
     // Room to sleep for what may be behind flushes: all that this CPU may borrow, up to twice its even part,
     // so that all CPUs together keep twice the bound at the most. With less, areas that the bound lets be
@@ -134,13 +129,11 @@ struct Reclaim {
     let part = min(bound &- share &* UInt64(count &- 1), 2 &* bound / UInt64(count))
     let largePart = part &>> UInt64(truncatingIfNeeded: tables.areaLeafOrder)
     for cpu in 0..<count {
-      slots[cpu].value.begin(mode: mode, limit: share, asleep: part, large: largePart)
-      frames.cpus.perCPU(cpu).value.reclaim = slots[cpu]
-      frames.cpus.perCPU(cpu).value.open = open[cpu]
-      frames.cpus.perCPU(cpu).value.flushed = flushed[cpu]
-      unsafe open[cpu].pointer.initialize(to: RetiredBatch())
-      unsafe closed[cpu].pointer.initialize(to: RetiredBatch())
-      unsafe flushed[cpu].pointer.initialize(to: FlushedBatch())
+      let perCPU = frames.cpus.perCPU(cpu)
+      perCPU.records(Self.place).value.begin(mode: mode, limit: share, asleep: part, large: largePart)
+      unsafe perCPU.records(Self.open).pointer.initialize(to: RetiredBatch())
+      unsafe perCPU.records(Self.closed).pointer.initialize(to: RetiredBatch())
+      unsafe perCPU.records(Self.flushed).pointer.initialize(to: FlushedBatch())
     }
   }
 
@@ -152,10 +145,20 @@ struct Reclaim {
   var shootdown: Shootdown { state.value.shootdown }
 
   @inline(__always)
-  func openBatch(_ cpu: borrowing CPU) -> Stable<RetiredBatch> { cpu.perCPU.value.open }
-  func flushedBatch(_ cpu: borrowing CPU) -> Stable<FlushedBatch> { cpu.perCPU.value.flushed }
+  static var place: PerCPUPlace<PerCPU> { PerCPUPlace(behind: AreaHints.place.end) }
   @inline(__always)
-  func slot(_ cpu: borrowing CPU) -> Stable<PerCPU> { cpu.perCPU.value.reclaim }
+  static var open: PerCPUPlace<RetiredBatch> { PerCPUPlace(behind: place.end) }
+  @inline(__always)
+  static var closed: PerCPUPlace<RetiredBatch> { PerCPUPlace(behind: open.end) }
+  @inline(__always)
+  static var flushed: PerCPUPlace<FlushedBatch> { PerCPUPlace(behind: closed.end) }
+
+  func closedBatch(_ cpu: borrowing CPU) -> Stable<RetiredBatch> { cpu.perCPU.records(Self.closed) }
+  @inline(__always)
+  func openBatch(_ cpu: borrowing CPU) -> Stable<RetiredBatch> { cpu.perCPU.records(Self.open) }
+  func flushedBatch(_ cpu: borrowing CPU) -> Stable<FlushedBatch> { cpu.perCPU.records(Self.flushed) }
+  @inline(__always)
+  func slot(_ cpu: borrowing CPU) -> Stable<PerCPU> { cpu.perCPU.records(Self.place) }
 }
 
 // MARK: - Freeing

@@ -42,15 +42,14 @@ struct Shootdown {
 
   private let state: Stable<State>
 
-  /// `lock` is cleared memory.
   init(
-    machine: Stable<Machine>, cpus: CPUs, state: Stable<State>, ranges: Stable<FlushRanges>,
-    lock: Stable<SpinLock>
-  ) {
-    self.state = state
+    _ machine: Stable<Machine>, _ cpus: CPUs, carving memory: inout some Carver & ~Copyable
+  ) throws(MemoryError) {
+    state = try memory.carve(1)
+    let ranges: Stable<FlushRanges> = try memory.carve(Int(Self.memory))
     unsafe ranges.pointer.initialize(repeating: FlushRanges(), count: Int(Self.memory))
     unsafe state.pointer.initialize(
-      to: State(machine: machine, cpus: cpus, ranges: ranges, lock: lock))
+      to: State(machine: machine, cpus: cpus, ranges: ranges, lock: try memory.carve(1)))
   }
 
   var machine: Stable<Machine> { state.value.machine }

@@ -39,7 +39,7 @@ extension Slab {
   /// A block from this CPU's fast list, charged to a tag; zero as for an object.
   @inline(__always)
   func popBlock(_ byteCount: UInt, _ tag: Tag, _ cpu: borrowing CPU) -> UInt {
-    let table = cpu.perCPU.value.table
+    let table = cpu.perCPU.frames.value.table
     let order = UInt.bitWidth &- ((byteCount &- 1) &>> UInt(table.pageSize.shift)).leadingZeroBitCount
     guard order <= FrameCache.largestFast else { return 0 }
     let list = frames.fastList(order, cpu)
@@ -78,8 +78,8 @@ extension Slab {
   /// - Returns: `unknown` in another case, and where this is no live object.
   @inline(__always)
   func push(_ object: UInt, only tag: Tag? = nil, _ cpu: borrowing CPU) -> FreeOutcome {
-    let frame = cpu.perCPU.value.table.frame(at: object)
-    guard let metadata = cpu.perCPU.value.table.metadata(of: frame) else { return .unknown }
+    let frame = cpu.perCPU.frames.value.table.frame(at: object)
+    guard let metadata = cpu.perCPU.frames.value.table.metadata(of: frame) else { return .unknown }
     let state = metadata.value.state
     guard state.isOf(.slab) else { return .unknown }
     let magazine = cpu.perCPU.magazines[state.cache]
@@ -108,7 +108,7 @@ extension Slab {
   /// Takes a block back onto this CPU's fast list; as for an object.
   @inline(__always)
   func pushBlock(_ address: UInt, only tag: Tag? = nil, _ cpu: borrowing CPU) -> FreeOutcome {
-    let table = cpu.perCPU.value.table
+    let table = cpu.perCPU.frames.value.table
     let frame = table.frame(at: address)
     guard let metadata = table.metadata(of: frame) else { return .unknown }
     let state = metadata.value.state
@@ -116,7 +116,7 @@ extension Slab {
     guard order <= FrameCache.largestFast, table.address(of: frame).rawValue == UInt64(address) else {
       return .unknown
     }
-    let idle = cpu.perCPU.value.fastIdleState.adding(order: order)
+    let idle = cpu.perCPU.frames.value.fastIdleState.adding(order: order)
     let list = frames.fastList(order, cpu)
     guard state == idle.changing(from: .idle, to: .large), list.value.hasRoom else { return .unknown }
     // Cut to what a tag can be: the word is another's once somebody else has freed the block.

@@ -65,19 +65,17 @@ struct Slab {
 
   private let state: Stable<State>
 
-  /// `locks` and `generations` are cleared memory for `capacity` elements, and so is `reports`.
   init(
-    frames: Frames, tags: Tags, reclaim: Reclaim, base: UInt, state: Stable<State>,
-    caches: Stable<CacheBlock>,
-    locks: Stable<SpinLock>, generations: Stable<Atomic<UInt32>>, reports: Stable<SlabReports>,
-    reportsLock: Stable<SpinLock>, hardening: SlabHardening
-  ) {
-    self.state = state
+    _ frames: Frames, _ tags: Tags, _ reclaim: Reclaim, base: UInt, _ hardening: SlabHardening,
+    carving memory: inout some Carver & ~Copyable
+  ) throws(MemoryError) {
+    state = try memory.carve(1)
     unsafe state.pointer.initialize(
       to: State(
-        frames: frames, table: frames.table, tags: tags, reclaim: reclaim, caches: caches, locks: locks,
-        generations: generations, reports: reports, reportsLock: reportsLock, base: base,
-        hardening: hardening))
+        frames: frames, table: frames.table, tags: tags, reclaim: reclaim,
+        caches: try memory.carve(Self.capacity), locks: try memory.carve(Self.capacity),
+        generations: try memory.carve(Self.capacity), reports: try memory.carve(1),
+        reportsLock: try memory.carve(1), base: base, hardening: hardening))
     for number in 0..<Self.capacity {
       let layout =
         number < SizeClass.count
@@ -109,6 +107,17 @@ struct Slab {
   ) -> Result {
     locks[cache].value.with(.slab, cpu) { body(caches[cache]) }
   }
+}
+
+extension Slab {
+  /// A CPU's magazines, by cache number.
+  @inline(__always)
+  static var place: PerCPUPlace<Magazine> { PerCPUPlace(behind: Reclaim.flushed.end, count: capacity) }
+}
+
+extension Stable<PerCPU> {
+  @inline(__always)
+  var magazines: Stable<Magazine> { records(Slab.place) }
 }
 
 // MARK: - Where things are

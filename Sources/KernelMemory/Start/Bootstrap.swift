@@ -78,50 +78,31 @@ extension Bootstrap {
   ) throws(MemoryError) -> MemoryManager {
     try checkCPU(of: machine)
     space.early.window = space.linearMap
+    let machine = try store(machine)
     let table = try makeFrameTable()
-    let count = machine.cpuCount
-    let cpus = CPUs(
-      count: count, blocks: try carve(CPUs.byteCount(count)), shared: try carve(1))
-    let tags = Tags(
-      cpus: cpus, pageSize: table.pageSize, state: try carve(1), names: try carve(Tags.capacity),
-      shared: try carve(Tags.capacity), lock: try carve(1))
-    let frames = Frames(
-      table: table, cpus: cpus, state: try carve(Frames.byteCount),
-      lists: try carveRecords(count, each: Frames.listCount), locks: try carve(ZoneKind.count))
-    let places = DescriptorPool.places(below: allocatableEnd())
-    let pool = DescriptorPool(frames: frames, state: try carve(1), regions: try carve(places), places: places)
-    let arenas = ArenaTable(
-      pool: pool, frames: frames, state: try carve(1), entries: try carve(ArenaTable.capacity),
-      hints: try carveRecords(count), lock: try carve(1))
-    let machines = try store(machine)
-    let tables = PageTables(
-      format: space.choice.format, root: space.root, table: table, shared: try carve(1))
-    unsafe tables.shared.pointer.initialize(to: PageTables.Shared())
-    let shootdown = Shootdown(
-      machine: machines, cpus: cpus, state: try carve(1), ranges: try carve(Int(Shootdown.memory)),
-      lock: try carve(1))
-    let reclaim = Reclaim(
-      mode: mode, frames: frames, tables: tables, arenas: arenas, shootdown: shootdown, state: try carve(1),
-      slots: try carveRecords(count), open: try carveRecords(count), closed: try carveRecords(count),
-      flushed: try carveRecords(count))
-    let slab = Slab(
-      frames: frames, tags: tags, reclaim: reclaim, base: UInt(space.linearMap.base.rawValue),
-      state: try carve(1), caches: try carve(Slab.capacity), locks: try carve(Slab.capacity),
-      generations: try carve(Slab.capacity), reports: try carve(1), reportsLock: try carve(1),
-      hardening: hardening)
-    let control: Stable<MemoryManager.Control> = try carve(1)
+    let cpus = try CPUs(count: machine.value.cpuCount, recordsEnd: Slab.place.end, carving: &space)
+    let tags = try Tags(cpus, table.pageSize, carving: &space)
+    let frames = try Frames(table, cpus, carving: &space)
+    let tables = try PageTables(format: space.choice.format, root: space.root, table, carving: &space)
+    let arenas = try ArenaTable(frames, framesEnd: allocatableEnd(), carving: &space)
+    let reclaim = try Reclaim(mode, machine, frames, tables, arenas, carving: &space)
+    let base = UInt(space.linearMap.base.rawValue)
+    let slab = try Slab(frames, tags, reclaim, base: base, hardening, carving: &space)
+    let control: Stable<MemoryManager.Control> = try space.carve(1)
     unsafe control.pointer.initialize(
       to: MemoryManager.Control(
-        cpus: cpus, pageSize: table.pageSize, machine: machines, tags: tags, frames: frames, tables: tables,
+        cpus: cpus, pageSize: table.pageSize, machine: machine, tags: tags, frames: frames, tables: tables,
         arenas: arenas, reclaim: reclaim, slab: slab, windows: space.windows,
         defaultTraits: AreaTraits(clearing: contents ?? hardening.contents)))
+    return try begin(MemoryManager(control), vmallocRange ?? space.choice.defaultVmallocRange)
+  }
 
-    // From here on the early frames are closed.
-    handOver(to: frames)
-    tables.adoptAll()
-    let manager = MemoryManager(control)
+  /// Closes the early frames, and begins with the range of `vmalloc`.
+  private func begin(_ manager: MemoryManager, _ range: PageRange) throws(MemoryError) -> MemoryManager {
+    handOver(to: manager.frames)
+    manager.tables.adoptAll()
     manager.joinCPU()
-    _ = try manager.makeAreas(vmallocRange ?? space.choice.defaultVmallocRange)
+    _ = try manager.makeAreas(range)
     return manager
   }
 
@@ -135,12 +116,12 @@ extension Bootstrap {
       next = run.end
     }
     let table = FrameTable(
-      linearMap: space.linearMap, directory: try carve(Int(sections)), sectionCount: sections)
+      linearMap: space.linearMap, directory: try space.carve(Int(sections)), sectionCount: sections)
     next = FrameNumber(0)
     while let run = space.reachable(.allocatable, from: next) {
       for section in run.first.rawValue &>> shift...(run.end.rawValue &- 1) &>> shift
       where table.metadata(of: FrameNumber(section &<< shift)) == nil {
-        table.setSection(section, metadata: try carve(1 &<< Int(shift)))
+        table.setSection(section, metadata: try space.carve(1 &<< Int(shift)))
       }
       next = run.end
     }
@@ -184,23 +165,10 @@ extension Bootstrap {
     return refused
   }
 
-  /// Cleared memory for `count` elements, for good.
-  private mutating func carve<Element: ~Copyable>(_ count: Int) throws(MemoryError) -> Stable<Element> {
-    let bytes = UInt64(count) &* UInt64(MemoryLayout<Element>.stride)
-    let frame = try space.early.allocate(PageCount(bytes: bytes, space.linearMap.pageSize))
-    return space.linearMap.memory(of: frame, as: Element.self)
-  }
-
   /// A copy, in a function of its own: it is large, and `start` has little stack.
   private mutating func store(_ machine: Machine) throws(MemoryError) -> Stable<Machine> {
-    let copy: Stable<Machine> = try carve(1)
+    let copy: Stable<Machine> = try space.carve(1)
     unsafe copy.pointer.initialize(to: machine)
     return copy
-  }
-
-  private mutating func carveRecords<Element: ~Copyable>(
-    _ cpus: Int, each: Int = 1
-  ) throws(MemoryError) -> CPURecords<Element> {
-    CPURecords(try carve(CPURecords<Element>.byteCount(cpus, each: each)), each: each)
   }
 }

@@ -114,6 +114,14 @@ struct EarlySpace {
   }
 }
 
+extension EarlySpace: Carver {
+  mutating func carve<Element: ~Copyable>(_ count: Int) throws(MemoryError) -> Stable<Element> {
+    let bytes = UInt64(count) &* UInt64(MemoryLayout<Element>.stride)
+    return linearMap.memory(
+      of: try early.allocate(PageCount(bytes: bytes, linearMap.pageSize)), as: Element.self)
+  }
+}
+
 /// Tables before there is an allocator: a run of cleared frames.
 private struct EarlyTables: TableSource {
   var next: FrameNumber

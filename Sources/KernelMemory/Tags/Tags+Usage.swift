@@ -140,3 +140,14 @@ extension UInt64 {
   @inline(__always)
   func less(_ other: UInt64) -> UInt64 { self > other ? self &- other : 0 }
 }
+
+extension Tags {
+  /// A CPU's charges, by the index of a tag; and one more record, so that every byte is an index.
+  @inline(__always)
+  static var place: PerCPUPlace<Charges> { PerCPUPlace(behind: CPUBlock.end, count: capacity &+ 1) }
+}
+
+extension Stable<PerCPU> {
+  @inline(__always)
+  var charges: Stable<Tags.Charges> { records(Tags.place) }
+}

@@ -167,15 +167,16 @@ struct Tags {
 
   let state: Stable<State>
 
-  /// `shared` is cleared memory for `capacity` records.
   init(
-    cpus: CPUs, pageSize: PageSize, state: Stable<State>, names: Stable<Name>, shared: Stable<Shared>,
-    lock: Stable<SpinLock>
-  ) {
-    self.state = state
+    _ cpus: CPUs, _ pageSize: PageSize, carving memory: inout some Carver & ~Copyable
+  ) throws(MemoryError) {
+    state = try memory.carve(1)
+    let names: Stable<Name> = try memory.carve(Self.capacity)
+    let shared: Stable<Shared> = try memory.carve(Self.capacity)
     unsafe state.pointer.initialize(
       to: State(
-        cpus: cpus, names: names, shared: shared, lock: lock, pageShift: UInt64(pageSize.shift)))
+        cpus: cpus, names: names, shared: shared, lock: try memory.carve(1),
+        pageShift: UInt64(pageSize.shift)))
     unsafe names.pointer.initialize(repeating: Name(), count: Self.capacity)
     names.value = Name(UInt8(ascii: "-"))
     for index in 1..<UInt16(Self.capacity) {
