@@ -1,11 +1,29 @@
 internal import Synchronization
 
-/// One CPU's list of blocks of one order, in one zone.
+/// One CPU's list of blocks of one order, in one zone. Memory that is all zero is a list that has none and
+/// takes none.
 struct FrameCache: ~Copyable {
-  var head: UInt32 = 0
-  /// The blocks that it holds at the most.
-  var limit: UInt32 = 0
-  private let countWord = Atomic<Int>(0)
+  /// The first block; zero for none.
+  private(set) var head: UInt32 = 0
+  private let countWord: Atomic<Int>
+  /// Capacity, in blocks.
+  private let limit: Int
+  /// What each block's first frame says of itself; and what it says in the hands of a caller, and of
+  /// kmalloc's.
+  let idle: FrameState
+  let allocated: FrameState
+  let large: FrameState
+  /// Of a block.
+  let byteCount: UInt64
+
+  init(order: Int, zone: Int, limit: Int, _ pageSize: PageSize) {
+    countWord = Atomic(0)
+    self.limit = limit
+    idle = FrameState(.idle, order: order, zone: zone)
+    allocated = FrameState(.allocated, order: order, zone: zone)
+    large = FrameState(.large, order: order, zone: zone)
+    byteCount = pageSize.bytes &<< UInt64(order)
+  }
 
   /// Written by the CPU that has the list, read by any.
   var count: Int {
@@ -14,43 +32,63 @@ struct FrameCache: ~Copyable {
   }
 
   @inline(__always)
-  var hasRoom: Bool { count < Int(limit) }
+  var hasRoom: Bool { count < limit }
   @inline(__always)
-  var isOverfull: Bool { count > Int(limit) }
-
-  /// 2 MiB with 4 KiB frames: the size of a large leaf.
-  static let largestOrder = 9
-  /// Fast lists serve orders up to this: buffers of kmalloc of up to 64 KiB with 4 KiB frames.
-  static let largestFast = 4
+  var isOverfull: Bool { count > limit }
 
   /// Order 0: 256 frames, four batches, so that a CPU that allocates and frees a few batches in turn does not
-  /// go to the zone each time. Orders 1 to 6: 256 KiB with 4 KiB frames; above, one block, up to 2 MiB. All
-  /// lists of a CPU and zone hold at most some 6 MiB.
-  @inline(__always)
-  static func limit(_ order: Int) -> Int { order == 0 ? 256 : max(64 &>> order, 1) }
+  /// go to the zone each time. Orders 1 to 6: 256 KiB with 4 KiB frames; then one block, up to 2 MiB: all
+  /// lists of a CPU and zone hold at most some 6 MiB. None of the largest order.
+  static func limit(_ order: Int) -> Int {
+    order == 0 ? 256 : order == Zone.maxOrder ? 0 : max(64 &>> order, 1)
+  }
 
   /// What an overfull list is drained to.
-  @inline(__always)
   static func drained(_ order: Int) -> Int { order == 0 ? limit(0) &+ 1 &- batch : limit(order) }
 
+  /// Fast lists serve orders up to this: buffers of kmalloc of up to 64 KiB with 4 KiB frames.
+  static let largestFast = 4
   /// Frames that one refill or drain moves: 64 spread the cost of a visit to the zone (some 300 instructions)
   /// to a handful a frame.
   static let batch = 64
   /// The capacity of a list of zeroed frames: two tables for each of 16 areas that come and go.
-  static let clearedHigh = 32
+  static let clearedLimit = 32
+}
 
-  mutating func push(_ frame: UInt32, _ table: FrameTable) {
-    table[frame].value.setLinks(next: head)
-    head = frame
+extension FrameCache {
+  @inline(__always)
+  mutating func push(_ block: UInt32, _ metadata: Stable<FrameMetadata>) {
+    metadata.value.setLinks(next: head)
+    head = block
     count &+= 1
   }
 
-  /// - Precondition: the list is not empty.
-  mutating func pop(_ table: FrameTable) -> UInt32 {
-    let frame = head
-    head = table[frame].value.next
+  /// Takes the first block, of which this is the metadata.
+  @inline(__always)
+  mutating func pop(_ metadata: Stable<FrameMetadata>) {
+    head = metadata.value.next
     count &-= 1
-    return frame
+  }
+
+  /// Puts single frames into an empty list.
+  mutating func fill(_ frames: consuming FrameList, _ table: FrameTable) {
+    let chain = frames.unchained()
+    guard chain.count > 0 else { return }
+    table[chain.last].value.setLinks(next: 0)
+    head = chain.head
+    count = chain.count
+  }
+
+  /// Takes up to `limit` single frames.
+  mutating func pop(atMost limit: Int, _ table: FrameTable) -> FrameList {
+    let taken = min(limit, count)
+    guard taken > 0 else { return FrameList() }
+    let first = head
+    var last = first
+    for _ in 1..<taken { last = table[last].value.next }
+    head = table[last].value.next
+    count &-= taken
+    return FrameList(head: first, last: last, count: taken)
   }
 
   /// Takes neighbours that lie on the list in ascending or in descending order, as frames do that were freed

@@ -116,12 +116,6 @@ struct FrameState: Equatable {
     FrameState(rawValue: rawValue ^ UInt64(old.rawValue ^ new.rawValue))
   }
 
-  /// The same frame, which is alone, as the head of a block.
-  @inline(__always)
-  func adding(order: Int) -> FrameState {
-    FrameState(rawValue: rawValue | UInt64(truncatingIfNeeded: order) &<< 16)
-  }
-
   func adding(count: Int, quarantined: Int = 0) -> FrameState {
     FrameState(
       rawValue: rawValue &+ UInt64(bitPattern: Int64(count)) &<< 32
@@ -152,14 +146,6 @@ struct FrameMetadata: ~Copyable {
         expected: old.rawValue, desired: new.rawValue, ordering: .acquiringAndReleasing
       ).exchanged
     }
-  }
-
-  /// Makes a block idle that heads 2^`order` frames which a caller holds. Of several that try, one succeeds.
-  @inline(__always)
-  borrowing func endAllocation(order: Int) -> Bool {
-    let state = state
-    return state == state.becoming(.allocated, order: order)
-      && move(from: state, to: state.becoming(.idle, order: order))
   }
 
   /// The list's next frame; zero for none.

@@ -11,7 +11,6 @@ struct FrameTable {
   /// log2 of the frames in a section: with 4 KiB frames the blocks that firmware and memory modules come in,
   /// and with any a multiple of the largest buddy block, so that a block and its buddy share a section.
   static let sectionShift: UInt64 = 15
-  private static let indexMask: UInt64 = (1 << sectionShift) - 1
 
   /// The linear map's address of physical address zero.
   private let base: VirtualAddress
@@ -31,9 +30,17 @@ struct FrameTable {
     self.sectionCount = sectionCount
   }
 
-  /// Gives a section its metadata: an array that covers it, all zero.
+  /// Gives a section its metadata: an array that covers it, all zero. The directory has, one higher so that
+  /// it is never zero, where the metadata of frame 0 would be if the array reached down to it.
   func setSection(_ number: UInt64, metadata: Stable<FrameMetadata>) {
-    directory[Int(number)].value = metadata.address
+    let first = UInt(number &<< Self.sectionShift) &* UInt(MemoryLayout<FrameMetadata>.stride)
+    directory[Int(number)].value = metadata.address &- first &+ 1
+  }
+
+  /// The metadata of a frame, by what the directory has for its section.
+  @inline(__always)
+  private func metadata(_ frame: UInt64, _ entry: UInt) -> Stable<FrameMetadata> {
+    Stable(bitPattern: entry &+ UInt(frame) &* UInt(MemoryLayout<FrameMetadata>.stride) &- 1)
   }
 
   /// The metadata of `frame`, or nil where there is no managed RAM near it. O(1).
@@ -41,16 +48,14 @@ struct FrameTable {
   func metadata(of frame: FrameNumber) -> Stable<FrameMetadata>? {
     let section = frame.rawValue &>> Self.sectionShift
     guard section < sectionCount else { return nil }
-    let base = directory[Int(section)].value
-    guard base != 0 else { return nil }
-    return Stable<FrameMetadata>(bitPattern: base)[Int(frame.rawValue & Self.indexMask)]
+    let entry = directory[Int(section)].value
+    return entry == 0 ? nil : metadata(frame.rawValue, entry)
   }
 
   /// The metadata of a frame that is on one of this package's lists, tables or indexes.
   @inline(__always)
   subscript(frame: UInt32) -> Stable<FrameMetadata> {
-    let base = directory[Int(UInt64(frame) &>> Self.sectionShift)].value
-    return Stable<FrameMetadata>(bitPattern: base)[Int(UInt64(frame) & Self.indexMask)]
+    metadata(UInt64(frame), directory[Int(UInt64(frame) &>> Self.sectionShift)].value)
   }
 
   /// The address of a frame in the linear map, where the page size is a constant.
@@ -70,6 +75,10 @@ struct FrameTable {
   func address(of frame: FrameNumber) -> VirtualAddress {
     VirtualAddress(base.rawValue &+ frame.address(pageSize).rawValue)
   }
+
+  /// How far into the linear map an address is.
+  @inline(__always)
+  func offset(of address: UInt) -> UInt { address &- UInt(base.rawValue) }
 
   /// The frame at an address of the linear map; any other address gives a number that no frame has.
   @inline(__always)

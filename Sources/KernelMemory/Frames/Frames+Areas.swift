@@ -5,6 +5,9 @@
 // it was. Where memory is in small pieces the same loop ends up with single frames.
 
 extension Frames {
+  /// 2 MiB with 4 KiB frames: the size of a large leaf.
+  static var largestAreaOrder: Int { 9 }
+
   /// Allocates `count` frames, wherever they lie, in blocks that grow no larger along the list, from `zone`
   /// and lower ones. O(blocks).
   /// - Throws: `framesExhausted` with how many there were, and none taken.
@@ -28,7 +31,7 @@ extension Frames {
     _ left: inout UInt64, _ zone: Int, into list: inout BlockList, _ cpu: borrowing CPU
   ) {
     let table = table
-    var order = FrameCache.largestOrder
+    var order = Self.largestAreaOrder
     while left > 0 {
       order = min(order, 63 &- left.leadingZeroBitCount)
       if let block = pop(order: order, in: zone, cpu) {
@@ -40,26 +43,6 @@ extension Frames {
         return
       }
     }
-  }
-
-  /// A block of `order` from this CPU's list for the highest zone up to `zone` that the machine has. O(1).
-  @inline(__always)
-  func takeListed(order: Int, _ zone: ZoneKind, _ cpu: borrowing CPU) -> UInt32? {
-    let list = list(order: order, zone, cpu)
-    return list.value.count == 0 ? nil : list.value.pop(table)
-  }
-
-  /// Whether that list has one.
-  @inline(__always)
-  func hasListed(order: Int, _ zone: ZoneKind, _ cpu: borrowing CPU) -> Bool {
-    list(order: order, zone, cpu).value.count != 0
-  }
-
-  @inline(__always)
-  private func list(order: Int, _ zone: ZoneKind, _ cpu: borrowing CPU) -> Stable<FrameCache> {
-    var zone = Int(zone.rawValue)
-    while zone > 0, buddyLists(zone).value.managed == 0 { zone &-= 1 }
-    return self.list(zone, order, cpu)
   }
 
   /// Frees blocks of a list until `limit` of them or `frames` frames are. O(blocks).

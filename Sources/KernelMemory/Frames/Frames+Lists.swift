@@ -2,13 +2,13 @@ internal import Synchronization
 
 // Blocks through this CPU's lists
 //
-// Each CPU keeps, in each zone, a short list of blocks of every order up to 9: single frames, of which most
-// requests are; slabs and buffers of kmalloc; the few blocks that an area is made of. A listed block is
-// `idle` with its order, and its other frames are `tail`.
+// Each CPU keeps, in each zone, a short list of blocks of every order: single frames, of which most requests
+// are; slabs and buffers of kmalloc; the few blocks that an area is made of. A listed block is `idle` with
+// its order, and its other frames are `tail`.
 //
-// A pair whose list is neither empty nor full is one `pop` and one `push`: no lock, no loop. An empty list is
-// refilled first, an overfull one drained after. The fast lists are those of the highest zone that has
-// memory, which serves every request that names no zone.
+// A pop from a list that has a block, and a push onto one that has room, take no lock and have no loop. The
+// slow path refills an empty list before it pops, and drains an overfull one after it has pushed. The fast
+// lists are those of the highest zone that has memory, which serves every request that names no zone.
 
 extension Frames {
   /// A CPU's list of a zone's blocks of an order.
@@ -37,119 +37,131 @@ extension Frames {
       for order in 0...FrameCache.largestFast {
         cpus.perCPU(cpu).frames.value.fastLists[order] = list(cpu, zone, order)
       }
-      cpus.perCPU(cpu).frames.value.fastIdleState = FrameState(.idle, zone: zone)
     }
   }
 }
 
-// MARK: - Fast lists
+// MARK: - Pop
 
 extension Frames {
-  /// Takes a block from a list that has one. It becomes of `kind`, and its link word says `note`. O(1).
+  /// The first block of a list, which becomes of a kind, and whose link word says `note`; nil where there is
+  /// none. O(1).
   @inline(__always)
   func pop(
-    from list: Stable<FrameCache>, as kind: FrameKind, note: UInt32, _ cpu: borrowing CPU
-  ) -> UInt32 {
+    from list: Stable<FrameCache>, as kind: FrameKind, note: UInt32 = 0, _ cpu: borrowing CPU
+  ) -> UInt32? {
     let block = list.value.head
-    let metadata = cpu.perCPU.frames.value.table[block]
-    list.value.head = metadata.value.next
-    list.value.count &-= 1
-    metadata.value.setLinks(next: note)
-    metadata.value.setState(metadata.value.state.changing(from: .idle, to: kind))
+    guard block != 0 else { return nil }
+    pop(block, from: list, as: kind, note: note, cpu)
     return block
   }
 
-  /// Frees a block, which was in `state`, onto a list that has room. O(1).
-  /// - Returns: false, with nothing changed, where that is no longer its state: somebody else has freed it.
+  /// The same, of a block that was seen to be the first.
   @inline(__always)
-  func push(
-    _ block: FrameNumber, _ metadata: Stable<FrameMetadata>, from state: FrameState, to idle: FrameState,
-    onto list: Stable<FrameCache>
-  ) -> Bool {
-    guard metadata.value.move(from: state, to: idle) else { return false }
-    metadata.value.setLinks(next: list.value.head)
-    list.value.head = UInt32(truncatingIfNeeded: block.rawValue)
-    list.value.count &+= 1
-    table.noteFree(UInt32(truncatingIfNeeded: block.rawValue), order: idle.order)
-    return true
+  func pop(
+    _ block: UInt32, from list: Stable<FrameCache>, as kind: FrameKind, note: UInt32, _ cpu: borrowing CPU
+  ) {
+    let metadata = cpu.perCPU.frames.value.table[block]
+    list.value.pop(metadata)
+    guard kind != .idle else { return }
+    metadata.value.setLinks(next: note)
+    metadata.value.setState(metadata.value.state.changing(from: .idle, to: kind))
   }
 
-  /// Takes a single frame from its fast list; zero where that has none.
-  @inline(__always)
-  func popFrame(_ cpu: borrowing CPU) -> UInt32 {
-    let list = fastList(0, cpu)
-    return list.value.count == 0 ? 0 : pop(from: list, as: .allocated, note: 0, cpu)
-  }
-
-  /// Frees a single frame onto its fast list.
-  /// - Returns: false, with nothing changed, where it is none of that zone, the list is full, or the frame is
-  ///   not allocated.
-  @inline(__always)
-  func pushFrame(_ frame: FrameNumber, _ cpu: borrowing CPU) -> Bool {
-    guard let metadata = cpu.perCPU.frames.value.table.metadata(of: frame) else { return false }
-    let idle = cpu.perCPU.frames.value.fastIdleState
-    let allocated = idle.changing(from: .idle, to: .allocated)
-    let list = fastList(0, cpu)
-    guard metadata.value.state == allocated, list.value.hasRoom else { return false }
-    return push(frame, metadata, from: allocated, to: idle, onto: list)
-  }
-}
-
-// MARK: - Lists of every zone
-
-extension Frames {
-  /// An idle block of `zone` or a lower one; nil where none has one. O(orders + batch).
-  @inline(__always)
-  func pop(order: Int, _ kind: ZoneKind, _ cpu: borrowing CPU) -> UInt32? {
+  /// A block of `zone` or a lower one; nil where none has one. O(orders + batch).
+  func pop(
+    order: Int, _ kind: ZoneKind, as use: FrameKind = .idle, note: UInt32 = 0, _ cpu: borrowing CPU
+  ) -> UInt32? {
     var zone = Int(kind.rawValue)
     while zone >= 0 {
-      if let block = pop(order: order, in: zone, cpu) { return block }
+      if let block = pop(order: order, in: zone, as: use, note: note, cpu) { return block }
       zone &-= 1
     }
     return nil
   }
 
-  /// An idle block of one zone; nil where it has none. O(orders + batch).
+  /// A block of one zone; nil where it has none. O(orders + batch).
   @inline(__always)
-  func pop(order: Int, in zone: Int, _ cpu: borrowing CPU) -> UInt32? {
-    guard order <= FrameCache.largestOrder else { return takeFromZone(order: order, zone, cpu) }
+  func pop(
+    order: Int, in zone: Int, as use: FrameKind = .idle, note: UInt32 = 0, _ cpu: borrowing CPU
+  ) -> UInt32? {
     let list = list(zone, order, cpu)
-    guard list.value.count != 0 || refill(list, order: order, zone, cpu) else { return nil }
-    return list.value.pop(table)
+    if list.value.head == 0 { refill(list, order: order, zone, cpu) }
+    return pop(from: list, as: use, note: note, cpu)
   }
 
-  /// Takes back a block that is nobody's. O(1), or O(orders + batch) where the list is full.
+  /// A block of this CPU's list for the highest zone up to `zone` that the machine has; nil where that is
+  /// empty. O(1).
   @inline(__always)
-  func push(_ block: UInt32, order: Int, _ zone: Int, _ table: FrameTable, _ cpu: borrowing CPU) {
-    guard order <= FrameCache.largestOrder else { return giveToZone(block, order: order, zone, cpu) }
-    let list = list(zone, order, cpu)
-    table[block].value.setState(FrameState(.idle, order: order, zone: zone))
-    list.value.push(block, table)
-    table.noteFree(block, order: order)
-    if list.value.isOverfull {
-      drain(list, order: order, zone, downTo: FrameCache.drained(order), runs: FrameCache.batch / 4, cpu)
-    }
+  func takeListed(order: Int, _ zone: ZoneKind, _ cpu: borrowing CPU) -> UInt32? {
+    pop(from: list(order: order, zone, cpu), as: .idle, cpu)
   }
 
-  /// - Returns: whether the list has a block now.
+  /// Whether that list has one.
+  @inline(__always)
+  func hasListed(order: Int, _ zone: ZoneKind, _ cpu: borrowing CPU) -> Bool {
+    list(order: order, zone, cpu).value.head != 0
+  }
+
+  @inline(__always)
+  private func list(order: Int, _ zone: ZoneKind, _ cpu: borrowing CPU) -> Stable<FrameCache> {
+    var zone = Int(zone.rawValue)
+    while zone > 0, buddyLists(zone).value.managed == 0 { zone &-= 1 }
+    return self.list(zone, order, cpu)
+  }
+
+  /// Fills an empty list: by a batch of single frames, or one larger block, as far as the zone has them.
   @inline(never)
-  func refill(
-    _ list: Stable<FrameCache>, order: Int, _ zone: Int, _ cpu: borrowing CPU
-  ) -> Bool {
-    guard hasFree(zone) else { return false }
+  func refill(_ list: Stable<FrameCache>, order: Int, _ zone: Int, _ cpu: borrowing CPU) {
+    guard hasFree(zone) else { return }
     guard order == 0 else {
-      guard let block = takeFromZone(order: order, zone, cpu) else { return false }
-      list.value.push(block, table)
-      return true
+      let block = withZone(zone, cpu) { $0.take(order: order, zone: zone, table) }
+      if let block { list.value.push(block, table[block]) }
+      return
     }
     var frames = FrameList()
     takeSingles(FrameCache.batch, zone, into: &frames, cpu)
-    let chain = frames.unchained()
-    guard chain.count > 0 else { return false }
-    list.value.head = chain.head
-    list.value.count = chain.count
-    cpu.count(.frameCacheRefills)
+    if frames.count > 0 { cpu.count(.frameCacheRefills) }
+    list.value.fill(frames, table)
+  }
+}
+
+// MARK: - Push
+
+extension Frames {
+  /// Frees a block, which was in `state`, onto the list of its zone and order. O(1).
+  /// - Returns: false, with nothing changed, where that is no longer its state: somebody else has freed it.
+  @inline(__always)
+  func push(
+    _ block: UInt32, _ metadata: Stable<FrameMetadata>, from state: FrameState,
+    onto list: Stable<FrameCache>
+  ) -> Bool {
+    guard metadata.value.move(from: state, to: list.value.idle) else { return false }
+    link(block, metadata, onto: list)
     return true
+  }
+
+  /// Frees a block that nobody else can reach. O(1), or O(orders + batch) where the list is full.
+  @inline(__always)
+  func push(_ block: UInt32, order: Int, _ zone: Int, _ table: FrameTable, _ cpu: borrowing CPU) {
+    let list = list(zone, order, cpu)
+    let metadata = table[block]
+    metadata.value.setState(list.value.idle)
+    link(block, metadata, onto: list)
+    drainOverfull(list, order: order, zone, cpu)
+  }
+
+  @inline(__always)
+  private func link(_ block: UInt32, _ metadata: Stable<FrameMetadata>, onto list: Stable<FrameCache>) {
+    list.value.push(block, metadata)
+    table.noteFree(block, order: list.value.idle.order)
+  }
+
+  /// Drains a list to which one block too many was pushed.
+  @inline(__always)
+  func drainOverfull(_ list: Stable<FrameCache>, order: Int, _ zone: Int, _ cpu: borrowing CPU) {
+    guard list.value.isOverfull else { return }
+    drain(list, order: order, zone, downTo: FrameCache.drained(order), runs: FrameCache.batch / 4, cpu)
   }
 
   /// Gives blocks back to their zone, until `count` are left or `runs` runs of neighbours are freed: each run
@@ -165,41 +177,50 @@ extension Frames {
       var left = runs
       while list.value.count > count, left > 0 {
         left &-= 1
-        guard order == 0 else {
-          lists.put(list.value.pop(table), order: order, zone: zone, table)
-          continue
+        // Larger blocks have no neighbours that they could go back with.
+        let run = list.value.popRun(atMost: order == 0 ? list.value.count &- count : 1, table)
+        if order == 0 {
+          lists.put(run: run.first, count: run.count, zone: zone, table)
+        } else {
+          lists.put(run.first, order: order, zone: zone, table)
         }
-        let run = list.value.popRun(atMost: list.value.count &- count, table)
-        lists.put(run: run.first, count: run.count, zone: zone, table)
       }
     }
-  }
-
-  @inline(never)
-  private func takeFromZone(order: Int, _ zone: Int, _ cpu: borrowing CPU) -> UInt32? {
-    hasFree(zone) ? withZone(zone, cpu) { $0.take(order: order, zone: zone, table) } : nil
-  }
-
-  @inline(never)
-  private func giveToZone(_ block: UInt32, order: Int, _ zone: Int, _ cpu: borrowing CPU) {
-    withZone(zone, cpu) { $0.put(block, order: order, zone: zone, table) }
-    table.noteFree(block, order: order)
   }
 
   /// Frames in one CPU's lists of a zone, those that are all zero included.
   func cached(_ cpu: Int, _ zone: Int) -> Int {
     var sum = cleared(cpu, zone).value.count
-    for order in 0...FrameCache.largestOrder { sum &+= list(cpu, zone, order).value.count &<< order }
+    for order in 0...Zone.maxOrder { sum &+= list(cpu, zone, order).value.count &<< order }
     return sum
   }
 
   /// Gives this CPU's lists back to the zones, so that blocks merge. O(cached frames).
   func drainCaches(_ cpu: borrowing CPU) {
     for zone in 0..<ZoneKind.count {
-      for order in 0...FrameCache.largestOrder {
-        drain(list(zone, order, cpu), order: order, zone, downTo: 0, cpu)
-      }
+      for order in 0...Zone.maxOrder { drain(list(zone, order, cpu), order: order, zone, downTo: 0, cpu) }
       drain(cleared(cpu.number, zone), zone, downTo: 0, cpu)
     }
+  }
+}
+
+// MARK: - A single frame of the fast zone
+
+extension Frames {
+  /// A single frame from its fast list; nil where that has none.
+  @inline(__always)
+  func popFrame(_ cpu: borrowing CPU) -> UInt32? { pop(from: fastList(0, cpu), as: .allocated, cpu) }
+
+  /// Frees a single frame onto its fast list.
+  /// - Returns: false, with nothing changed, where the list is full, or the frame is not allocated, alone,
+  ///   and of that zone.
+  @inline(__always)
+  func pushFrame(_ frame: FrameNumber, _ cpu: borrowing CPU) -> Bool {
+    let list = fastList(0, cpu)
+    guard let metadata = cpu.perCPU.frames.value.table.metadata(of: frame),
+      metadata.value.state == list.value.allocated, list.value.hasRoom
+    else { return false }
+    let block = UInt32(truncatingIfNeeded: frame.rawValue)
+    return push(block, metadata, from: list.value.allocated, onto: list)
   }
 }

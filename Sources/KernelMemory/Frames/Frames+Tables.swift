@@ -36,8 +36,7 @@ extension Frames {
 
   private func takeCleared(_ cpu: borrowing CPU) -> UInt32? {
     for zone in 0..<ZoneKind.count {
-      let cache = cleared(cpu.number, zone)
-      if cache.value.count > 0 { return cache.value.pop(table) }
+      if let frame = pop(from: cleared(cpu.number, zone), as: .idle, cpu) { return frame }
     }
     return nil
   }
@@ -59,8 +58,8 @@ extension Frames {
   /// Frees a frame that is all zero, which may stay so.
   private func freeCleared(_ frame: UInt32, _ zone: Int, _ cpu: borrowing CPU) {
     let cache = cleared(cpu.number, zone)
-    if cache.value.count < FrameCache.clearedHigh {
-      cache.value.push(frame, table)
+    if cache.value.hasRoom {
+      cache.value.push(frame, table[frame])
       table.noteFree(frame, staysZero: true)
     } else {
       push(frame, order: 0, zone, table, cpu)

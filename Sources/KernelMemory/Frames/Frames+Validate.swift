@@ -8,7 +8,7 @@ extension Frames {
       for cpu in 0..<cpus.count {
         if let problem = checkCache(cleared(cpu, zone), order: 0, zone: zone) { return problem }
         if let problem = checkCleared(cleared(cpu, zone)) { return problem }
-        for order in 0...FrameCache.largestOrder {
+        for order in 0...Zone.maxOrder {
           if let problem = checkCache(list(cpu, zone, order), order: order, zone: zone) { return problem }
         }
       }
@@ -61,7 +61,7 @@ extension Frames {
       }
       frame = table[frame].value.next
     }
-    return nil
+    return frame == 0 ? nil : "a CPU's list is longer than its count"
   }
 
   private func checkCleared(_ cache: Stable<FrameCache>) -> StaticString? {

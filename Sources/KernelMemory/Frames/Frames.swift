@@ -39,8 +39,8 @@ struct Frames {
   struct PerCPU {
     /// The fast lists, by order.
     var fastLists: InlineArray<5, Stable<FrameCache>>
-    /// The state of a free single frame of the fast zone.
-    var fastIdleState: FrameState
+    /// The fast lists that kmalloc's blocks of 4 KiB, 8 KiB and so on come from.
+    var blockLists: InlineArray<5, Stable<FrameCache>>
     /// A copy, so that it is near.
     var table: FrameTable
   }
@@ -53,7 +53,7 @@ struct Frames {
     PerCPUPlace(behind: place.end, count: ZoneKind.count &* listsOfZone)
   }
   @inline(__always)
-  static var listsOfZone: Int { FrameCache.largestOrder &+ 2 }
+  static var listsOfZone: Int { Zone.maxOrder &+ 2 }
 
   init(
     _ table: FrameTable, _ cpus: CPUs, carving memory: inout some Carver & ~Copyable
@@ -64,12 +64,17 @@ struct Frames {
       to: State(table: table, cpus: cpus, locks: try memory.carve(ZoneKind.count)))
     for cpu in 0..<cpus.count {
       cpus.perCPU(cpu).frames.value.table = table
-      for zone in 0..<ZoneKind.count {
-        for order in 0...FrameCache.largestOrder {
-          list(cpu, zone, order).value.limit = UInt32(FrameCache.limit(order))
-        }
-      }
+      for zone in 0..<ZoneKind.count { makeLists(cpu, zone) }
     }
+  }
+
+  private func makeLists(_ cpu: Int, _ zone: Int) {
+    for order in 0...Zone.maxOrder {
+      unsafe list(cpu, zone, order).pointer.initialize(
+        to: FrameCache(order: order, zone: zone, limit: FrameCache.limit(order), table.pageSize))
+    }
+    unsafe cleared(cpu, zone).pointer.initialize(
+      to: FrameCache(order: 0, zone: zone, limit: FrameCache.clearedLimit, table.pageSize))
   }
 
   var table: FrameTable { state.value.table }
@@ -95,7 +100,7 @@ struct Frames {
 
   /// A CPU's list of a zone's frames that are all zero.
   func cleared(_ cpu: Int, _ zone: Int) -> Stable<FrameCache> {
-    list(cpu, zone, FrameCache.largestOrder &+ 1)
+    list(cpu, zone, Zone.maxOrder &+ 1)
   }
 }
 
@@ -110,10 +115,9 @@ extension Frames {
   /// Allocates 2^`order` contiguous frames, aligned to their number, from `zone` or a lower one. O(orders).
   /// - Throws: `framesExhausted`.
   func allocate(order: Int, _ zone: ZoneKind, _ cpu: borrowing CPU) throws(MemoryError) -> FrameNumber {
-    guard (0...Zone.maxOrder).contains(order), let frame = pop(order: order, zone, cpu) else {
+    guard (0...Zone.maxOrder).contains(order), let frame = pop(order: order, zone, as: .allocated, cpu) else {
       throw .framesExhausted(got: .zero, of: PageCount(1 << UInt64(truncatingIfNeeded: max(order, 0))))
     }
-    table[frame].value.setState(table[frame].value.state.becoming(.allocated, order: order))
     return FrameNumber(UInt64(frame))
   }
 
@@ -122,9 +126,18 @@ extension Frames {
   func free(_ frame: FrameNumber, order: Int, _ cpu: borrowing CPU) throws(MemoryError) {
     if let problem = problem(freeing: frame, order: order) { throw .badFree(problem) }
     let number = UInt32(frame.rawValue)
-    // Of several CPUs that free the same block, one succeeds.
-    guard table[number].value.endAllocation(order: order) else { throw .badFree(.alreadyFree) }
-    push(number, order: order, table[number].value.state.zone, table, cpu)
+    let zone = table[number].value.state.zone
+    let allocated = FrameState(.allocated, order: order, zone: zone)
+    guard free(number, from: allocated, cpu) else { throw .badFree(.alreadyFree) }
+  }
+
+  /// Frees a block, which was in `state`. O(orders + batch).
+  /// - Returns: false, with nothing changed, where that is no longer its state.
+  func free(_ block: UInt32, from state: FrameState, _ cpu: borrowing CPU) -> Bool {
+    let list = list(state.zone, state.order, cpu)
+    guard push(block, table[block], from: state, onto: list) else { return false }
+    drainOverfull(list, order: state.order, state.zone, cpu)
+    return true
   }
 
   private func problem(freeing frame: FrameNumber, order: Int) -> BadFree? {
@@ -210,15 +223,8 @@ extension Frames {
   /// Frames from this CPU's list; fewer than a batch are worth a refill, more come from the zone directly.
   private func takeCached(_ count: Int, _ zone: Int, into list: inout FrameList, _ cpu: borrowing CPU) {
     let cache = self.list(zone, 0, cpu)
-    if cache.value.count == 0 && count < FrameCache.batch { _ = refill(cache, order: 0, zone, cpu) }
-    let taken = min(count, cache.value.count)
-    guard taken > 0 else { return }
-    let head = cache.value.head
-    var last = head
-    for _ in 1..<taken { last = table[last].value.next }
-    cache.value.head = table[last].value.next
-    cache.value.count &-= taken
-    list.prepend(FrameList(head: head, last: last, count: taken), table)
+    if cache.value.head == 0 && count < FrameCache.batch { refill(cache, order: 0, zone, cpu) }
+    list.prepend(cache.value.pop(atMost: count, table), table)
   }
 
   /// Frees every frame of a list. O(count).

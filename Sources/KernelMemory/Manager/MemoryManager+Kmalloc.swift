@@ -24,36 +24,42 @@ extension MemoryManager {
   public func kmalloc(
     _ byteCount: Int, _ options: KmallocOptions = KmallocOptions()
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
-    let size = UInt(bitPattern: byteCount)
     if options.alignment == 8, options.zone == .normal {
-      let address =
-        size &- 1 < SizeClass.largestSmall
-        ? popObject(SizeClass.index(of: size), options.tag)
-        : size &- 1 < SizeClass.largest
-          ? popObject(SizeClass.index(of: size), orFrames: size, options.tag)
-          : popBlock(size, options.tag)
+      let address = pop(UInt(bitPattern: byteCount), options.tag)
       if address != 0 { return unsafe UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped }
     }
     return unsafe try allocateSlow(byteCount, options)
   }
 
-  /// Zero where `allocateSlow` must see to it.
+  /// The hot path: an object of the size's class, or a block where the size is one of frames; zero for
+  /// `allocateSlow`. What is known of the size when the caller is compiled is not computed again.
+  @inline(__always)
+  func pop(_ size: UInt, _ tag: Tag) -> UInt {
+    guard size &- 1 >= SizeClass.largestSmall else { return popObject(SizeClass.index(of: size), tag) }
+    guard size &- 1 < Slab.largestFast else { return 0 }
+    guard size <= SizeClass.largest else { return popBlock(Slab.blockSize(size), tag) }
+    let number = SizeClass.index(of: size)
+    return SizeClass.isPowerOfTwo(number)
+      ? popBlock(Slab.blockSize(size), or: number, tag) : popObject(number, tag)
+  }
+
   @inline(never)
   func popObject(_ cache: Int, _ tag: Tag) -> UInt {
     cpus.attempt(orElse: 0) { cpu in slab.pop(cache, tag, cpu) }
   }
 
-  /// An object, or a block where the size's class is one of whole frames; zero for `allocateSlow`.
+  /// A block, or an object of a class that may be one of slabs.
   @inline(never)
-  func popObject(_ cache: Int, orFrames byteCount: UInt, _ tag: Tag) -> UInt {
+  private func popBlock(_ size: Int, or cache: Int, _ tag: Tag) -> UInt {
     cpus.attempt(orElse: 0) { cpu in
-      slab.isOfFrames(cache, cpu) ? slab.popBlock(byteCount, tag, cpu) : slab.pop(cache, tag, cpu)
+      let block = slab.popBlock(size, tag, cpu)
+      return block != 0 ? block : slab.pop(cache, tag, cpu)
     }
   }
 
   @inline(never)
-  func popBlock(_ byteCount: UInt, _ tag: Tag) -> UInt {
-    cpus.attempt(orElse: 0) { cpu in slab.popBlock(byteCount, tag, cpu) }
+  private func popBlock(_ size: Int, _ tag: Tag) -> UInt {
+    cpus.attempt(orElse: 0) { cpu in slab.popBlock(size, tag, cpu) }
   }
 
   /// Allocates `byteCount` bytes, all zero; in all else `kmalloc`.
@@ -151,29 +157,35 @@ extension MemoryManager {
 
   @inline(never)
   func pushObject(_ address: UInt) -> FreeOutcome {
-    cpus.attempt(orElse: .unknown) { cpu in slab.push(address, cpu) }
+    cpus.attempt(orElse: .unknown) { cpu in slab.pushObject(address, only: nil, slow: false, cpu) }
   }
 
   @inline(never)
   func pushObject(_ address: UInt, _ tag: Tag) -> FreeOutcome {
-    cpus.attempt(orElse: .unknown) { cpu in slab.push(address, only: tag, cpu) }
+    cpus.attempt(orElse: .unknown) { cpu in slab.pushObject(address, only: tag, slow: false, cpu) }
   }
 
   @inline(never)
   func pushBlock(_ address: UInt) -> FreeOutcome {
-    cpus.attempt(orElse: .unknown) { cpu in slab.pushBlock(address, cpu) }
+    cpus.attempt(orElse: .unknown) { cpu in slab.pushBlock(address, only: nil, slow: false, cpu) }
   }
 
   @inline(never)
   func pushBlock(_ address: UInt, _ tag: Tag) -> FreeOutcome {
-    cpus.attempt(orElse: .unknown) { cpu in slab.pushBlock(address, only: tag, cpu) }
+    cpus.attempt(orElse: .unknown) { cpu in slab.pushBlock(address, only: tag, slow: false, cpu) }
   }
 
   @inline(never)
-  func freeSlow(_ address: UInt, _ outcome: FreeOutcome, only tag: Tag? = nil) throws(MemoryError) {
-    if outcome == .alreadyFree { throw refused(address, .alreadyFree) }
-    let problem = try freeing { (cpu) throws(MemoryError) in slab.freeSlow(address, only: tag, cpu) }
-    if let problem { throw refused(address, problem) }
+  func freeSlow(_ address: UInt, _ outcome: FreeOutcome, only tag: Tag?) throws(MemoryError) {
+    var outcome = outcome
+    if outcome == .unknown {
+      outcome = try freeing { (cpu) throws(MemoryError) in slab.freeSlow(address, only: tag, cpu) }
+    }
+    switch outcome {
+    case .freed: return
+    case .alreadyFree: throw refused(address, .alreadyFree)
+    case .unknown: throw refused(address, only: tag)
+    }
   }
 
   /// The bytes that may be used at an address that `kmalloc` or a cache has handed out: those of its class or
@@ -253,10 +265,10 @@ extension MemoryManager {
 
   /// Counts and reports a free that is refused.
   @inline(never)
-  func refused(_ address: UInt, _ problem: BadFree? = nil) -> MemoryError {
+  func refused(_ address: UInt, _ problem: BadFree? = nil, only tag: Tag? = nil) -> MemoryError {
     do throws(MemoryError) {
       return try freeing { (cpu) throws(MemoryError) in
-        let problem = problem ?? slab.problem(freeing: address)
+        let problem = problem ?? slab.problem(freeing: address, only: tag)
         slab.reportRefusal(problem, address, cpu)
         throw .badFree(problem)
       }

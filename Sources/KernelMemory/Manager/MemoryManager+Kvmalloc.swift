@@ -38,7 +38,12 @@ extension MemoryManager {
   public func kvmalloc(
     _ byteCount: Int, _ policy: KvmallocPolicy = KvmallocPolicy()
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
-    if isLinear(byteCount, policy) { return unsafe try kmalloc(byteCount, policy.linear) }
+    let isLinear = isLinear(byteCount, policy)
+    if isLinear || byteCount <= policy.threshold, policy.alignment == 8 {
+      let address = pop(UInt(bitPattern: byteCount), policy.tag)
+      if address != 0 { return unsafe UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped }
+    }
+    if isLinear { return unsafe try allocateSlow(byteCount, policy.linear) }
     if byteCount <= policy.threshold, let request = try? check(byteCount, policy.linear),
       let address = try? cpus.enter({ (cpu) throws(MemoryError) in try allocate(request, cpu) })
     {

@@ -44,3 +44,86 @@ extension MemoryManager {
   /// What a tag has been charged with, now and at peak; zero for a tag that does not exist. O(CPUs).
   public func usage(of tag: Tag) -> TagUsage { tags.contains(tag) ? tags.usage(of: tag) : TagUsage() }
 }
+
+// MARK: - Quotas
+
+extension MemoryManager {
+  /// Bounds the bytes that a tag has live: kmalloc's in sizes of classes and blocks, vmalloc's in whole
+  /// pages. What does not fit is refused with `overQuota`; memory that is freed, parked for the next request
+  /// included, is charged to nobody.
+  ///
+  /// Exact in one direction: usage never passes the quota. It may refuse what would fit while other CPUs
+  /// allocate or free for the same tag at the same moment: each of theirs may count twice then. Credit that
+  /// CPUs keep, up to 512 KiB each, is taken back before anything is refused, without waiting. A reallocation
+  /// that copies is charged for both while both are there. O(CPUs).
+  /// - Parameters:
+  ///   - bytes: the quota; nil for none. One below what is live is legal: all is refused until use falls.
+  ///   - tag: whose.
+  /// - Throws: `tagUnavailable` for a tag that does not exist; `wrongContext`.
+  public func setQuota(_ bytes: UInt64?, for tag: Tag) throws(MemoryError) {
+    try cpus.enter { (cpu) throws(MemoryError) in try tags.setQuota(bytes, .bytes, for: tag, cpu) }
+  }
+
+  /// Bounds the areas that a tag has live, of `vmalloc` and `vmap`, whatever their sizes: each takes a
+  /// descriptor, a place in the index and page tables, which no quota of bytes counts. What does not fit is
+  /// refused with `overAreaQuota`. All else is as for the quota of bytes, beside which this one stands.
+  /// - Parameters:
+  ///   - areas: the quota; nil for none. One below what is live is legal: all is refused until use falls.
+  ///   - tag: whose.
+  /// - Throws: `tagUnavailable` for a tag that does not exist; `wrongContext`.
+  public func setQuota(areas: UInt64?, for tag: Tag) throws(MemoryError) {
+    try cpus.enter { (cpu) throws(MemoryError) in try tags.setQuota(areas, .areas, for: tag, cpu) }
+  }
+
+  /// The quota of a tag in bytes; nil where it has none.
+  public func quota(of tag: Tag) -> UInt64? { tags.contains(tag) ? tags.quota(of: tag, .bytes) : nil }
+
+  /// The quota of a tag in areas; nil where it has none.
+  public func areaQuota(of tag: Tag) -> UInt64? {
+    tags.contains(tag) ? tags.quota(of: tag, .areas) : nil
+  }
+}
+
+// MARK: - Growth
+
+extension MemoryManager {
+  /// What every tag has now. O(tags × CPUs).
+  public var tagSnapshot: TagSnapshot {
+    var snapshot = TagSnapshot()
+    tags.forEach { tag in snapshot[tag] = TagSnapshot.Live(tags.usage(of: tag)) }
+    return snapshot
+  }
+
+  /// Calls `body` for each tag that has more bytes, objects or areas now than in `earlier`, in the order of
+  /// their numbers. O(tags × CPUs).
+  public func forEachGrowth(since earlier: TagSnapshot, _ body: (TagGrowth) -> Void) {
+    tags.forEach { tag in
+      let growth = TagGrowth(tag, from: earlier[tag], to: TagSnapshot.Live(tags.usage(of: tag)))
+      if growth.hasGrown { body(growth) }
+    }
+  }
+
+  /// Writes one line for each tag that has grown, in the order of their numbers:
+  /// `+81920 driver objects=-3 areas=+2`. O(tags × CPUs).
+  public func writeGrowth(since earlier: TagSnapshot, to sink: inout some TextSink) {
+    tags.forEach { tag in
+      let growth = TagGrowth(tag, from: earlier[tag], to: TagSnapshot.Live(tags.usage(of: tag)))
+      guard growth.hasGrown else { return }
+      sink.write(signed: growth.bytes)
+      sink.write(" ")
+      writeName(of: tag, to: &sink)
+      sink.write(" objects=")
+      sink.write(signed: growth.objects)
+      sink.write(" areas=")
+      sink.write(signed: growth.areas)
+      sink.newline()
+    }
+  }
+}
+
+extension TextSink {
+  fileprivate mutating func write(signed value: Int64) {
+    if value != 0 { write(value < 0 ? "-" : "+") }
+    write(decimal: value.magnitude)
+  }
+}

@@ -145,7 +145,7 @@ extension MemoryManager {
   /// A single frame; zero where `allocateFramesSlow` must see to it.
   @inline(never)
   func popFrame() -> UInt32 {
-    cpus.attempt(orElse: 0) { cpu in frames.popFrame(cpu) }
+    cpus.attempt(orElse: 0) { cpu in frames.popFrame(cpu) ?? 0 }
   }
 
   @inline(never)

@@ -12,7 +12,7 @@
 enum SizeClass {
   static let count = 36
   static let largest: UInt = 8_192
-  /// Above this there are classes of whole frames, with the smallest frames that there are.
+  /// Above this, powers of two are classes of whole frames where frames are that small.
   static let largestSmall: UInt = 3_584
 
   /// The class of a size from 1 to `largest`.
@@ -23,6 +23,10 @@ enum SizeClass {
     let top = UInt(bitPattern: UInt.bitWidth &- 1 &- last.leadingZeroBitCount)
     return Int(bitPattern: (top &<< 2) &- 20 &+ last &>> (top &- 2))
   }
+
+  /// Whether the bytes of a class above 64 are a power of two.
+  @inline(__always)
+  static func isPowerOfTwo(_ index: Int) -> Bool { index & 3 == 3 }
 
   /// The bytes of a class.
   static func size(_ index: Int) -> UInt {

@@ -13,32 +13,24 @@ private let redzoneByte: UInt8 = 0xbb
 private let poisonByte: UInt8 = 0x6b
 
 extension Slab {
-  /// Checks the first object of this CPU's magazine before it is handed out, and notes its size.
-  /// - Returns: false where it, or all of the magazine, was given up.
+  /// The last object of a magazine in checked mode, with its size noted.
+  /// - Returns: zero where it was written to after it was freed, and is abandoned.
   @inline(never)
-  func mayHandOut(
-    _ object: UInt, _ next: UInt, _ number: Int, _ asked: UInt, _ tag: Tag, _ cpu: borrowing CPU
-  ) -> Bool {
+  func popChecked(_ number: Int, _ asked: UInt, _ tag: Tag, _ cpu: borrowing CPU) -> UInt {
     let cache = caches[number]
     let magazine = cpu.perCPU.magazines[number]
-    guard isChained(next, number, isLast: magazine.value.count == 1) else {
-      report(.corruptLink, number, noteTag(object, cache), object, cpu)
-      abandon(magazine.value.count, number, cpu)
-      magazine.value.first = 0
-      magazine.value.count = 0
-      return false
-    }
-    guard cache.value.padding == 0 || cache.value.hasConstructor || isPoisoned(object, cache) else {
+    let object = magazine.value.last.value.address
+    magazine.value.pop()
+    guard cache.value.hasConstructor || isPoisoned(object, cache) else {
       report(.writeAfterFree, number, noteTag(object, cache), object, cpu)
       abandon(1, number, cpu)
-      magazine.value.first = next
-      magazine.value.count &-= 1
-      return false
+      return 0
     }
-    // Its user is not to read it.
-    Stable<UInt>(bitPattern: object &+ cache.value.linkOffset).value = 0
-    if cache.value.padding != 0 { note(asked, tag, object, cache) }
-    return true
+    // Before the red zone is made, which the link of an object with a constructor lies in.
+    wipeLink(object, cache)
+    note(asked, tag, object, cache)
+    owner(of: object, cache).value.store(UInt8(tag.index &+ 1), ordering: .releasing)
+    return object
   }
 
   /// Checks an object that is freed, and poisons it.
@@ -66,6 +58,11 @@ extension Slab {
     let (index, isFirst) = cache.value.layout.grid.object(at: object)
     guard isFirst, index < UInt(cache.value.layout.capacity) else { return false }
     return owner(of: object, cache).value.load(ordering: .relaxed) == 0
+  }
+
+  /// Wipes the link of an object that leaves its slab: its user is not to read it.
+  func wipeLink(_ object: UInt, _ cache: Stable<CacheBlock>) {
+    if cache.value.hidesLinks { Stable<UInt>(bitPattern: object &+ cache.value.linkOffset).value = 0 }
   }
 
   private func abandon(_ count: Int, _ number: Int, _ cpu: borrowing CPU) {

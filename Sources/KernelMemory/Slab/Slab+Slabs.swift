@@ -10,22 +10,22 @@ internal import Synchronization
 
 extension Slab {
   /// Fills an empty magazine by half, from slabs that have a free object, or from a new one.
-  /// - Returns: the first object; zero where there is none.
+  /// - Returns: whether it has an object now.
   @inline(never)
-  func refill(_ number: Int, _ cpu: borrowing CPU) -> UInt {
-    let cache = caches[number]
-    guard cache.value.layout.stride != 0 else { return 0 }
+  func refill(_ number: Int, _ cpu: borrowing CPU) -> Bool {
+    guard caches[number].value.layout.stride != 0 else { return false }
     let magazine = cpu.perCPU.magazines[number]
     withLock(number, cpu) { _ in takeObjects(number, into: magazine, cpu) }
-    if magazine.value.first == 0, let slab = makeSlab(number, cpu) {
+    if magazine.value.count == 0, let slab = makeSlab(number, cpu) {
       // Constructors ran before the lock is taken, since they may take long.
       withLock(number, cpu) { cache in
         add(slab, cache)
-        if magazine.value.first == 0 { takeObjects(number, into: magazine, cpu) }
+        takeObjects(number, into: magazine, cpu)
       }
     }
-    if magazine.value.first != 0 { cpu.count(.magazineRefills) }
-    return magazine.value.first
+    guard magazine.value.count != 0 else { return false }
+    cpu.count(.magazineRefills)
+    return true
   }
 
   private func takeObjects(_ number: Int, into magazine: Stable<Magazine>, _ cpu: borrowing CPU) {
@@ -35,41 +35,51 @@ extension Slab {
       guard slab != 0 else { return }
       let state = table[slab].value.state
       let capacity = cache.value.layout.capacity
-      let first = address(of: slab) &+ UInt(state.slot &- 1) &* cache.value.layout.stride
       let wanted = min(cache.value.batch &- magazine.value.count, capacity &- state.count)
-      let chain = follow(first, wanted, of: capacity &- state.count, number, cpu)
-      setNext(magazine.value.first, after: chain.last, cache)
-      magazine.value.first = first
-      magazine.value.count &+= chain.count
-      let isCut = chain.rest == 0
-      let out = isCut ? capacity : state.count &+ chain.count
-      let pins = isCut ? 0 : Int(cache.value.layout.grid.object(at: chain.rest).index) &+ 1
-      table[slab].value.setState(state.counting(out, slot: pins))
+      let (taken, rest) = takeObjects(wanted, of: slab, number, into: magazine, cpu)
+      let out = rest == 0 ? capacity : state.count &+ taken
+      let slot = rest == 0 ? 0 : Int(cache.value.layout.grid.object(at: rest).index) &+ 1
+      table[slab].value.setState(state.counting(out, slot: slot))
       cache.value.outstanding &+= out &- state.count
-      cache.value.abandoned &+= out &- state.count &- chain.count
+      cache.value.abandoned &+= out &- state.count &- taken
       cache.value.peak = max(cache.value.peak, cache.value.outstanding)
       move(slab, from: state.count, to: out, cache)
     }
   }
 
-  /// Follows a slab's chain of `length` objects for `wanted` of them, or up to a link that is damaged: what
-  /// hangs on that is abandoned.
-  private func follow(
-    _ first: UInt, _ wanted: Int, of length: Int, _ number: Int, _ cpu: borrowing CPU
-  ) -> (last: UInt, count: Int, rest: UInt) {
+  /// Takes the first `wanted` objects of a slab's chain, or those before a link that is damaged. The first
+  /// will be handed out first.
+  /// - Returns: how many, and the next object: zero at the end of the chain, and behind a damaged link.
+  private func takeObjects(
+    _ wanted: Int, of slab: UInt32, _ number: Int, into magazine: Stable<Magazine>, _ cpu: borrowing CPU
+  ) -> (taken: Int, rest: UInt) {
     let cache = caches[number]
-    var last = first
-    var count = 1
-    while true {
-      let next = next(after: last, cache)
-      if cache.value.hidesLinks && !isChained(next, number, isLast: count == length) {
-        report(.corruptLink, number, noteTag(last, cache), last, cpu)
-        return (last, count, 0)
+    let state = table[slab].value.state
+    let length = cache.value.layout.capacity &- state.count
+    var object = address(of: slab) &+ UInt(state.slot &- 1) &* cache.value.layout.stride
+    for taken in 0..<wanted {
+      let next = next(after: object, cache)
+      if cache.value.hidesLinks && !isChained(next, number, isLast: taken &+ 1 == length) {
+        report(.corruptLink, number, noteTag(object, cache), object, cpu)
+        magazine.value.grow(by: taken, of: wanted)
+        return (taken, 0)
       }
-      if count == wanted { return (last, count, next) }
-      last = next
-      count &+= 1
+      wipeLink(object, cache)
+      let slot =
+        cache.value.padding != 0
+        ? Magazine.Slot(checked: object) : Magazine.Slot(object, owner: owner(of: object, cache).address)
+      magazine.value.place(slot, above: wanted &- taken)
+      object = next
     }
+    magazine.value.grow(by: wanted, of: wanted)
+    return (wanted, object)
+  }
+
+  /// Drains a magazine into which one object too many was pushed.
+  func drainOverfull(_ number: Int, _ cpu: borrowing CPU) {
+    let cache = caches[number]
+    guard cpu.perCPU.magazines[number].value.count > cache.value.limit else { return }
+    drain(number, downTo: cache.value.batch, cpu)
   }
 
   /// Returns objects of this CPU's magazine to their slabs, until `count` are left.
@@ -80,17 +90,8 @@ extension Slab {
     cpu.count(.magazineDrains)
     withLock(number, cpu) { cache in
       while magazine.value.count > count {
-        let object = magazine.value.first
-        let next = next(after: object, cache)
-        magazine.value.count &-= 1
-        if cache.value.hidesLinks && !isChained(next, number, isLast: magazine.value.count == 0) {
-          report(.corruptLink, number, noteTag(object, cache), object, cpu)
-          cache.value.abandoned &+= magazine.value.count
-          magazine.value.count = 0
-          magazine.value.first = 0
-        } else {
-          magazine.value.first = next
-        }
+        let object = magazine.value.last.value.address
+        magazine.value.pop()
         putBack(object, cache)
       }
       returnEmpty(cache, keeping: CacheBlock.emptyLimit, cpu)

@@ -49,8 +49,8 @@ extension Slab {
     for cpu in 0..<cpus.count {
       let magazine = magazine(cpu, number)
       guard magazine.value.count <= cache.value.limit else { return "a magazine is over its bound" }
-      guard chain(from: magazine.value.first, number) == magazine.value.count else {
-        return "a magazine's count disagrees with its chain"
+      for index in 0..<magazine.value.count where !isChained(magazine.value.object(index), number) {
+        return "a magazine has what is no free object of its cache"
       }
     }
     return nil

@@ -6,13 +6,12 @@ internal import Synchronization
 // Memory in the linear map, at a constant distance from its frames. Small objects are cut from slabs, blocks
 // of one to eight frames, each of one size; larger ones are whole blocks. Three layers:
 //
-//     magazine   this CPU's free objects of one cache, a chain through their own memory: the usual pair
-//                pops and pushes with interrupts off, and takes no lock (`pop` and `push`, in
-//                Slab+Magazines). Where the magazine is empty or full, or something else is due,
-//                `allocateSlow` and `freeSlow` refill or drain it, and finish the request
+//     magazine   this CPU's free objects of one cache, a stack of their addresses: kmalloc pops and kfree
+//                pushes with interrupts off and no lock (Slab+Magazines). `allocateSlow` refills an empty
+//                magazine and pops, `freeSlow` pushes and drains a full one
 //     cache      one size, or one named kind: the list of its slabs that have a free object, under a lock
-//     slab       its free objects, a chain as in a magazine; the metadata of its first frame has the count
-//                of those that are out, and where the chain begins
+//     slab       its free objects, a chain through their own memory; the metadata of its first frame has the
+//                count of those that are out, and where the chain begins
 //
 // An address leads to its object in O(1): the frame's metadata names the cache; the offset in the slab, times
 // a reciprocal of the size, is the object's number; a remainder means that the address is inside an object.
@@ -38,10 +37,18 @@ internal import Synchronization
 @safe
 struct Slab {
   /// Caches: 36 of the size classes, and 92 named ones. The number fits a byte of a frame's state, and each
-  /// CPU has a magazine of 64 bytes for each.
+  /// CPU has a magazine of 64 bytes, and its slots, for each.
   static let capacity = 128
   /// The bytes of the largest block: the largest of the buddy lists with 4 KiB frames (`Zone.maxOrder`).
   static let largest: UInt = 4 &<< 20
+  /// The bytes of the largest block of the hot path.
+  static let largestFast: UInt = 64 &<< 10
+
+  /// The number of a block's size among those of the hot path: 4 KiB, 8 KiB and so on.
+  @inline(__always)
+  static func blockSize(_ byteCount: UInt) -> Int {
+    Int(bitPattern: UInt(bitPattern: UInt.bitWidth &- 12 &- (byteCount &- 1).leadingZeroBitCount))
+  }
 
   /// In place of an address: the tag's quota refuses the object.
   static let overQuota: UInt = 1
@@ -113,6 +120,10 @@ extension Slab {
   /// A CPU's magazines, by cache number.
   @inline(__always)
   static var place: PerCPUPlace<Magazine> { PerCPUPlace(behind: Reclaim.flushed.end, count: capacity) }
+  /// The slots of a CPU's magazines.
+  static var slots: PerCPUPlace<Magazine.Slot> {
+    PerCPUPlace(behind: place.end, count: Magazine.slotCount)
+  }
 }
 
 extension Stable<PerCPU> {
@@ -201,26 +212,13 @@ extension Slab {
     guard !outcome.isRefused else { return Self.overQuota }
     var object: UInt = 0
     while object == 0 {
-      guard magazine.value.first != 0 || refill(number, cpu) != 0 else {
+      guard magazine.value.count != 0 || refill(number, cpu) else {
         tags.uncharge(.objects, tag, bytes, cpu)
         return 0
       }
-      object =
-        caches[number].value.hidesLinks ? popHidden(number, asked, tag, cpu) : pop(magazine, tag)
+      object = isChecked ? popChecked(number, asked, tag, cpu) : pop(magazine, tag)
     }
     tags.finish(outcome, tag, cpu)
-    return object
-  }
-
-  /// Pops an object in hardened mode, and checks its link first.
-  /// - Returns: zero where the object was abandoned: the caller tries the next one.
-  private func popHidden(_ number: Int, _ asked: UInt, _ tag: Tag, _ cpu: borrowing CPU) -> UInt {
-    let magazine = cpu.perCPU.magazines[number]
-    let object = magazine.value.first
-    let next = next(after: object, caches[number])
-    guard mayHandOut(object, next, number, asked, tag, cpu) else { return 0 }
-    magazine.value.first = next
-    handOut(object, magazine, tag)
     return object
   }
 
@@ -231,114 +229,50 @@ extension Slab {
     let bytes = UInt64(1) &<< UInt64(UInt(order) &+ pageShift)
     let outcome = tags.charge(asking: .objects, tag, bytes, cpu)
     guard !outcome.isRefused else { return Self.overQuota }
-    guard let block = frames.pop(order: order, zone, cpu) else {
+    let note = UInt32(truncatingIfNeeded: tag.rawValue)
+    guard let block = frames.pop(order: order, zone, as: .large, note: note, cpu) else {
       tags.uncharge(.objects, tag, bytes, cpu)
       return 0
     }
-    table[block].value.setLinks(next: UInt32(truncatingIfNeeded: tag.rawValue))
-    table[block].value.setState(table[block].value.state.becoming(.large, order: order))
     tags.finish(outcome, tag, cpu)
     return address(of: block)
   }
 }
 
-// MARK: - Taking back
+// MARK: - What cannot be freed
 
 extension Slab {
-  /// Takes an object or a block back.
+  /// Why an address could not be freed.
   /// - Parameters:
-  ///   - object: its address.
-  ///   - only: who must be charged for it; nil for anybody. What is another's is `foreign`.
-  ///   - cpu: this CPU.
-  /// - Returns: why not, with nothing changed.
-  func freeSlow(_ object: UInt, only wanted: Tag? = nil, _ cpu: borrowing CPU) -> BadFree? {
-    let frame = FrameNumber(UInt64((object &- base) &>> pageShift))
-    guard let state = table.metadata(of: frame)?.value.state else { return .foreign }
-    guard state.isOf(.slab) else { return freeBlockSlow(object, only: wanted, cpu) }
-    let number = state.cache
-    let cache = caches[number]
-    let (index, isFirst) = cache.value.layout.grid.object(at: object)
-    guard isFirst, index < UInt(bitPattern: cache.value.layout.capacity) else {
-      return problem(inside: object, cache)
-    }
-    let word = cache.value.layout.grid.owner(index, object)
-    let owner = word.value.load(ordering: .relaxed)
-    guard owner != 0 else { return .alreadyFree }
-    let tag = Tag(index: UInt16(owner) &- 1)
-    guard isCharged(tag, as: wanted) else { return .foreign }
-    guard retire(owner, word) else { return .alreadyFree }
-    tags.discharge(.objects, tag, UInt64(cache.value.layout.stride), cpu)
-    if cache.value.padding != 0 && !mayTakeBack(object, number, tag, cpu) { return nil }
-    let magazine = cpu.perCPU.magazines[number]
-    if cache.value.hidesLinks {
-      setNext(magazine.value.first, after: object, cache)
-      magazine.value.first = object
-      magazine.value.count &+= 1
-    } else {
-      push(object, magazine)
-    }
-    if magazine.value.count > cache.value.limit { drain(number, downTo: cache.value.batch, cpu) }
-    return nil
-  }
-
-  /// Whether the tag with a number, as memory has it, is the one that a caller says.
-  private func isCharged(_ owner: Tag, as wanted: Tag?) -> Bool {
-    guard let wanted else { return true }
-    return tags.tag(numbered: Int(owner.index)) == wanted
-  }
-
-  /// Retires an object. Of several that try, one succeeds.
-  @inline(__always)
-  func retire(_ owner: UInt8, _ word: Stable<Atomic<UInt8>>) -> Bool {
-    cmachine_step(cmachine_step_object_found)
-    return updating(.end) {
-      word.value.compareExchange(expected: owner, desired: 0, ordering: .acquiring).exchanged
-    }
-  }
-
-  /// Why an address in a slab, not the first of an object, cannot be freed.
+  ///   - address: of no live object or block; or of one that is charged to another tag.
+  ///   - only: the tag that must be charged; nil for any.
   @inline(never)
-  private func problem(inside address: UInt, _ cache: Stable<CacheBlock>) -> BadFree {
-    let layout = cache.value.layout
-    let index = layout.grid.object(at: address).index
-    guard index < UInt(layout.capacity) else { return .foreign }
-    return layout.grid.owner(index, address).value.load(ordering: .relaxed) == 0 ? .alreadyFree : .interior
-  }
-
-  @inline(never)
-  private func freeBlockSlow(_ address: UInt, only wanted: Tag?, _ cpu: borrowing CPU) -> BadFree? {
-    let frame = UInt32(truncatingIfNeeded: (address &- base) &>> pageShift)
-    let head = frames.head(around: frame)
-    let state = table[head].value.state
-    let isFirst = head == frame && (address &- base) & UInt(table.pageSize.offsetMask) == 0
-    guard isFirst, state.isOf(.large) else { return problem(inside: state) }
-    let tag = Tag(index: UInt16(UInt8(truncatingIfNeeded: table[head].value.next)))
-    guard isCharged(tag, as: wanted) else { return .foreign }
-    let idle = state.becoming(.idle, order: state.order)
-    guard table[head].value.move(from: state, to: idle) else { return .alreadyFree }
-    tags.discharge(.objects, tag, 1 &<< UInt64(UInt(state.order) &+ pageShift), cpu)
-    frames.push(head, order: state.order, state.zone, table, cpu)
-    return nil
-  }
-
-  /// Why an address cannot be freed, if it is not that of a live object or block.
-  @inline(never)
-  func problem(freeing address: UInt) -> BadFree {
-    let frame = UInt32(truncatingIfNeeded: (address &- base) &>> pageShift)
-    guard let metadata = table.metadata(of: FrameNumber(UInt64((address &- base) &>> pageShift))) else {
+  func problem(freeing address: UInt, only tag: Tag? = nil) -> BadFree {
+    let offset = address &- base
+    guard let metadata = table.metadata(of: FrameNumber(UInt64(offset &>> pageShift))) else {
       return .foreign
     }
+    // What lives there by now is another's, or has been handed out since.
+    let live: BadFree = tag == nil ? .alreadyFree : .foreign
     let state = metadata.value.state
-    if state.kind == .slab { return problem(inside: address, caches[state.cache]) }
-    return problem(inside: table[frames.head(around: frame)].value.state)
+    if state.kind == .slab { return problem(inside: address, caches[state.cache], live) }
+    let frame = UInt32(truncatingIfNeeded: offset &>> pageShift)
+    let head = frames.head(around: frame)
+    switch table[head].value.state.kind {
+    case .large:
+      return head == frame && offset & UInt(table.pageSize.offsetMask) == 0 ? live : .interior
+    case .free, .idle, .retired: return .alreadyFree
+    default: return .foreign
+    }
   }
 
-  /// Why an address in a block that is in a state, not the first of a live one, cannot be freed.
-  private func problem(inside block: FrameState) -> BadFree {
-    switch block.kind {
-    case .large: .interior
-    case .free, .idle, .retired: .alreadyFree
-    default: .foreign
-    }
+  private func problem(
+    inside address: UInt, _ cache: Stable<CacheBlock>, _ live: BadFree
+  ) -> BadFree {
+    let grid = cache.value.layout.grid
+    let (index, isFirst) = grid.object(at: address)
+    guard index < UInt(cache.value.layout.capacity) else { return .foreign }
+    guard grid.owner(index, address).value.load(ordering: .relaxed) != 0 else { return .alreadyFree }
+    return isFirst ? live : .interior
   }
 }

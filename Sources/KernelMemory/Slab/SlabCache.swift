@@ -46,8 +46,19 @@ extension Slab {
       let generation = generations[number].value.load(ordering: .relaxed)
       block.key = LinkKey(secret: hardening.secret, cache: number, generation: generation)
     }
+    if number >= Self.firstNamed { block.limit = min(block.limit, Magazine.namedLimit) }
     unsafe caches[number].pointer.initialize(to: block)
-    for cpu in 0..<cpus.count { unsafe magazine(cpu, number).pointer.initialize(to: Magazine(block)) }
+    for cpu in 0..<cpus.count {
+      let slots = cpus.perCPU(cpu).records(Self.slots)[firstSlot(number)]
+      unsafe magazine(cpu, number).pointer.initialize(to: Magazine(block, slots: slots))
+    }
+  }
+
+  /// The first of a magazine's slots among those of its CPU.
+  func firstSlot(_ number: Int) -> Int {
+    var slot = 0
+    for other in 0..<min(number, Self.firstNamed) { slot &+= Magazine.limit(SizeClass.size(other)) &+ 2 }
+    return slot &+ max(0, number &- Self.firstNamed) &* (Magazine.namedLimit &+ 2)
   }
 
   /// Claims a number for a new cache; nil where all are taken.

@@ -80,7 +80,7 @@ extension Bootstrap {
     space.early.window = space.linearMap
     let machine = try store(machine)
     let table = try makeFrameTable()
-    let cpus = try CPUs(count: machine.value.cpuCount, recordsEnd: Slab.place.end, carving: &space)
+    let cpus = try CPUs(count: machine.value.cpuCount, recordsEnd: Slab.slots.end, carving: &space)
     let tags = try Tags(cpus, table.pageSize, carving: &space)
     let frames = try Frames(table, cpus, carving: &space)
     let tables = try PageTables(format: space.choice.format, root: space.root, table, carving: &space)
@@ -100,6 +100,7 @@ extension Bootstrap {
   /// Closes the early frames, and begins with the range of `vmalloc`.
   private func begin(_ manager: MemoryManager, _ range: PageRange) throws(MemoryError) -> MemoryManager {
     handOver(to: manager.frames)
+    manager.slab.selectBlockLists()
     manager.tables.adoptAll()
     manager.joinCPU()
     _ = try manager.makeAreas(range)

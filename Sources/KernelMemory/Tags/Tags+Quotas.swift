@@ -80,17 +80,11 @@ extension Tags {
     return old == 0 || amount == 0
   }
 
-  /// Makes credit of what was freed, and counts it.
+  /// Makes credit of what is about to be counted as freed.
   @inline(never)
-  func earn(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) {
-    let local = local(tag, cpu)
+  func earn(_ kind: Kind, _ local: Stable<Charges>, _ bytes: UInt64) {
     earnCredit(.bytes, local, bytes)
     if kind == .areas { earnCredit(.areas, local, 1) }
-    let freed = local[kind].freed.load(ordering: .relaxed)
-    local[kind].freed.store(freed &+ 1, ordering: .releasing)
-    local.value.refund(bytes)
-    let bytesFreed = local[kind].bytesFreed.load(ordering: .relaxed)
-    local[kind].bytesFreed.store(bytesFreed &+ bytes, ordering: .releasing)
   }
 
   private func earnCredit(_ resource: Resource, _ local: Stable<Charges>, _ amount: UInt64) {
@@ -228,42 +222,5 @@ extension Stable<Tags.Shared> {
   /// The limits come first in a record, in the order of the resources.
   func limit(_ resource: Tags.Resource) -> Stable<Atomic<UInt64>> {
     Stable<Atomic<UInt64>>(bitPattern: address)[resource.rawValue]
-  }
-}
-
-extension MemoryManager {
-  /// Bounds the bytes that a tag has live: kmalloc's in sizes of classes and blocks, vmalloc's in whole
-  /// pages. What does not fit is refused with `overQuota`; memory that is freed, parked for the next request
-  /// included, is charged to nobody.
-  ///
-  /// Exact in one direction: usage never passes the quota. It may refuse what would fit while other CPUs
-  /// allocate or free for the same tag at the same moment: each of theirs may count twice then. Credit that
-  /// CPUs keep, up to 512 KiB each, is taken back before anything is refused, without waiting. A reallocation
-  /// that copies is charged for both while both are there. O(CPUs).
-  /// - Parameters:
-  ///   - bytes: the quota; nil for none. One below what is live is legal: all is refused until use falls.
-  ///   - tag: whose.
-  /// - Throws: `tagUnavailable` for a tag that does not exist; `wrongContext`.
-  public func setQuota(_ bytes: UInt64?, for tag: Tag) throws(MemoryError) {
-    try cpus.enter { (cpu) throws(MemoryError) in try tags.setQuota(bytes, .bytes, for: tag, cpu) }
-  }
-
-  /// Bounds the areas that a tag has live, of `vmalloc` and `vmap`, whatever their sizes: each takes a
-  /// descriptor, a place in the index and page tables, which no quota of bytes counts. What does not fit is
-  /// refused with `overAreaQuota`. All else is as for the quota of bytes, beside which this one stands.
-  /// - Parameters:
-  ///   - areas: the quota; nil for none. One below what is live is legal: all is refused until use falls.
-  ///   - tag: whose.
-  /// - Throws: `tagUnavailable` for a tag that does not exist; `wrongContext`.
-  public func setQuota(areas: UInt64?, for tag: Tag) throws(MemoryError) {
-    try cpus.enter { (cpu) throws(MemoryError) in try tags.setQuota(areas, .areas, for: tag, cpu) }
-  }
-
-  /// The quota of a tag in bytes; nil where it has none.
-  public func quota(of tag: Tag) -> UInt64? { tags.contains(tag) ? tags.quota(of: tag, .bytes) : nil }
-
-  /// The quota of a tag in areas; nil where it has none.
-  public func areaQuota(of tag: Tag) -> UInt64? {
-    tags.contains(tag) ? tags.quota(of: tag, .areas) : nil
   }
 }

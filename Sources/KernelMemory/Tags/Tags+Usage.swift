@@ -4,11 +4,12 @@ internal import Synchronization
 // What a tag has, and has had at the most
 //
 // A peak is the maximum over time of a sum over CPUs, and a sum for each allocation would cost O(CPUs). Each
-// CPU has an allowance of 64 KiB; what it frees is added to it, up to 320 KiB; when it runs out, the CPU
-// takes a sum. The largest area of the warm cache has 256 KiB, so a pair of it stays within the allowance.
-// What a CPU has live plus its allowance grows only where a sum is taken: so no CPU has gained more than 320
-// KiB since the last sum, and a peak is too low by at most that for each CPU. What is allocated is read
-// before what is freed, so a sum is never too high; it may be too low, and below zero it counts as zero.
+// CPU has an allowance of 64 KiB, to which what it frees is added; more than 320 KiB count as 320. When it
+// runs out, the CPU takes a sum. The largest area of the warm cache has 256 KiB, so a pair of it stays within
+// the allowance. What a CPU has live plus its allowance grows only where a sum is taken: so no CPU has gained
+// more than 320 KiB since the last sum, and a peak is too low by at most that for each CPU. What is allocated
+// is read before what is freed, so a sum is never too high; it may be too low, and below zero it counts as
+// zero.
 
 /// What one tag has been charged with; pages do not include guards.
 public struct TagUsage: Equatable, Sendable {
@@ -142,12 +143,13 @@ extension UInt64 {
 }
 
 extension Tags {
-  /// A CPU's charges, by the index of a tag; and one more record, so that every byte is an index.
+  /// A CPU's charges: a record for what is charged to nobody, those of the tags by their index, and one more,
+  /// so that every byte is an index.
   @inline(__always)
-  static var place: PerCPUPlace<Charges> { PerCPUPlace(behind: CPUBlock.end, count: capacity &+ 1) }
+  static var place: PerCPUPlace<Charges> { PerCPUPlace(behind: CPUBlock.end, count: capacity &+ 2) }
 }
 
 extension Stable<PerCPU> {
   @inline(__always)
-  var charges: Stable<Tags.Charges> { records(Tags.place) }
+  var charges: Stable<Tags.Charges> { records(Tags.place)[1] }
 }

@@ -97,11 +97,14 @@ struct Tags {
 
     let objects: Sums
     let areas: Sums
-    /// Bytes that this CPU may allocate before it samples the peak.
+    /// Bytes that this CPU may allocate before it samples the peak; above `largestAllowance` it counts as
+    /// that.
     let allowance: Atomic<UInt64>
     /// The handle of the tag that is charged here as long as the allowance lasts; `noTag` where it has a
     /// quota, or there is none, or it is being removed.
     let pass: Atomic<UInt64>
+    /// To a power of two, so that a record is found by a shift.
+    private let padding: InlineArray<4, UInt64>
     /// What this CPU may allocate before it asks again; zero where there is no such quota.
     let byteCredit: Atomic<UInt64>
     let areaCredit: Atomic<UInt64>
@@ -179,6 +182,7 @@ struct Tags {
         pageShift: UInt64(pageSize.shift)))
     unsafe names.pointer.initialize(repeating: Name(), count: Self.capacity)
     names.value = Name(UInt8(ascii: "-"))
+    for cpu in 0..<cpus.count { nobody(cpu).value.pass.store(Self.noTag, ordering: .relaxed) }
     for index in 1..<UInt16(Self.capacity) {
       shared[Int(index)].value.holder.store(UInt32(index) | Holder.vacant, ordering: .relaxed)
       close(Tag(index: index))
@@ -250,6 +254,9 @@ struct Tags {
     state.value.cpus.perCPU(cpu).charges[Int(tag.index)]
   }
 
+  /// The record before that of the first tag: what is charged to nobody leads there.
+  private func nobody(_ cpu: Int) -> Stable<Charges> { charges(of: .untagged, cpu)[-1] }
+
   func shared(of tag: Tag) -> Stable<Shared> { state.value.shared[Int(tag.index)] }
 }
 
@@ -259,20 +266,22 @@ extension Tags {
   @inline(__always)
   func local(_ tag: Tag, _ cpu: borrowing CPU) -> Stable<Charges> { cpu.perCPU.charges[Int(tag.index)] }
 
-  /// Charges an object or an area that is about to be handed out, where this CPU's allowance covers it: it is
-  /// counted first and looked at then, so that whoever sets a quota meanwhile finds it in the sum.
-  /// - Returns: false, with nothing charged, where the allowance is used up, the tag has a quota, or there is
-  ///   no such tag: `charge(asking:)` says more.
+  /// Charges an object or an area that is about to be handed out, where this CPU's allowance covers it. It is
+  /// counted before the pass is read, so that whoever sets a quota meanwhile finds it in the sum.
+  /// - Returns: false, with nothing charged, where the allowance has run out, the tag has a quota, or there
+  ///   is no such tag: `charge(asking:)` says more.
   @inline(__always)
   func charge(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) -> Bool {
     let local = local(tag, cpu)
     local.count(kind, bytes)
-    let left = Int64(bitPattern: local.value.allowance.load(ordering: .relaxed) &- bytes)
-    if left < 0 || local.value.pass.load(ordering: .relaxed) != tag.rawValue {
+    let allowance = local.value.allowance.load(ordering: .relaxed)
+    guard allowance <= Self.largestAllowance, allowance >= bytes,
+      local.value.pass.load(ordering: .relaxed) == tag.rawValue
+    else {
       local.uncount(kind, bytes)
       return false
     }
-    local.value.allowance.store(UInt64(bitPattern: left), ordering: .relaxed)
+    local.value.allowance.store(allowance &- bytes, ordering: .relaxed)
     return true
   }
 
@@ -290,7 +299,7 @@ extension Tags {
     if local.value.pass.load(ordering: .relaxed) != tag.rawValue {
       if let refusal = spend(kind, tag, bytes, cpu) { return refusal }
     }
-    let allowance = local.value.allowance.load(ordering: .relaxed)
+    let allowance = min(local.value.allowance.load(ordering: .relaxed), Self.largestAllowance)
     guard allowance < bytes else {
       local.value.allowance.store(allowance &- bytes, ordering: .relaxed)
       return .paid
@@ -298,7 +307,7 @@ extension Tags {
     return .peakIsDue
   }
 
-  /// Looks for a peak where that is due, when what was charged has been allocated. O(CPUs) then.
+  /// Samples the peak where that is due, when what was charged has been allocated. O(CPUs) then.
   @inline(__always)
   func finish(_ outcome: ChargeOutcome, _ tag: Tag, _ cpu: borrowing CPU) {
     if outcome == .peakIsDue { samplePeak(tag, cpu) }
@@ -310,11 +319,16 @@ extension Tags {
     local(tag, cpu).uncount(kind, bytes)
   }
 
-  /// Counts what was freed.
+  /// Counts what was freed, which is credit first where the tag has a quota.
   @inline(__always)
   func discharge(_ kind: Kind, _ tag: Tag, _ bytes: UInt64, _ cpu: borrowing CPU) {
-    guard isUnlimited(tag, cpu) else { return earn(kind, tag, bytes, cpu) }
-    local(tag, cpu).discharge(kind, bytes)
+    discharge(kind, local(tag, cpu), bytes)
+  }
+
+  @inline(__always)
+  func discharge(_ kind: Kind, _ local: Stable<Charges>, _ bytes: UInt64) {
+    if !local.value.isUnlimited { earn(kind, local, bytes) }
+    local.discharge(kind, bytes)
   }
 
   /// Whether a tag that there is has no quota.
@@ -346,13 +360,6 @@ extension Tags {
 extension Tags.Charges {
   @inline(__always)
   var isUnlimited: Bool { pass.load(ordering: .relaxed) <= 0xffff }
-
-  /// Adds what was freed to the allowance, up to a bound.
-  @inline(__always)
-  borrowing func refund(_ bytes: UInt64) {
-    allowance.store(
-      min(allowance.load(ordering: .relaxed) &+ bytes, Tags.largestAllowance), ordering: .relaxed)
-  }
 }
 
 extension Stable<Tags.Charges> {
@@ -368,12 +375,13 @@ extension Stable<Tags.Charges> {
     self[kind].allocated.bump(.max)
   }
 
-  /// Counts one of a kind as freed, of a tag that had no quota a moment ago.
+  /// Counts one of a kind as freed, and adds to the allowance. Releases: the credit that it was made before
+  /// is seen by who sees the count.
   @inline(__always)
   func discharge(_ kind: Tags.Kind, _ bytes: UInt64) {
-    self[kind].freed.bump(1)
-    value.refund(bytes)
-    self[kind].bytesFreed.bump(bytes)
+    self[kind].freed.bumpReleasing(1)
+    value.allowance.bump(bytes)
+    self[kind].bytesFreed.bumpReleasing(bytes)
   }
 
   /// The sums of one kind: they come first in a record, in the order of the kinds.
@@ -390,5 +398,11 @@ extension Atomic where Value == UInt64 {
   @inline(__always)
   borrowing func bump(_ amount: UInt64) {
     store(load(ordering: .relaxed) &+ amount, ordering: .relaxed)
+  }
+
+  /// The same as a release.
+  @inline(__always)
+  borrowing func bumpReleasing(_ amount: UInt64) {
+    store(load(ordering: .relaxed) &+ amount, ordering: .releasing)
   }
 }

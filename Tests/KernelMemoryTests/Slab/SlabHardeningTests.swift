@@ -57,6 +57,7 @@ import Testing
     let victim = try test.manager.kmalloc(48)
     let pointer = try test.manager.kmalloc(48)
     try test.manager.kfree(pointer)
+    test.drainSlabs()
     // What an attacker writes who does not know the secret: the address of a live object.
     pointer.storeBytes(of: UInt(bitPattern: victim), as: UInt.self)
     var handedOut = Set<UnsafeMutableRawPointer>()
@@ -72,41 +73,63 @@ import Testing
     let victim = try test.manager.kmalloc(48)
     let pointer = try test.manager.kmalloc(48)
     try test.manager.kfree(pointer)
+    test.drainSlabs()
     let cache = test.manager.slab.caches[SizeClass.index(of: 48)]
     test.manager.slab.setNext(UInt(bitPattern: victim), after: UInt(bitPattern: pointer), cache)
     for _ in 0..<300 { #expect(try test.manager.kmalloc(48) != victim) }
     #expect(try reports(test).map(\.kind) == [.corruptLink])
   }
 
-  /// A link that is damaged where the magazine is drained, or where it is filled from a slab.
-  @Test(arguments: [false, true]) func aDamagedChainIsCutWhereverItIsWalked(inSlab: Bool) throws {
+  /// What is written to an object that this CPU has freed leads nowhere: its magazine does not lie in objects.
+  @Test(arguments: [SlabHardening.none, hardened]) func aWriteAfterFreeChangesNoMagazine(
+    hardening: SlabHardening
+  ) throws {
+    let test = try TestMachine(hardening: hardening)
+    let victim = try test.manager.kmalloc(48)
+    let pointer = try test.manager.kmalloc(48)
+    try test.manager.kfree(pointer)
+    pointer.storeBytes(of: UInt(bitPattern: victim), as: UInt.self)
+    #expect(try test.manager.kmalloc(48) == pointer)
+    #expect(try test.manager.kmalloc(48) != victim)
+    #expect(try reports(test).isEmpty)
+    try test.manager.kfree(pointer)
+    test.expectValid()
+  }
+
+  /// A link that is damaged in the middle of a slab's chain: what is before it is handed out, what hangs on it
+  /// is abandoned, and so is the object that has it.
+  @Test(arguments: [66, 75, 82, 0]) func aDamagedChainIsCut(index: UInt) throws {
     let test = try TestMachine(hardening: Self.hardened)
-    let pointers = try (0..<10).map { _ in try test.manager.kmalloc(48) }
-    for pointer in pointers { try test.manager.kfree(pointer) }
-    if inSlab { test.drainSlabs() }
+    // The magazine has the objects 1 to 64; 65 to 82 and 0 are left in the slab.
     let keeper = try test.manager.kmalloc(48)
-    let damaged = try #require(pointers.first { $0 != keeper })
-    if inSlab {
-      // The last object of the slab's chain.
-      let cache = test.manager.slab.caches[SizeClass.index(of: 48)]
-      let slab = UInt(bitPattern: keeper) & ~cache.value.layout.mask
-      let last = slab + 47 * cache.value.layout.stride
-      UnsafeMutableRawPointer(bitPattern: last)?.storeBytes(of: 1, as: UInt.self)
-    } else {
-      damaged.storeBytes(of: 1, as: UInt.self)
-    }
-    if inSlab { for _ in 0..<200 { _ = try test.manager.kmalloc(48) } }
-    test.drainSlabs()
+    let cache = test.manager.slab.caches[SizeClass.index(of: 48)]
+    #expect(cache.value.layout.capacity == 83)
+    let slab = UInt(bitPattern: keeper) & ~cache.value.layout.mask
+    let damaged = try #require(test.pointer(UInt64(slab + index * cache.value.layout.stride)))
+    damaged.storeBytes(of: 1, as: UInt.self)
+    var handedOut = Set([keeper])
+    for _ in 0..<200 { handedOut.insert(try test.manager.kmalloc(48)) }
+    #expect(handedOut.count == 201 && !handedOut.contains(damaged))
     #expect(try reports(test).map(\.kind) == [.corruptLink])
+    let whole = handedOut.count { UInt(bitPattern: $0) & ~cache.value.layout.mask == slab }
+    #expect(whole == (index == 0 ? 82 : Int(index) - 1))
+    test.expectValid()
+    for pointer in handedOut { try test.manager.kfree(pointer) }
+    test.drainSlabs()
     test.expectValid()
   }
 
   @Test func linksAreHidden() throws {
     let test = try TestMachine(hardening: Self.hardened)
     let (first, second) = (try test.manager.kmalloc(64), try test.manager.kmalloc(64))
+    // It holds the slab.
+    _ = try test.manager.kmalloc(64)
     try test.manager.kfree(first)
     try test.manager.kfree(second)
-    #expect(second.load(as: UInt.self) != UInt(bitPattern: first))
+    test.drainSlabs()
+    #expect(first.load(as: UInt.self) != UInt(bitPattern: second))
+    let cache = test.manager.slab.caches[SizeClass.index(of: 64)]
+    #expect(test.manager.slab.next(after: UInt(bitPattern: first), cache) == UInt(bitPattern: second))
   }
 
   @Test func reportsAreWritten() throws {

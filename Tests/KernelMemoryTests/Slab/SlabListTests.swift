@@ -51,8 +51,13 @@ import Testing
     for (number, object) in objects.enumerated() {
       if number == 300 { object.storeBytes(of: 1, toByteOffset: 40, as: UInt8.self) }
       try test.manager.kfree(object)
-      // A link.
-      if number == 400 { object.storeBytes(of: 1, as: UInt64.self) }
+      guard number == 400 else { continue }
+      // A link, and whoever follows it.
+      test.drainSlabs()
+      object.storeBytes(of: 1, as: UInt64.self)
+      for object in try (0..<200).map({ _ in try test.manager.allocate(from: cache) }) {
+        try test.manager.kfree(object)
+      }
     }
     test.expectValid()
     try test.manager.destroy(cache)

@@ -176,6 +176,13 @@ import Testing
     }
   }
 
+  /// The last slot of the last magazine, and the one above it, are among those that a CPU has.
+  @Test func aCPUHasTheSlotsOfAllMagazines() throws {
+    let test = try TestMachine()
+    let end = test.manager.slab.firstSlot(Slab.capacity)
+    #expect(end <= Magazine.slotCount && end + Magazine.namedLimit > Magazine.slotCount)
+  }
+
   @Test func krealloc() throws {
     let test = try TestMachine()
     let manager = test.manager

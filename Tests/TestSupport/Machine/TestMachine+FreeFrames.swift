@@ -28,7 +28,7 @@ extension TestMachine {
       }
       for cpu in 0..<frames.cpus.count {
         frames.forEach(of: frames.cleared(cpu, zone)) { hide($0, 0, stayZero: true) }
-        for order in 0...FrameCache.largestOrder {
+        for order in 0...Zone.maxOrder {
           frames.forEach(of: frames.list(cpu, zone, order)) { hide($0, order) }
         }
       }
@@ -56,7 +56,7 @@ extension TestMachine {
     func look(_ list: Stable<FrameCache>) { frames.forEach(of: list) { if $0 == head { isListed = true } } }
     for cpu in 0..<frames.cpus.count {
       if state.order == 0 { look(frames.cleared(cpu, state.zone)) }
-      if state.order <= FrameCache.largestOrder { look(frames.list(cpu, state.zone, state.order)) }
+      look(frames.list(cpu, state.zone, state.order))
     }
     return isListed
   }
