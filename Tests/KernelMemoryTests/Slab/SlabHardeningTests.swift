@@ -80,7 +80,8 @@ import Testing
     #expect(try reports(test).map(\.kind) == [.corruptLink])
   }
 
-  /// What is written to an object that this CPU has freed leads nowhere: its magazine does not lie in objects.
+  /// What is written to an object that this CPU has freed leads nowhere: its magazine does not lie in
+  /// objects.
   @Test(arguments: [SlabHardening.none, hardened]) func aWriteAfterFreeChangesNoMagazine(
     hardening: SlabHardening
   ) throws {
@@ -96,8 +97,8 @@ import Testing
     test.expectValid()
   }
 
-  /// A link that is damaged in the middle of a slab's chain: what is before it is handed out, what hangs on it
-  /// is abandoned, and so is the object that has it.
+  /// A link that is damaged in the middle of a slab's chain: what is before it is handed out, what hangs on
+  /// it is abandoned, and so is the object that has it.
   @Test(arguments: [66, 75, 82, 0]) func aDamagedChainIsCut(index: UInt) throws {
     let test = try TestMachine(hardening: Self.hardened)
     // The magazine has the objects 1 to 64; 65 to 82 and 0 are left in the slab.
