@@ -22,9 +22,9 @@ enum Ablation: UInt8 {
   /// The page behind an area is mapped.
   case mapGuard
   /// A slab's frames are free while another CPU may be in the middle of a free there.
-  case returnSlabAtOnce
+  case returnSlabDirectly
   /// A node of the index of areas is a free frame while another CPU may be in the middle of a look-up there.
-  case returnIndexNodeAtOnce
+  case returnIndexNodeDirectly
   /// Tables are counted without the lock, through entries in quarantine.
   case followQuarantined
   /// A CPU that joins has old drains to answer, and nobody is asked twice.

@@ -39,8 +39,6 @@ struct Frames {
   struct PerCPU {
     /// The fast lists, by order.
     var fastLists: InlineArray<5, Stable<FrameCache>>
-    /// The fast lists that kmalloc's blocks of 4 KiB, 8 KiB and so on come from.
-    var blockLists: InlineArray<5, Stable<FrameCache>>
     /// A copy, so that it is near.
     var table: FrameTable
   }

@@ -3,7 +3,7 @@
 // Firmware hands over a list of address ranges with a kind each, in any order, with edges inside a page, with
 // overlaps, and with holes that no entry names. Three rules make one answer of it:
 //
-//   - a byte is RAM to hand out only where some entry calls it usable and none calls it otherwise;
+//   - a byte is RAM to hand out only where some entry calls it usable and none calls it anything else;
 //   - a page frame counts only where all its bytes do, so ranges are cut inward to whole frames, after
 //     neighbours were joined (two usable entries may meet inside a page);
 //   - what no entry names does not exist.

@@ -18,7 +18,7 @@ extension MemoryManager {
   /// - Throws: `sizeIsZero`, `sizeOverflow`, `blockTooLarge`, `badAlignment`, `tagUnavailable` for a tag that
   ///   does not exist, `overQuota`, `framesExhausted`, `wouldWait`, `wrongContext`. After any of them nothing
   ///   has changed.
-  // Inlined, so that what is known of the size and the options when the caller is compiled is not looked at
+  // Inlined, so that what is known of the size and the options when the caller is compiled is not computed
   // again.
   @inline(__always)
   public func kmalloc(
@@ -88,8 +88,7 @@ extension MemoryManager {
   ///   - pointer: what `kmalloc` returned; nil allocates.
   ///   - byteCount: the new size in bytes.
   ///   - options: as for `kmalloc`; where the memory stays in place, so does who is charged. It does not stay
-  ///     where
-  ///     it lacks the alignment, or lies in a higher zone.
+  ///     where it lacks the alignment, or lies in a higher zone.
   /// - Throws: as `kmalloc`, and `badFree`; then the memory at `pointer` is as it was.
   public func krealloc(
     _ pointer: UnsafeMutableRawPointer?, _ byteCount: Int, _ options: KmallocOptions = KmallocOptions()

@@ -1,7 +1,7 @@
 // The ranges of addresses that areas are handed out of.
 
 extension MemoryManager {
-  /// The range that `vmalloc` uses when it is not told otherwise: the one given at start.
+  /// The range that `vmalloc` uses when its options name none: the one given at start.
   public var vmallocAreas: ArenaID { ArenaID(index: 0) }
 
   /// Starts managing another range of addresses, which has no page of the linear map or another window on all
@@ -45,7 +45,7 @@ extension MemoryManager {
   ///
   /// Waits for the other CPUs, with interrupts on, and only where no area is live. Legal beside allocations:
   /// one that names the range succeeds, and this is refused, or the other way round. From then on the number
-  /// names no range; it is given to another one when all 255 have been, and then a handle that was kept names
+  /// names no range; it is given to another one when all 255 have been, and then an old handle names
   /// that one.
   /// - Throws: `areasInUse` with the first area that somebody has; `areasUnavailable` where there is no such
   ///   range, and for `vmallocAreas`, which stays; `wrongContext` with interrupts off on a machine with

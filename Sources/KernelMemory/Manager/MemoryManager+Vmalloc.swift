@@ -6,9 +6,9 @@ internal import CMachine
 //       1 check size, alignment, tag, quota              1 address → descriptor; one compare-and-swap live →
 //       2 a warm area? hand it out, done                   parked or retired decides wrong and second frees
 //       3 one that sleeps? make its entries present,     2 fits the warm cache? park it, done
-//         go on at 5; else a new range with its          3 small? make its entries absent: it keeps the rest, and
-//         guard; frames; pinned tables                     sleeps when a flush is complete; done
-//       4 write entries: cannot fail                     4 clear the entries: `Detached`; retire that, and the range
+//         go on at 5; else a new range with its          3 small? make its entries absent: it keeps all
+//         guard; frames; pinned tables                     else, and sleeps after a flush; done
+//       4 write entries: cannot fail                     4 clear the entries; retire them and the range
 //       5 publish the descriptor                         5 a completed flush frees all of it
 //
 // Step 3 of vmalloc can fail, and undoes what it did; nothing after it can.

@@ -57,7 +57,8 @@ public struct PageTableFormatChoice: Equatable, Sendable {
 
   /// RISC-V, supervisor mode.
   /// - Parameters:
-  ///   - levels: as the hart has been set up; `Bootstrap.start` refuses another number.
+  ///   - levels: as the hart has been set up; `Bootstrap.start` refuses another number where `Machine.check`
+  ///     knows it.
   ///   - hasPageTypes: whether the hart has the extension Svpbmt. Without it, what is not write-back is
   ///     refused with `cacheTypeUnavailable`.
   public static func riscv64(levels: RISCV64Levels, hasPageTypes: Bool) -> PageTableFormatChoice {
@@ -67,8 +68,8 @@ public struct PageTableFormatChoice: Equatable, Sendable {
 
   #if !hasFeature(Embedded) || arch(arm64)
   /// AArch64, with one root for both halves of the address space.
-  /// - Parameter granule: the size of a page, which not every CPU has (ID_AA64MMFR0_EL1), and as the CPU has
-  ///   been set up; `Bootstrap.start` refuses another one.
+  /// - Parameter granule: the size of a page, which not every CPU has (ID_AA64MMFR0_EL1), as the CPU has been
+  ///   set up. Nothing tells another one of as many address bits: pages of 4 and of 64 KiB have 48, of 16 KiB 49.
   public static func aarch64(granule: PageSize) -> PageTableFormatChoice {
     PageTableFormatChoice(AArch64Format(pageSize: granule))
   }

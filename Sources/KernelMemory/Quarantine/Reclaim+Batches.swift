@@ -127,7 +127,7 @@ extension Reclaim {
   /// Puts an emptied node of an index into the open batch. O(1).
   private func retire(node: UInt32, _ cpu: borrowing CPU) {
     #if Ablations
-    if Ablation.returnIndexNodeAtOnce.isOn { return frames.freeMetadata(node, cpu) }
+    if Ablation.returnIndexNodeDirectly.isOn { return frames.freeMetadata(node, cpu) }
     #endif
     let batch = openBatch(cpu)
     batch.value.nodes.push(node, frames.table)

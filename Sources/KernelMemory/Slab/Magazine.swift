@@ -41,9 +41,6 @@ struct Magazine: ~Copyable {
   static func limit(_ stride: UInt) -> Int { Int(min(max(16_384 / stride, 4), 128)) }
   /// That of a named cache, of which there are many: 32, some 500 bytes.
   static let namedLimit = 32
-  /// The slots of a CPU's magazines: for each capacity one more below, and one for what is drained right
-  /// away.
-  static let slotCount = 5_376
 }
 
 extension Magazine {

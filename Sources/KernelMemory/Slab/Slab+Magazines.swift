@@ -34,7 +34,7 @@ extension Slab {
   /// A block of a size of the hot path, from this CPU's fast list, charged to a tag; zero as for an object.
   @inline(__always)
   func popBlock(_ size: Int, _ tag: Tag, _ cpu: borrowing CPU) -> UInt {
-    let list = unsafe cpu.perCPU.frames.value.blockLists[unchecked: size]
+    let list = cpu.perCPU.blockLists[size].value
     let block = list.value.head
     guard block != 0, tags.charge(.objects, tag, list.value.byteCount, cpu) else { return 0 }
     frames.pop(block, from: list, as: .large, note: UInt32(truncatingIfNeeded: tag.rawValue), cpu)
@@ -147,7 +147,7 @@ extension Slab {
         let order = size &+ 12 &- Int(pageShift)
         let bytes = UInt(4096) &<< UInt(size)
         let isSlab = bytes <= SizeClass.largest && caches[SizeClass.index(of: bytes)].value.layout.stride != 0
-        cpus.perCPU(cpu).frames.value.blockLists[size] =
+        cpus.perCPU(cpu).blockLists[size].value =
           order < 0 || isSlab
           ? frames.list(cpu, 0, Zone.maxOrder) : cpus.perCPU(cpu).frames.value.fastLists[order]
       }

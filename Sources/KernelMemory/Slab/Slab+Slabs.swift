@@ -230,10 +230,10 @@ extension Slab {
       table[slab &+ offset].value.setState(FrameState(.tail, zone: state.zone))
     }
     cpu.count(.slabsReturned)
-    if mayReturnAtOnce {
+    if noFreeIsUnderWay {
       frames.push(slab, order: state.order, state.zone, table, cpu)
       #if Ablations
-      if Ablation.readReturnedSlab.isOn { lookForOwners(slab, cache, cpu) }
+      if Ablation.readReturnedSlab.isOn { countOwners(slab, cache, cpu) }
       #endif
     } else {
       reclaim.retire(slab: slab, order: state.order, cpu)
@@ -242,7 +242,7 @@ extension Slab {
 
   #if Ablations
   /// Counts what has an owner in a slab: right where the slab is still one.
-  private func lookForOwners(_ slab: UInt32, _ cache: Stable<CacheBlock>, _ cpu: borrowing CPU) {
+  private func countOwners(_ slab: UInt32, _ cache: Stable<CacheBlock>, _ cpu: borrowing CPU) {
     let layout = cache.value.layout
     let owners = Stable<Atomic<UInt8>>(bitPattern: address(of: slab) &+ layout.owners)
     for index in 0..<layout.capacity where owners[index].value.load(ordering: .relaxed) != 0 {
@@ -252,9 +252,9 @@ extension Slab {
   #endif
 
   /// Whether no other CPU can be in the middle of a free.
-  private var mayReturnAtOnce: Bool {
+  private var noFreeIsUnderWay: Bool {
     #if Ablations
-    if Ablation.returnSlabAtOnce.isOn { return true }
+    if Ablation.returnSlabDirectly.isOn { return true }
     #endif
     return cpus.count == 1
   }

@@ -119,16 +119,23 @@ struct Slab {
 extension Slab {
   /// A CPU's magazines, by cache number.
   @inline(__always)
-  static var place: PerCPUPlace<Magazine> { PerCPUPlace(behind: Reclaim.flushed.end, count: capacity) }
+  static var place: PerCPUPlace<Magazine> { PerCPUPlace(behind: blocks.end, count: capacity) }
+  /// The fast lists that a CPU's blocks of 4 KiB, 8 KiB and so on come from.
+  @inline(__always)
+  static var blocks: PerCPUPlace<Stable<FrameCache>> {
+    PerCPUPlace(behind: Reclaim.flushed.end, count: FrameCache.largestFast &+ 1)
+  }
   /// The slots of a CPU's magazines.
   static var slots: PerCPUPlace<Magazine.Slot> {
-    PerCPUPlace(behind: place.end, count: Magazine.slotCount)
+    PerCPUPlace(behind: place.end, count: firstSlot(capacity))
   }
 }
 
 extension Stable<PerCPU> {
   @inline(__always)
   var magazines: Stable<Magazine> { records(Slab.place) }
+  @inline(__always)
+  var blockLists: Stable<Stable<FrameCache>> { records(Slab.blocks) }
 }
 
 // MARK: - Where things are

@@ -49,16 +49,17 @@ extension Slab {
     if number >= Self.firstNamed { block.limit = min(block.limit, Magazine.namedLimit) }
     unsafe caches[number].pointer.initialize(to: block)
     for cpu in 0..<cpus.count {
-      let slots = cpus.perCPU(cpu).records(Self.slots)[firstSlot(number)]
+      let slots = cpus.perCPU(cpu).records(Self.slots)[Self.firstSlot(number)]
       unsafe magazine(cpu, number).pointer.initialize(to: Magazine(block, slots: slots))
     }
   }
 
-  /// The first of a magazine's slots among those of its CPU.
-  func firstSlot(_ number: Int) -> Int {
+  /// The first of a magazine's slots among those of its CPU: each has one more than its capacity below, and
+  /// one for what is drained right away.
+  static func firstSlot(_ number: Int) -> Int {
     var slot = 0
-    for other in 0..<min(number, Self.firstNamed) { slot &+= Magazine.limit(SizeClass.size(other)) &+ 2 }
-    return slot &+ max(0, number &- Self.firstNamed) &* (Magazine.namedLimit &+ 2)
+    for other in 0..<min(number, firstNamed) { slot &+= Magazine.limit(SizeClass.size(other)) &+ 2 }
+    return slot &+ max(0, number &- firstNamed) &* (Magazine.namedLimit &+ 2)
   }
 
   /// Claims a number for a new cache; nil where all are taken.

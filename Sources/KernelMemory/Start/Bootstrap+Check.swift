@@ -7,8 +7,7 @@ internal import CMachine
 
 extension Bootstrap {
   /// - Throws: `cpuCountUnsupported`, `notifyMissing`, `pagingNotPrepared`, `addressWidthDiffers`,
-  ///   `rootNotLoaded`, `threadPointerUnusable`,
-  ///   `cpuNumberUnusable`.
+  ///   `rootNotLoaded`, `threadPointerUnusable`, `cpuNumberUnusable`.
   func checkCPU(of machine: Machine) throws(MemoryError) {
     guard (1...CPUs.limit).contains(machine.cpuCount) else { throw .cpuCountUnsupported(machine.cpuCount) }
     guard unsafe machine.cpuCount == 1 || machine.notify != nil else { throw .notifyMissing }

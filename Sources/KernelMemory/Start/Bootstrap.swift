@@ -63,7 +63,7 @@ extension Bootstrap {
   /// Starts the manager; `root` is loaded on this CPU.
   /// - Parameters:
   ///   - machine: what the manager may ask of the hardware.
-  ///   - vmallocRange: the range of `vmalloc`; nil for the format's usual one.
+  ///   - vmallocRange: the range of `vmalloc`; nil for the format's default.
   ///   - mode: when freed memory can be used again.
   ///   - hardening: how the memory of kmalloc is watched.
   ///   - contents: what `vmalloc` finds in memory that others have written; nil for `clearedBetweenTags`

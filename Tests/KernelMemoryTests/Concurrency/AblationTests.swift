@@ -60,11 +60,11 @@ import Testing
       Finder(name: "otherProtection", play: try Scenarios.otherProtection(.warm), points: .order)
     case .forgetToClear:
       Finder(name: "clearedAfterDirty", play: try Scenarios.clearedAfterDirty(.warm), points: .order)
-    case .returnSlabAtOnce:
+    case .returnSlabDirectly:
       Finder(
         name: "freeAcrossReturnOfSlab", play: try Scenarios.freeAcrossReturnOfSlab(.none),
         points: StepSet(.objectFound))
-    case .returnIndexNodeAtOnce:
+    case .returnIndexNodeDirectly:
       Finder(
         name: "lookUpInFreedNode", play: try Scenarios.lookUpInFreedNode(.lazy), points: StepSet(.nodeFound))
     case .followQuarantined:

@@ -177,10 +177,19 @@ import Testing
   }
 
   /// The last slot of the last magazine, and the one above it, are among those that a CPU has.
+  /// The slots of all magazines lie side by side, and in the memory that a CPU's records have.
   @Test func aCPUHasTheSlotsOfAllMagazines() throws {
     let test = try TestMachine()
-    let end = test.manager.slab.firstSlot(Slab.capacity)
-    #expect(end <= Magazine.slotCount && end + Magazine.namedLimit > Magazine.slotCount)
+    let (slab, stride) = (test.manager.slab, MemoryLayout<Magazine.Slot>.stride)
+    var end = Slab.slots.offset
+    for number in 0..<Slab.capacity {
+      let limit = number < SizeClass.count ? Magazine.limit(SizeClass.size(number)) : Magazine.namedLimit
+      #expect(Slab.slots.offset + UInt(Slab.firstSlot(number) * stride) == end)
+      let cache = slab.caches[number]
+      #expect(cache.value.layout.stride == 0 || cache.value.limit <= limit)
+      end += UInt((limit + 2) * stride)
+    }
+    #expect(end == Slab.slots.end)
   }
 
   @Test func krealloc() throws {

@@ -58,8 +58,8 @@ struct AArch64Format: PageTableFormat {
   }
 
   /// The access flag is set beforehand: without hardware that sets it (FEAT_HAFDBS) the first access would
-  /// fault. What EL1 maps, EL0 never executes. Shareability means nothing but for cached memory (D8.6.2). Of
-  /// the types, MAIR_EL1 is as `BareMetal` programs it, attribute to type:
+  /// fault. What EL1 maps, EL0 never executes. Shareability means nothing but for cached memory (D8.6.2). For
+  /// the types, the boot code gives MAIR_EL1 these attributes (0xbb040044ff):
   ///
   ///     0 write-back   1 Normal, not cached: write-combining   2 Device-nGnRnE: uncached
   ///     3 Device-nGnRE, whose writes are acknowledged early: uncached-minus   4 write-through
