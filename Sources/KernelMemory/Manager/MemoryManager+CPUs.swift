@@ -80,12 +80,14 @@ extension MemoryManager {
     return !reclaim.isDrainPending(cpu) || drainStep(cpu)
   }
 
-  /// A step of a drain, objects first, whose slabs are frames. The last one answers the newest drain that
-  /// there was when it began.
+  /// A step of a drain: areas, then objects, whose slabs are frames of the same batch, then its flush. The
+  /// last one answers the newest drain that there was when it began.
   /// - Returns: false where another step is needed.
   private func drainStep(_ cpu: borrowing CPU) -> Bool {
     let drainEpoch = reclaim.drainEpoch
-    let left = slab.drain(budget: Reclaim.budget, cpu)
+    var left = reclaim.gather(budget: Reclaim.budget, all: true, cpu)
+    // It goes through all caches, so not in every step.
+    if left > 0 { left = slab.drain(budget: left, cpu) }
     guard left > 0, reclaim.drain(budget: left, cpu) else { return false }
     cpu.block.value.progress.answer(drainEpoch)
     return true

@@ -69,7 +69,8 @@ public struct PageTableFormatChoice: Equatable, Sendable {
   #if !hasFeature(Embedded) || arch(arm64)
   /// AArch64, with one root for both halves of the address space.
   /// - Parameter granule: the size of a page, which not every CPU has (ID_AA64MMFR0_EL1), as the CPU has been
-  ///   set up. Nothing tells another one of as many address bits: pages of 4 and of 64 KiB have 48, of 16 KiB 49.
+  ///   set up. Nothing tells another one of as many address bits: pages of 4 and of 64 KiB have 48, those of
+  ///   16 KiB 49.
   public static func aarch64(granule: PageSize) -> PageTableFormatChoice {
     PageTableFormatChoice(AArch64Format(pageSize: granule))
   }

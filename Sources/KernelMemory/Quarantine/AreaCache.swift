@@ -115,6 +115,7 @@ struct AreaCache: ~Copyable {
 
   /// Makes the young areas old, where there are no old ones of their page count. O(page counts).
   mutating func age() {
+    guard room != capacity else { return }
     for index in 0..<64 where old[index] == nil && young[index] != nil {
       old[index] = young[index]
       young[index] = nil

@@ -11,6 +11,13 @@ extension Reclaim {
   ///   - cpu: this CPU.
   /// - Returns: what is left of the budget; not above zero where work may be left that needs no other CPU.
   func step(budget: Int, all: Bool, _ cpu: borrowing CPU) -> Int {
+    let left = gather(budget: budget, all: all, cpu)
+    if left > 0 { seal(cpu) }
+    return left
+  }
+
+  /// A step without the request of the next flush.
+  func gather(budget: Int, all: Bool, _ cpu: borrowing CPU) -> Int {
     let slot = slot(cpu)
     var left = budget
     left &-= complete(limit: left, cpu)
@@ -26,7 +33,6 @@ extension Reclaim {
     left &-= Self.tableCost &* detachEmptyTables(limit: Self.share(of: left, Self.tableCost), cpu)
     // One flush for all of them.
     if slot.value.emptied.count > 0 { left = min(left, 0) }
-    if left > 0 { seal(cpu) }
     return left
   }
 

@@ -201,4 +201,20 @@ import Testing
     #expect(test.manager.retained == RetainedMemory())
     test.expectValid()
   }
+
+  /// A drain goes through all caches of objects when the areas are done, not in each of its steps.
+  @Test func aDrainGoesThroughTheCachesOnce() throws {
+    let test = try TestMachine(mode: .lazy)
+    func locks(areas count: Int) throws -> UInt64 {
+      let areas = try (0..<count).map { _ in try test.manager.vmalloc(4096) }
+      for area in areas { try test.manager.vfree(area) }
+      let before = test.manager.locks.taken
+      try test.manager.flushRetired()
+      return test.manager.locks.taken - before
+    }
+    let few = try locks(areas: 1)
+    let many = try locks(areas: 1_000)
+    #expect(many - few < 2_000)
+    test.expectValid()
+  }
 }
