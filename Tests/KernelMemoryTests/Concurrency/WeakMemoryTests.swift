@@ -3,6 +3,7 @@ import MachineSimulator
 import Testing
 
 @testable import KernelMemory
+@testable import TestSupport
 
 // In the suite of ablations, since no mistake may be made meanwhile.
 
