@@ -45,11 +45,12 @@ extension Tags {
   /// What frees may raise it to: one sample, and the largest area of the warm cache.
   static let largestAllowance: UInt64 = 320 << 10
 
-  /// Takes a sum, which may be a new peak. O(CPUs).
+  /// Looks whether what is live now is a new peak. O(CPUs).
   @inline(never)
   func samplePeak(_ tag: Tag, _ cpu: borrowing CPU) {
     local(tag, cpu).value.allowance.store(Self.sampleAllowance, ordering: .relaxed)
-    _ = usage(of: tag)
+    // What was charged to the number before its tag was made is freed, and counts for nothing.
+    _ = raisePeaks(of: tag, to: Live(total(of: tag)))
   }
 
   /// The sum over all CPUs since the tag was made, which may be a new peak. O(CPUs).
@@ -61,13 +62,38 @@ extension Tags {
     sum.forget(
       areas: shared.value.areasBefore.load(ordering: .relaxed), pages: areaBytes &>> state.value.pageShift,
       objects: objects, bytes: areaBytes &+ shared.value.objectBytesBefore.load(ordering: .relaxed))
-    sum.peakBytes = shared.value.peakBytes.raise(to: sum.liveBytes)
-    sum.peakObjects = shared.value.peakObjects.raise(to: sum.liveObjects)
-    sum.peakAreas = shared.value.peakAreas.raise(to: sum.liveAreas)
+    let peak = raisePeaks(of: tag, to: Live(sum))
+    (sum.peakBytes, sum.peakObjects, sum.peakAreas) = (peak.bytes, peak.objects, peak.areas)
     return sum
   }
 
+  /// What is live, or was at the most.
+  private struct Live {
+    let bytes: UInt64
+    let objects: UInt64
+    let areas: UInt64
+
+    @inline(__always)
+    init(_ usage: TagUsage) {
+      self.init(bytes: usage.liveBytes, objects: usage.liveObjects, areas: usage.liveAreas)
+    }
+
+    init(bytes: UInt64, objects: UInt64, areas: UInt64) {
+      (self.bytes, self.objects, self.areas) = (bytes, objects, areas)
+    }
+  }
+
+  /// - Returns: the peaks then.
+  private func raisePeaks(of tag: Tag, to live: Live) -> Live {
+    let shared = shared(of: tag)
+    return Live(
+      bytes: shared.value.peakBytes.raise(to: live.bytes),
+      objects: shared.value.peakObjects.raise(to: live.objects),
+      areas: shared.value.peakAreas.raise(to: live.areas))
+  }
+
   /// The sum over all CPUs of what was charged to a number. O(CPUs).
+  @inline(__always)
   private func total(of tag: Tag) -> TagUsage {
     var sum = TagUsage()
     let shift = state.value.pageShift
