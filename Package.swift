@@ -38,24 +38,31 @@ let package = Package(
     .target(name: "CRuntimeHeap"),
     .target(
       name: "RuntimeHeap", dependencies: ["KernelMemory", "CRuntimeHeap"], swiftSettings: sources),
-    // What tests share: a test target, so that nothing but a build of tests has it.
-    .testTarget(
-      name: "TestSupport", dependencies: ["KernelMemory", "MachineSimulator", "CMachine"],
-      swiftSettings: tests),
-    .testTarget(
-      name: "KernelMemoryTests",
-      dependencies: ["KernelMemory", "MachineSimulator", "CMachine", "TestSupport"], swiftSettings: tests),
-    .testTarget(
-      name: "HeavyTests", dependencies: ["KernelMemory", "MachineSimulator", "CMachine", "TestSupport"],
-      swiftSettings: tests),
-    .testTarget(
-      name: "MachineSimulatorTests", dependencies: ["MachineSimulator", "KernelMemory", "CMachine"],
-      swiftSettings: tests),
-    .testTarget(
-      name: "RuntimeHeapTests",
-      dependencies: ["RuntimeHeap", "MachineSimulator", "KernelMemory", "CMachine"], swiftSettings: tests),
   ]
 )
+
+/// A target of tests. What several share is in `TestSupport`: a target of tests, too, so that nothing but a
+/// build of tests has it.
+func testTarget(_ name: String, _ dependencies: Target.Dependency...) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies + ["KernelMemory", "MachineSimulator", "CMachine"],
+    swiftSettings: tests)
+}
+
+let testTargets = [
+  testTarget("TestSupport"),
+  testTarget("KernelMemoryTests", "TestSupport"),
+  testTarget("HeavyTests", "TestSupport"),
+  testTarget("ThreadTests", "TestSupport"),
+  testTarget("AblationTests", "TestSupport"),
+  testTarget("MachineSimulatorTests"),
+  testTarget("RuntimeHeapTests", "RuntimeHeap"),
+]
+
+// `VMALLOC_TESTS=HeavyTests,ThreadTests` leaves the others out of a build that has no use for them: SwiftPM
+// builds all tests or none.
+let asked = Context.environment["VMALLOC_TESTS", default: ""].split(separator: ",").map(String.init)
+package.targets += testTargets.filter { asked.isEmpty || $0.name == "TestSupport" || asked.contains($0.name) }
 
 // `make docs` alone asks for the documentation plugin, so that no dependent fetches it.
 if Context.environment["VMALLOC_DOCS"] != nil {

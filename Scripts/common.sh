@@ -24,6 +24,11 @@ on_terminal() { [ -t 2 ]; }
 # shellcheck disable=SC2034
 optimised=(-c release -Xswiftc -cross-module-optimization -Xswiftc -enable-testing)
 
+# The same with all that a debug build checks: assertions, the library's own included, and `#if DEBUG`. Overflow and
+# exclusive access are checked in any build.
+# shellcheck disable=SC2034
+asserting=("${optimised[@]}" -Xswiftc -assert-config -Xswiftc Debug -Xswiftc -DDEBUG)
+
 # `swift build` draws its own progress on a terminal; elsewhere it says only what went wrong.
 swift_build() {
   if on_terminal; then swift build "$@"; else swift build --quiet "$@"; fi

@@ -6,7 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 export VMALLOC_SOAK=1 VMALLOC_TEST_LIMIT=${VMALLOC_TEST_LIMIT:-8h}
 source Scripts/suite.sh
 
-suite "heavy tests, long" .build-release --filter HeavyTests -- "${optimised[@]}"
+VMALLOC_TESTS=HeavyTests suite "heavy tests, long" .build-release "${asserting[@]}"
 
 if LAPS=${LAPS:-100} Scripts/run.sh; then
   say "soak: replay passed"

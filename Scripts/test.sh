@@ -5,13 +5,56 @@
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 source Scripts/suite.sh
 
-suite "figures tests" Benchmarks/Figures/.build -- --package-path Benchmarks/Figures
-suite "unit tests" .build --skip HeavyTests --
-suite "ablation tests" .build-ablations --filter AblationTests -- --traits Ablations
-suite "tests under ThreadSanitizer" .build-tsan --filter 'FreeThreadTests|SlabConcurrencyTests|QuotaTests' -- \
-  --sanitize=thread -Xlinker --wrap=__tsan_external_write
-suite "heavy tests" .build-release --filter HeavyTests -- "${optimised[@]}"
-suite "fuzz tests" Fuzzing/.build-release -- --package-path Fuzzing "${optimised[@]}"
+# configure NAME: where a suite is built, how, and what of it: `scratch`, `flags` and `only`.
+configure() {
+  only="" flags=()
+  case $1 in
+    "figures tests") scratch=$figures_package/.build flags=(--package-path "$figures_package") ;;
+    "unit tests") scratch=.build only=KernelMemoryTests,ThreadTests,MachineSimulatorTests,RuntimeHeapTests ;;
+    "heavy tests") scratch=.build-release only=HeavyTests flags=("${asserting[@]}") ;;
+    "ablation tests") scratch=.build-ablations only=AblationTests flags=("${asserting[@]}" --traits Ablations) ;;
+    "tests under ThreadSanitizer")
+      scratch=.build-tsan only=ThreadTests
+      flags=(--sanitize=thread -Xlinker --wrap=__tsan_external_write)
+      ;;
+    "fuzz tests") scratch=Fuzzing/.build-release flags=(--package-path Fuzzing "${asserting[@]}") ;;
+    "kernel tests") scratch=Kernel/.build-release flags=(--package-path Kernel "${optimised[@]}") ;;
+    "tool tests") scratch=Tool/.build-release flags=(--package-path Tool "${optimised[@]}") ;;
+  esac
+}
+
+# Builds suites one after the other while the first ones run, since a build of whole modules keeps one core busy. One
+# that fails is tried again in its turn, and says why.
+build_ahead() {
+  local name
+  trap 'kill $(jobs -p); exit' TERM
+  for name in "$@"; do
+    configure "$name"
+    VMALLOC_TESTS=$only swift build --quiet --build-tests --scratch-path "$scratch" "${flags[@]}" &
+    wait "$!" || true
+    say "$name" >>.build/ahead
+  done >/dev/null 2>&1 </dev/null
+}
+
+# run NAME: when it is no longer being built.
+run() {
+  configure "$1"
+  while kill -0 "$ahead" 2>/dev/null && ! grep -qx "$1" .build/ahead; do sleep 1; done
+  VMALLOC_TESTS=$only suite "$1" "$scratch" "${flags[@]}"
+}
+
+mkdir -p .build
+say "figures tests"$'\n'"unit tests" >.build/ahead
+build_ahead "heavy tests" "ablation tests" "tests under ThreadSanitizer" "fuzz tests" "kernel tests" "tool tests" &
+ahead=$!
+trap 'kill "$ahead" 2>/dev/null || true' EXIT
+
+run "figures tests"
+run "unit tests"
+run "heavy tests"
+run "ablation tests"
+run "tests under ThreadSanitizer"
+run "fuzz tests"
 
 if ! Scripts/setup.sh; then
   complain "test: the tests that boot the kernel are skipped"
@@ -29,9 +72,9 @@ else
   say "kernel: does not build"
   failed_total=$((failed_total + 1))
 fi
-suite "kernel tests" Kernel/.build-release -- --package-path Kernel "${optimised[@]}"
+run "kernel tests"
 # Behind the kernel's build: one of them boots it, and reads what it says.
-suite "tool tests" Tool/.build-release -- --package-path Tool "${optimised[@]}"
+run "tool tests"
 
 say "$passed_total passed, $failed_total failed"
 [ "$failed_total" -eq 0 ]

@@ -107,3 +107,7 @@ extension CPUs {
     return value
   }
 }
+
+extension FreeMode {
+  static let all: [FreeMode] = [.strict, .lazy, .warm]
+}

@@ -118,12 +118,12 @@ extension AblationTests {
     #expect(seen.contains([0, 10]) == !releasing)
   }
 
-  private static let cases = ScheduledCoreTests.complete + ScheduledCoreTests.bounded
+  private static let cases = ScheduleCase.complete + ScheduleCase.bounded
 
   /// The core itself, in as many schedules of each program as take a moment.
   @Test(arguments: cases, [MemoryOrder.delayed, .reversed])
-  func theCoreBearsIt(_ test: ScheduledCoreTests.Case, order: MemoryOrder) throws {
-    for mode in ScheduledCoreTests.modes {
+  func theCoreBearsIt(_ test: ScheduleCase, order: MemoryOrder) throws {
+    for mode in ScheduleCase.modes {
       var play = try test.make(mode)
       play.memoryOrder = order
       try play.exhaustive(at: test.points, preemptions: 2, atMost: 10)

@@ -186,7 +186,3 @@ import Testing
     #expect(report.schedules >= 10)
   }
 }
-
-extension FreeMode {
-  static let all: [FreeMode] = [.strict, .lazy, .warm]
-}

@@ -76,7 +76,7 @@ import Testing
     case .mapLooksEarly:
       Finder(
         name: "mapBesideMakeAreas", play: try Scenarios.mapBesideMakeAreas(.lazy),
-        points: ScheduledCoreTests.locks)
+        points: ScheduleCase.locks)
     case .mapOverQuarantined:
       Finder(name: "mapBesideUnmap", play: try Scenarios.mapBesideUnmap(.lazy), points: .order)
     case .stripBeforeFlush:
@@ -186,7 +186,7 @@ import Testing
   }
 
   /// Every wait for a flush is for a number that its caller carries.
-  @Test(arguments: ScheduledCoreTests.moving) func aWaitForThisCPUIsFound(_ test: ScheduledCoreTests.Case)
+  @Test(arguments: ScheduleCase.moving) func aWaitForThisCPUIsFound(_ test: ScheduleCase)
     throws
   {
     let finder = Finder(

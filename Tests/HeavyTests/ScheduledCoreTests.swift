@@ -1,0 +1,57 @@
+import MachineSimulator
+import Testing
+
+@testable import KernelMemory
+@testable import TestSupport
+
+/// The core under every schedule of small programs, with a lower bound of how many there are: a program
+/// that explores less than it did has lost its point.
+@Suite struct ScheduledCoreTests {
+  typealias Case = ScheduleCase
+
+  @Test(arguments: Case.complete, Case.modes) func everySchedule(_ test: Case, mode: FreeMode) throws {
+    try run(test, mode)
+  }
+
+  /// What is too much to exhaust: every schedule with so many preemptions.
+  @Test(arguments: Case.bounded, Case.modes) func everyScheduleWithFewPreemptions(
+    _ test: Case, mode: FreeMode
+  ) throws {
+    try run(test, mode)
+  }
+
+  @Test(arguments: Case.deep, Case.modes) func everyScheduleWithFiveLevels(_ test: Case, mode: FreeMode)
+    throws
+  {
+    var hardware = Hardware()
+    hardware.pagingLevels = 5
+    try Stage.$hardware.withValue(hardware) { try run(test, mode) }
+  }
+
+  /// Where a caller is moved to another CPU once, wherever that is possible.
+  @Test(arguments: Case.moving, Case.modes) func everyScheduleWithAMove(_ test: Case, mode: FreeMode) throws {
+    try run(test, mode)
+  }
+
+  /// With an NMI in the middle of the walk that serves flushes, as far as it may.
+  @Test func aWalkerOfAFreedTable() throws {
+    let play = try Scenarios.walkerOfFreedTable(.strict)
+    let report = try play.exhaustive(at: .order, preemptions: 2, atMost: 2_000)
+    print("walker of a freed table: \(report)")
+    #expect(report.schedules >= 20)
+  }
+
+  private func run(_ test: Case, _ mode: FreeMode) throws {
+    let report = try test.make(mode).exhaustive(at: test.points, preemptions: test.preemptions, atMost: 5000)
+    print("\(test.name), \(mode): \(report)")
+    #expect(report.isComplete)
+    #expect(report.schedules >= test.schedules[Int(mode.rawValue)])
+  }
+
+  /// Three CPUs, random operations, at all steps. `VMALLOC_SEED=n` runs one seed alone.
+  @Test(arguments: RandomTests.seeds(100), Case.modes) func randomSchedules(seed: UInt64, mode: FreeMode)
+    throws
+  {
+    try RandomPlay.run(mode, cpuCount: 2 + Int(seed % 2), seed: seed)
+  }
+}
