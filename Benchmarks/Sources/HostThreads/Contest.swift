@@ -17,14 +17,16 @@ struct Rate {
 /// One contestant, set up, with what its rounds have shown.
 final class Entrant {
   let name: String
+  let threads: Int
   private var rates: [Rate] = []
   private let race: (_ milliseconds: Int) throws -> Rate
 
-  init<C: Contestant>(_ name: String, _ type: C.Type, pages: Int, threads: Int, liveAreas: Int) throws {
+  init<C: Contestant>(_ name: String, _ type: C.Type, size: Int, threads: Int, liveAreas: Int) throws {
     let contestant = try C(cpus: threads, liveAreas: liveAreas)
     self.name = name
+    self.threads = threads
     race = { milliseconds in
-      try Race(contestant, pages: pages, threads: threads, milliseconds: milliseconds).rate()
+      try Race(contestant, size: size, threads: threads, milliseconds: milliseconds).rate()
     }
   }
 
@@ -32,6 +34,9 @@ final class Entrant {
 
   /// Runs one round whose rate is not kept: caches fill, and memory is touched for the first time.
   func warmUp(milliseconds: Int) throws { _ = try race(milliseconds) }
+
+  /// Processor time of a pair, in the median of its rounds.
+  var nanoseconds: Double { Double(threads) * 1e9 / median(\.processor) }
 
   /// Of its rounds.
   func median(_ kind: KeyPath<Rate, Double>) -> Double {
@@ -47,7 +52,7 @@ private final class Race<C: Contestant>: @unchecked Sendable {
   private static var pairsPerLook: Int { 64 }
 
   private let contestant: C
-  private let pages: Int
+  private let size: Int
   private let threads: Int
   private let nanoseconds: UInt64
   private let waiting: Atomic<Int>
@@ -59,9 +64,9 @@ private final class Race<C: Contestant>: @unchecked Sendable {
     var error: (any Error)?
   }
 
-  init(_ contestant: C, pages: Int, threads: Int, milliseconds: Int) {
+  init(_ contestant: C, size: Int, threads: Int, milliseconds: Int) {
     self.contestant = contestant
-    self.pages = pages
+    self.size = size
     self.threads = threads
     nanoseconds = UInt64(milliseconds) * 1_000_000
     waiting = Atomic(threads)
@@ -97,7 +102,7 @@ private final class Race<C: Contestant>: @unchecked Sendable {
     var (pairs, elapsed) = (0, UInt64(0))
     repeat {
       for _ in 0..<Self.pairsPerLook {
-        try contestant.pair(pages, on: cpu)
+        try contestant.pair(size, on: cpu)
         contestant.poll(cpu)
       }
       pairs += Self.pairsPerLook

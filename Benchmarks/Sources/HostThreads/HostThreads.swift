@@ -6,7 +6,8 @@
 //
 // All contestants of one size stand ready at once, and run a round each in turn, again and again, so that
 // whatever else the host does meets all of them alike; the median of the rounds is what counts. A rate on its
-// own says little of a kernel: no TLB is flushed here but a simulated one. The ratios do.
+// own says little of a kernel: no TLB is flushed here but a simulated one. The ratios do. Behind them kmalloc
+// stands beside mimalloc and jemalloc, where the host has them.
 
 internal import Glibc
 
@@ -15,6 +16,8 @@ struct Request {
   var rounds = 7
   var milliseconds = 40
   var liveAreas = 1000
+  /// Of each CPU, where objects are compared.
+  var liveObjects: Int { 100 }
 
   static let usage = "usage: HostThreads [--rounds N] [--milliseconds N] [--live N]\n"
 
@@ -43,32 +46,52 @@ struct Request {
       "median of \(request.rounds) interleaved rounds of \(request.milliseconds) ms")
     print("CPU time: per second of it; x1: against one thread; xours: against the package without the lock")
     print("(both in CPU time, two threads)")
-    for pages in [1, 16] { try contest(pages, request) }
+    var goals: [Goal] = []
+    for pages in [1, 16] { goals += try areas(pages, request) }
+    print(
+      "\nnanoseconds of CPU time a pair of objects, \(request.liveObjects) live ones a thread; x1: beside another"
+    )
+    print("thread, of alone; xmi: of mimalloc's, alone")
+    for (size, limit) in [(64, 1.3), (4096, 1.0), (65_536, 1.0)] {
+      goals += try objects(size, limit, request)
+    }
+    print("\ngoals, of CPU time")
+    for goal in goals { print(goal.text) }
   }
 
   /// One size: its contestants with one thread and with two, in turn.
-  private static func contest(_ pages: Int, _ request: Request) throws {
-    let groups = try [1, 2].map { threads in try entrants(pages, threads, request.liveAreas) }
+  private static func contest(
+    _ request: Request, _ entrants: (_ threads: Int) throws -> [Entrant]
+  ) throws -> [(Entrant, Entrant)] {
+    let groups = try [1, 2].map(entrants)
     let all = groups.flatMap { $0 }
     for entrant in all { try entrant.warmUp(milliseconds: request.milliseconds) }
     for _ in 0..<request.rounds {
       for entrant in all { try entrant.runRound(milliseconds: request.milliseconds) }
     }
-    let title = pad("\(pages * 4) KiB", 22)
-    print("\n" + title + "    1 thread    CPU time     2 threads    CPU time     x1  xours")
-    for (one, two) in zip(groups[0], groups[1]) {
-      // Warm and lazy are each compared with themselves; what finds ranges alone, with lazy.
-      let ours = groups[1][one.name.hasPrefix("warm") ? 0 : 3].median(\.processor)
-      let (alone, together) = (one.median(\.processor), two.median(\.processor))
-      print(
-        pad(one.name, 22) + rate(one.median(\.wall)) + rate(alone) + "  " + rate(two.median(\.wall))
-          + rate(together) + ratio(together / alone) + ratio(together / ours))
-    }
+    return Array(zip(groups[0], groups[1]))
   }
 
-  private static func entrants(_ pages: Int, _ threads: Int, _ liveAreas: Int) throws -> [Entrant] {
+  private static func areas(_ pages: Int, _ request: Request) throws -> [Goal] {
+    let pairs = try contest(request) { threads in try kernels(pages, threads, request.liveAreas) }
+    let title = Table.left("\(pages * 4) KiB", 22)
+    print("\n" + title + "    1 thread    CPU time     2 threads    CPU time     x1  xours")
+    for (one, two) in pairs {
+      // Warm and lazy are each compared with themselves; what finds ranges alone, with lazy.
+      let ours = pairs[one.name.hasPrefix("warm") ? 0 : 3].1.median(\.processor)
+      let (alone, together) = (one.median(\.processor), two.median(\.processor))
+      print(
+        Table.left(one.name, 22) + Table.rate(one.median(\.wall)) + Table.rate(alone) + "  "
+          + Table.rate(two.median(\.wall)) + Table.rate(together) + Table.ratio(together / alone)
+          + Table.ratio(together / ours))
+    }
+    if pages > 1 { return [] }
+    return [0, 3].map { Goal.besideAnother("\(pairs[$0].0.name), 4 KiB", pairs[$0].0, pairs[$0].1) }
+  }
+
+  private static func kernels(_ pages: Int, _ threads: Int, _ liveAreas: Int) throws -> [Entrant] {
     func make<C: Contestant>(_ name: String, _ type: C.Type) throws -> Entrant {
-      try Entrant(name, type, pages: pages, threads: threads, liveAreas: liveAreas)
+      try Entrant(name, type, size: pages, threads: threads, liveAreas: liveAreas)
     }
     return [
       try make("warm", SimulatedKernel<NoLock, Warm>.self),
@@ -82,17 +105,34 @@ struct Request {
     ]
   }
 
-  private static func pad(_ text: String, _ width: Int) -> String {
-    text + String(repeating: " ", count: max(0, width - text.count))
-  }
-
-  private static func right(_ text: String, _ width: Int) -> String {
-    String(repeating: " ", count: max(0, width - text.count)) + text
-  }
-
-  private static func rate(_ value: Double) -> String { right("\(Int(value))", 12) }
-  private static func ratio(_ value: Double) -> String {
-    let hundredths = Int(value * 100 + 0.5)
-    return right("\(hundredths / 100)." + right("\(hundredths % 100)", 2).replacing(" ", with: "0"), 7)
+  private static func objects(_ size: Int, _ limit: Double, _ request: Request) throws -> [Goal] {
+    let (noMimalloc, noJemalloc) = (HostMalloc<Mimalloc>.absence, HostMalloc<Jemalloc>.absence)
+    let pairs = try contest(request) { threads in
+      func make<H: Heap>(_ name: String, _ type: H.Type) throws -> Entrant {
+        try Entrant(name, LiveObjects<H>.self, size: size, threads: threads, liveAreas: request.liveObjects)
+      }
+      var all = [try make("kmalloc", Kmalloc.self)]
+      if noMimalloc == nil { all.append(try make("mimalloc", HostMalloc<Mimalloc>.self)) }
+      if noJemalloc == nil { all.append(try make("jemalloc", HostMalloc<Jemalloc>.self)) }
+      return all
+    }
+    let name = size < 1024 ? "\(size) bytes" : "\(size / 1024) KiB"
+    let mimalloc = noMimalloc == nil ? pairs[1].0 : nil
+    print("\n" + Table.left(name, 22) + "   1 thread  2 threads     x1    xmi")
+    for (one, two) in pairs {
+      print(
+        Table.left(one.name, 22) + Table.right(Table.hundredths(one.nanoseconds), 11)
+          + Table.right(Table.hundredths(two.nanoseconds), 11)
+          + Table.ratio(two.nanoseconds / one.nanoseconds)
+          + (mimalloc.map { Table.ratio(one.nanoseconds / $0.nanoseconds) } ?? Table.right("-", 7)))
+    }
+    if let noMimalloc { print("mimalloc: absent: \(noMimalloc)") }
+    if let noJemalloc { print("jemalloc: absent: \(noJemalloc)") }
+    var goals = [Goal.besideAnother("kmalloc, \(name)", pairs[0].0, pairs[0].1)]
+    if let mimalloc {
+      let value = pairs[0].0.nanoseconds / mimalloc.nanoseconds
+      goals.append(Goal(name: "kmalloc, \(name), of mimalloc", value: value, limit: limit))
+    }
+    return goals
   }
 }

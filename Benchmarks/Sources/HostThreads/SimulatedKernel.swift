@@ -18,7 +18,7 @@ final class SimulatedKernel<Lock: GlobalLock, When: Mode>: Contestant {
   }
 
   private let simulated: SimulatedMachine
-  private let manager: MemoryManager
+  let manager: MemoryManager
   private let wiring: Wiring
   private let lock = Lock()
 
@@ -91,6 +91,13 @@ private final class Wiring {
     machine.flush = { context, ranges, count in
       let inner = Wiring.from(context).inner
       inner.flush(inner.context, ranges, count)
+    }
+    if inner.check != nil {
+      machine.check = { context, tables in
+        let inner = Wiring.from(context).inner
+        guard let check = inner.check else { fatalError("a check that there was is gone") }
+        return check(inner.context, tables)
+      }
     }
     if inner.cpuCount > 1 {
       machine.notify = { context, cpu in Wiring.from(context).pending[Int(cpu)].set() }
