@@ -1,11 +1,14 @@
 // swift-tools-version: 6.2
 // The bootable kernel, the main job that it runs, and the same job on the simulated machine.
 //
-// The bare-metal targets are present only when VMALLOC_BARE_METAL=1, which Scripts/kernel.sh sets: they
-// need the toolset beside this file, and a hosted `swift build` or `swift test` has no use for them.
+// The bare-metal targets are present only when VMALLOC_BARE_METAL names an architecture, as Scripts/kernel.sh
+// has it: they need a toolset beside this file, and a hosted `swift build` or `swift test` has no use for
+// them. Of the platforms in the kernel's sources, only that architecture's is compiled.
 import PackageDescription
 
-let isBareMetal = Context.environment["VMALLOC_BARE_METAL"] == "1"
+let architectures = ["x86_64", "aarch64"]
+let architecture = Context.environment["VMALLOC_BARE_METAL"]
+let isBareMetal = architecture.map(architectures.contains) ?? false
 
 let sources: [SwiftSetting] = [
   .strictMemorySafety(),
@@ -27,8 +30,10 @@ let bareMetal: [Target] = [
   .executableTarget(
     name: "Kernel",
     dependencies: [
-      "BootReplay", "PVH", "ACPI", "CKernel", core("KernelMemory"), core("BareMetal"), core("RuntimeHeap"),
+      "BootReplay", "LoaderText", "PVH", "ACPI", "DeviceTree", "CKernel", core("KernelMemory"),
+      core("BareMetal"), core("RuntimeHeap"),
     ],
+    exclude: architectures.filter { $0 != architecture }.map { "Platforms/\($0)" },
     swiftSettings: sources),
 ]
 
@@ -48,7 +53,11 @@ let hosted: [Target] = [
     ],
     swiftSettings: tests),
   .testTarget(name: "ACPITests", dependencies: ["ACPI", core("KernelMemory")], swiftSettings: tests),
-  .testTarget(name: "PVHTests", dependencies: ["PVH", core("KernelMemory")], swiftSettings: tests),
+  .testTarget(
+    name: "PVHTests", dependencies: ["PVH", "LoaderText", core("KernelMemory")], swiftSettings: tests),
+  .testTarget(
+    name: "DeviceTreeTests", dependencies: ["DeviceTree", "LoaderText", core("KernelMemory")],
+    swiftSettings: tests),
   .testTarget(
     name: "BootedTests", dependencies: ["BootReplay", "ComputerSimulation", core("KernelMemory")],
     swiftSettings: tests),
@@ -65,6 +74,8 @@ let package = Package(
   targets: [
     .target(name: "BootReplay", dependencies: [core("KernelMemory")], swiftSettings: sources),
     .target(name: "ACPI", dependencies: [core("KernelMemory")], swiftSettings: sources),
-    .target(name: "PVH", dependencies: [core("KernelMemory")], swiftSettings: sources),
+    .target(name: "LoaderText", dependencies: [core("KernelMemory")], swiftSettings: sources),
+    .target(name: "PVH", dependencies: ["LoaderText", core("KernelMemory")], swiftSettings: sources),
+    .target(name: "DeviceTree", dependencies: ["LoaderText", core("KernelMemory")], swiftSettings: sources),
   ] + (isBareMetal ? bareMetal : hosted)
 )

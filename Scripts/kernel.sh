@@ -5,11 +5,16 @@
 #   Scripts/kernel.sh run [QEMU arguments...]  run what was built
 #   Scripts/kernel.sh path                     print where it is
 #
+# ARCH in the environment is the architecture, x86_64 (the default) or aarch64.
+#
 # The run takes TRACE (a recorded trace, default the one in Examples), MEMORY (MiB, default 4096), CPUS
-# (default 1), LEVELS (of page tables, default 4) and OPTIONS (the kernel's command line) from the environment.
-# The kernel leaves by isa-debug-exit, which turns a value into the process status (value << 1) | 1. This script makes 0 of
-# a success and keeps the others: 35 the job found something wrong, 37 an unexpected exception, 39 a panic,
-# 41 bad input.
+# (default 1), CPU (its model, default max) and OPTIONS (the kernel's command line) from the environment; on x86-64 also
+# LEVELS (of page tables, default 4), on AArch64 GIC (the interrupt controller's version, 2 or 3; default 2 for
+# up to eight CPUs).
+#
+# The kernel leaves by isa-debug-exit, which turns a value into the process status (value << 1) | 1, or by semihosting
+# with the same status. This script makes 0 of a success and keeps the others: 35 the job found something wrong,
+# 37 an unexpected exception, 39 a panic, 41 bad input.
 #
 # With VMALLOC_CONFIGURATION=debug all three are about an unoptimised kernel, which has the core's assertions in it.
 #
@@ -17,10 +22,22 @@
 # and counts updates (Sources/CMachine/include/CMachine.h): for Scripts/bench.sh, and of no other use.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-triple=x86_64-unknown-none-elf
-toolset=toolset-x86_64.json
-linker_script=x86_64.ld
-scratch=${VMALLOC_KERNEL_SCRATCH:-.build-kernel}
+arch=${ARCH:-x86_64}
+case $arch in
+  x86_64)
+    triple=x86_64-unknown-none-elf
+    scratch=.build-kernel
+    ;;
+  aarch64)
+    triple=aarch64-none-none-elf
+    scratch=.build-kernel-aarch64
+    ;;
+  *) die "kernel: ARCH is x86_64 or aarch64, not \"$arch\"" 2 ;;
+esac
+toolset=toolset-$arch.json
+linker_script=$arch.ld
+emulator=qemu-system-$arch
+scratch=${VMALLOC_KERNEL_SCRATCH:-$scratch}
 configuration=${VMALLOC_CONFIGURATION:-release}
 defines=()
 if [ -n "${VMALLOC_CONTENTION:-}" ]; then
@@ -32,6 +49,11 @@ success=33
 
 # Of the folder Kernel, where the build runs: the linker looks for its script from there.
 image() { printf '%s\n' "$PWD/Kernel/$scratch/$triple/$configuration/$product"; }
+
+# What the emulator loads: of AArch64 the bytes alone, since it gives no device tree to an ELF file.
+loaded_image() {
+  if [ "$arch" = aarch64 ]; then printf '%s.img\n' "$(image)"; else image; fi
+}
 
 # SwiftPM tracks neither the toolset nor the linker script: when one changes, what was built with it
 # goes away.
@@ -50,22 +72,40 @@ unicode_tables() {
 
 # Nothing in the kernel walks frames by their pointers, so none are kept.
 build() {
+  local elf loaded
+  elf=$(image)
+  loaded=$(loaded_image)
   cd Kernel
   remove_stale
-  VMALLOC_BARE_METAL=1 swift_build -c "$configuration" --build-system native --triple "$triple" \
+  VMALLOC_BARE_METAL=$arch swift_build -c "$configuration" --build-system native --triple "$triple" \
     --omit-frame-pointers --toolset "$toolset" --scratch-path "$scratch" --product "$product" \
     "${defines[@]}" -Xlinker "$(unicode_tables)"
+  if [ "$loaded" != "$elf" ]; then "$(toolchain_bin)/llvm-objcopy" -O binary "$elf" "$loaded"; fi
+}
+
+# machine: the emulator's arguments for the architecture, a line each.
+machine() {
+  case $arch in
+    x86_64) printf '%s\n' -device isa-debug-exit,iobase=0xf4,iosize=4 ;;
+    aarch64)
+      local gic=2
+      if [ "${CPUS:-1}" -gt 8 ]; then gic=3; fi
+      printf '%s\n' -machine "virt,dtb-randomness=off,gic-version=${GIC:-$gic}" -semihosting -nic none
+      ;;
+  esac
 }
 
 run() {
   local trace=${TRACE:-Examples/traces/debian-6.12-boot/trace.txt} status=0
-  [ -x "$(image)" ] || die "kernel: not built yet; run: Scripts/kernel.sh build" 2
+  [ -f "$(loaded_image)" ] || die "kernel: not built yet; run: Scripts/kernel.sh build" 2
   [ -f "$trace" ] || die "kernel: no trace at $trace" 2
-  command -v qemu-system-x86_64 >/dev/null || die "kernel: qemu-system-x86_64 is missing" 2
-  qemu-system-x86_64 -accel tcg -cpu max -m "${MEMORY:-4096}" -smp "${CPUS:-1}" \
-    -display none -serial stdio -monitor none -no-reboot \
-    -device isa-debug-exit,iobase=0xf4,iosize=4 \
-    -kernel "$(image)" -initrd "$trace" -append "levels=${LEVELS:-4} ${OPTIONS:-}" "$@" || status=$?
+  command -v "$emulator" >/dev/null || die "kernel: $emulator is missing" 2
+  local arguments levels=""
+  mapfile -t arguments < <(machine)
+  if [ "$arch" = x86_64 ]; then levels="levels=${LEVELS:-4} "; fi
+  "$emulator" -accel tcg -cpu "${CPU:-max}" -m "${MEMORY:-4096}" -smp "${CPUS:-1}" \
+    -display none -serial stdio -monitor none -no-reboot "${arguments[@]}" \
+    -kernel "$(loaded_image)" -initrd "$trace" -append "$levels${OPTIONS:-}" "$@" || status=$?
   if [ "$status" -eq "$success" ]; then return 0; fi
   # QEMU's own status for a guest that shut down or reset is 0, and that is no success here.
   if [ "$status" -eq 0 ]; then die "kernel: the machine was reset (a triple fault?)" 1; fi

@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
-# Builds the kernel optimised and unoptimised, and proves of both that the guard below each stack catches every
-# overflow: no function has a frame larger than the guard (Kernel/x86_64.ld, 32 KiB) less a page. A larger one could
-# reach over the guard with its first access. A frame is what a function subtracts from its stack pointer at once; one
-# whose size is known only when it runs does not count, and Swift and C make none here.
+# Builds the kernel of x86-64, optimised and unoptimised, and that of AArch64, and proves of each that the guard below each
+# stack catches every overflow: no function has a frame larger than the guard (Kernel/x86_64.ld and aarch64.ld, 32 KiB)
+# less a page. A larger one could reach over the guard with its first access. A frame is what a function subtracts from
+# its stack pointer at once. One whose size is known only when it runs is refused.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 limit=$((28 * 1024))
 tools=$(toolchain_bin)
 failed=0
 
-# frames IMAGE: "BYTES FUNCTION" for each subtraction from the stack pointer. The kernel's own overflow on purpose is
-# assembly, and below the limit.
+# frames: "BYTES FUNCTION" for each subtraction from the stack pointer in a disassembly, "unknown FUNCTION" where a
+# register is subtracted. AArch64 subtracts a frame above 4,095 bytes in two steps, of which one is shifted. The kernel's
+# own overflow on purpose is assembly, and below the limit.
 frames() {
-  "$tools/llvm-objdump" --disassemble --no-show-raw-insn "$1" | awk '
-    # The number in $0x... or $...
+  awk '
+    # The number in 0x... or ...
     function number(text,   digits, value, place) {
       if (substr(text, 1, 2) != "0x") return text + 0
       digits = "0123456789abcdef"
@@ -22,32 +23,65 @@ frames() {
       }
       return value
     }
-    /^[0-9a-f]+ <.*>:$/ { name = $2; next }
+    function flush_sum() {
+      if (sum > 0) print sum, name
+      sum = 0
+    }
+    /^[0-9a-f]+ <.*>:$/ { flush_sum(); name = $2; next }
+    /sub[ \t]+sp, sp, #/ {
+      match($0, /#(0x)?[0-9a-f]+/)
+      sum += number(substr($0, RSTART + 1, RLENGTH - 1)) * ($0 ~ /lsl #12/ ? 4096 : 1)
+      next
+    }
+    { flush_sum() }
     /subq?[ \t]+[$](0x)?[0-9a-f]+, %rsp/ {
       match($0, /[$](0x)?[0-9a-f]+, %rsp/)
-      text = substr($0, RSTART + 1, RLENGTH - 7)
-      print number(text), name
-    }'
+      print number(substr($0, RSTART + 1, RLENGTH - 7)), name
+    }
+    /subq?[ \t]+%[a-z0-9]+, %rsp/ || /sub[ \t]+sp, sp, [xw]/ { print "unknown", name }
+    END { flush_sum() }'
 }
 
-for configuration in release debug; do
-  export VMALLOC_CONFIGURATION=$configuration
+# The pattern is tried on what each architecture's disassembler prints, so that a frame which it no longer knows
+# is not taken for none.
+tried=$(frames <<'DISASSEMBLY' | paste -sd ' '
+0000000040200000 <large>:
+40200000:      	sub	sp, sp, #0x7, lsl #12   // =0x7000
+40200004:      	sub	sp, sp, #0x20
+40200008:      	str	x30, [sp]
+4020000c:      	sub	sp, sp, x9
+0000000000100000 <wide>:
+  100000:      	subq	$0x7008, %rsp           # imm = 0x7008
+  100007:      	subq	%rax, %rsp
+DISASSEMBLY
+)
+[ "$tried" = "28704 <large>: unknown <large>: 28680 <wide>: unknown <wide>:" ] ||
+  die "lint: the sizes of frames are not read from a disassembly: $tried"
+
+# check_frames ARCHITECTURE CONFIGURATION
+check_frames() {
+  export ARCH=$1 VMALLOC_CONFIGURATION=$2
+  local what="the kernel of $1, $2" image found largest large
   if ! Scripts/kernel.sh build; then
-    say "lint: FAILED  the kernel does not build, $configuration"
+    say "lint: FAILED  $what does not build"
     failed=1
-    continue
+    return
   fi
   image=$(Scripts/kernel.sh path)
-  found=$(frames "$image" | sort -rn)
+  found=$("$tools/llvm-objdump" --disassemble --no-show-raw-insn "$image" | frames | sort -rn)
   if [ -z "$found" ]; then die "lint: no frame found in $image"; fi
-  largest=${found%%$'\n'*}
-  if [ "${largest%% *}" -gt "$limit" ]; then
-    say "lint: FAILED  a frame of the kernel, $configuration, is larger than $limit bytes, which the guards below the stacks catch:"
-    printf '%s\n' "$found" | awk -v limit="$limit" '$1 > limit { print "  " $0 }' |
-      "$tools/swift-demangle" --compact
+  largest=${found%%[ $'\n']*}
+  large=$(awk -v limit="$limit" '$1 == "unknown" || $1 > limit { print "  " $0 }' <<<"$found")
+  if [ -n "$large" ]; then
+    say "lint: FAILED  a frame of $what is larger than $limit bytes, which the guards below the stacks catch:"
+    printf '%s\n' "$large" | "$tools/swift-demangle" --compact
     failed=1
   else
-    say "lint: ok      frames of the kernel, $configuration: at most ${largest%% *} bytes, below the guards' size"
+    say "lint: ok      frames of $what: at most $largest bytes, below the guards' size"
   fi
-done
+}
+
+check_frames x86_64 release
+check_frames x86_64 debug
+check_frames aarch64 release
 exit "$failed"

@@ -3,13 +3,13 @@
 # MACHINE=simulated or where there is no QEMU, on the simulated machine. Exit status 0 if every page
 # was right, 2 if what was asked for makes no sense or the trace is none.
 #
-#   MACHINE=simulated  TRACE=path  LAPS=n  LISTING=all  MEMORY=MiB  CPUS=n  LEVELS=5
+#   MACHINE=simulated  TRACE=path  LAPS=n  LISTING=all  MEMORY=MiB  CPUS=n  LEVELS=5  ARCH=aarch64  CPU=name
 #
 # After the report comes a table that compares kmalloc with vmalloc (Scripts/compare.sh), from short runs of
 # its own.
 #
 # The job runs on one CPU; the others of a booted kernel idle and serve its flush requests. LEVELS is how many
-# levels of page tables there are, 4 or 5.
+# levels of page tables there are, 4 or 5. ARCH is the architecture, x86_64 or aarch64, CPU a model that its emulator knows.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 machine=${MACHINE:-qemu}
@@ -17,6 +17,7 @@ export TRACE=${TRACE:-Examples/traces/debian-6.12-boot/trace.txt}
 export MEMORY=${MEMORY:-4096}
 export CPUS=${CPUS:-1}
 export LEVELS=${LEVELS:-4}
+export ARCH=${ARCH:-x86_64}
 
 # The kernel's status for bad input, (20 << 1) | 1; the simulated run says 2.
 kernel_bad_input=41
@@ -30,6 +31,14 @@ case $machine in
   qemu | simulated) ;;
   *) die "run: MACHINE is qemu or simulated, not \"$machine\"" 2 ;;
 esac
+case $ARCH in
+  x86_64 | aarch64) ;;
+  *) die "run: ARCH is x86_64 or aarch64, not \"$ARCH\"" 2 ;;
+esac
+if [ "$machine" = simulated ] && [ "$ARCH" != x86_64 ]; then
+  die "run: the simulated machine reads the page tables of x86-64 alone; ARCH=$ARCH is for the booted kernel" 2
+fi
+if [ "$ARCH" != x86_64 ] && [ "$LEVELS" != 4 ]; then die "run: LEVELS is for x86-64, not for ARCH=$ARCH" 2; fi
 whole_number LAPS "${LAPS:-1}"
 whole_number MEMORY "$MEMORY"
 whole_number CPUS "$CPUS"
@@ -37,6 +46,10 @@ whole_number CPUS "$CPUS"
 if [ "$MEMORY" -lt 2 ]; then die "run: MEMORY is at least 2, not \"$MEMORY\"" 2; fi
 # As many as a local APIC's ID of 8 bits can tell apart.
 if [ "$CPUS" -gt 255 ]; then die "run: CPUS is at most 255, not \"$CPUS\"" 2; fi
+# As many as the first range of redistributors of QEMU's GICv3 has room for.
+if [ "$ARCH" = aarch64 ] && [ "$CPUS" -gt 123 ]; then
+  die "run: CPUS is at most 123 with ARCH=aarch64, not \"$CPUS\"" 2
+fi
 if [ "$machine" = simulated ] && [ "$CPUS" -gt 1 ]; then
   die "run: CPUS is for the booted kernel; the simulated machine replays on one CPU" 2
 fi
@@ -51,6 +64,7 @@ esac
 if ! [ -f "$TRACE" ] || ! [ -r "$TRACE" ]; then die "run: cannot read a trace at \"$TRACE\"" 2; fi
 
 if [ "$machine" = qemu ] && ! Scripts/setup.sh; then
+  if [ "$ARCH" != x86_64 ]; then exit 1; fi
   complain "run: going on with the simulated machine, on one CPU"
   machine=simulated
 fi

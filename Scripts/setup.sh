@@ -1,10 +1,15 @@
 #!/usr/bin/env bash
-# Makes sure that QEMU is here; exit status 0 if it is. Installing is tried only where it can
-# happen without a question: as root, or where sudo asks for no password.
+# Makes sure that QEMU is here, for the architecture that ARCH names (x86_64, the default, or aarch64); exit status 0 if
+# it is. Installing is tried only where it can happen without a question: as root, or where sudo asks for no
+# password.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-emulator=qemu-system-x86_64
-package=qemu-system-x86
+emulator=qemu-system-${ARCH:-x86_64}
+case ${ARCH:-x86_64} in
+  x86_64) package=qemu-system-x86 ;;
+  aarch64) package=qemu-system-arm ;;
+  *) die "setup: ARCH is x86_64 or aarch64, not \"$ARCH\"" 2 ;;
+esac
 
 have_emulator() { command -v "$emulator" >/dev/null; }
 

@@ -12,7 +12,7 @@ import KernelMemory
 //     ffff_ea00_0000_0000   a range of 16 pages, to have addresses run short (ShortRange.swift)
 //     ffff_eb00_0000_0000   a range of 4 GiB, to be filled (Growth+Addresses.swift)
 //     ffff_fe00_0000_0000   the job's own tables (Job.swift); in a bench, memory to read (MappedMemory.swift)
-//     ffff_ff00_0000_0000   the registers of the local APIC
+//     ffff_ff00_0000_0000   registers of devices: the local APIC
 //
 // With five levels of tables the linear map is at ff11_0000_0000_0000 and the vmalloc range at
 // ffa0_0000_0000_0000, where Linux has them (Documentation/arch/x86/x86_64/mm.rst): beyond what four levels
@@ -33,7 +33,7 @@ enum AddressSpace {
   /// 64 TiB: what lies between the linear map's base and the vmalloc range, but for an unmapped gap.
   static var linearMap: LinearMap {
     LinearMap(
-      base: VirtualAddress(hasFiveLevels ? 0xff11_0000_0000_0000 : 0xffff_8880_0000_0000),
+      base: Platform.linearMapBase,
       limit: PhysicalAddress(64 << 40), pageSize: .size4K)
   }
 
@@ -44,10 +44,8 @@ enum AddressSpace {
   }
 
   static var vmallocRange: PageRange {
-    range(at: hasFiveLevels ? 0xffa0_0000_0000_0000 : 0xffff_c900_0000_0000, byteCount: 32 << 40)
+    range(at: Platform.vmallocStart.rawValue, byteCount: 32 << 40)
   }
-
-  private static var hasFiveLevels: Bool { PagingControls.levels == .five }
 
   /// For areas of one page and its guard: eight of them, and no more.
   static var shortRange: PageRange { range(at: 0xffff_ea00_0000_0000, byteCount: 64 << 10) }
@@ -71,8 +69,8 @@ enum AddressSpace {
   /// Swift takes one with bit 63 set for one that never ends: its deinit would not run.
   static var processorRange: PageRange { range(at: 0x2000_0000_0000, byteCount: 1 << 30) }
 
-  /// Each CPU finds its own registers there.
-  static var localAPIC: PageRange { range(at: 0xffff_ff00_0000_0000, byteCount: PageSize.size4K.bytes) }
+  /// For the registers of devices.
+  static var devices: PageRange { range(at: 0xffff_ff00_0000_0000, byteCount: 1 << 30) }
 
   /// The physical address that a map of RAM has at `address`, or nil outside it.
   static func physicalAddress(of address: VirtualAddress, in map: LinearMap) -> PhysicalAddress? {
@@ -87,7 +85,7 @@ enum AddressSpace {
     range(at: map.virtualAddress(of: memory.start).rawValue, byteCount: memory.byteCount)
   }
 
-  private static func range(at start: UInt64, byteCount: UInt64) -> PageRange {
+  static func range(at start: UInt64, byteCount: UInt64) -> PageRange {
     PageRange(
       from: VirtualAddress(start).number(.size4K), upTo: VirtualAddress(start + byteCount).number(.size4K))
   }

@@ -7,7 +7,7 @@ extension Options {
   /// QEMU's `-icount`, as in the bench.
   func runComparison(on manager: MemoryManager, reportingTo console: inout SerialPort) -> ExitStatus {
     do throws(MemoryError) {
-      try Comparison(on: manager, mode: mode).run(clock: { TimeStamp.now }, reportingTo: &console)
+      try Comparison(on: manager, mode: mode).run(clock: { Platform.instructions }, reportingTo: &console)
       return .success
     } catch {
       console.write("an allocation that was to be compared was refused: ")

@@ -1,7 +1,6 @@
 import BareMetal
 import BootReplay
 import KernelMemory
-import PVH
 
 // The main job: the trace from the loader's first module, replayed on this machine. Its tables are
 // mapped by hand, in a range of their own, so that nothing of them shows in the figures of the areas
@@ -10,12 +9,12 @@ import PVH
 /// The replay of a trace.
 struct Job {
   let manager: MemoryManager
-  let trace: StartInfo.Module
+  let trace: LoadedFile
   let options: Options
 
   /// Runs it, reports, and says how it went.
   func run() -> ExitStatus {
-    var console = SerialPort.com1
+    var console = SerialPort.console
     do throws(TraceError) {
       let job = try unsafe BootJob(trace: traceBytes, options: jobOptions)
       let memory = unsafe workingMemory(job.workingMemory)
@@ -40,7 +39,7 @@ struct Job {
     result.laps = options.laps
     result.listsAllAreas = options.listsAll
     result.machineAreas = Processors.areas
-    result.machineName = "x86-64"
+    result.machineName = Platform.name
     return result
   }
 

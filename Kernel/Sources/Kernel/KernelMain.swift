@@ -1,24 +1,36 @@
 import BareMetal
 import KernelMemory
-import PVH
 
 // The kernel, from the first Swift instruction to the last
 //
-// boot.S has entered 64-bit mode with tables that map the first 4 GiB to themselves. From there:
+// boot.S has switched translation on, with tables that map the first 4 GiB to themselves. From there:
 //
 //  1. the CPU is made to read page tables as the core writes them, or the run ends with a reason, and its
 //     protections are switched on;
-//  2. what the loader says is read and copied: memory map, command line, where the trace lies; 3. the core
-//  builds the real tables and the frame metadata, the kernel switches, the manager starts; only when the
-//     local APIC is mapped are interrupts switched on, because a handler's last act is to tell it so;
-//  4. the other CPUs are started; 5. the job runs, or one of the faults on purpose, and the run ends with a
-//  status.
+//  2. what the loader says is read and copied: memory map, command line, where the trace lies;
+//  3. the core builds the real tables and the frame metadata, the kernel switches, the manager starts; only when
+//     the interrupt controller is mapped are interrupts switched on, because a handler's last act is to tell it so;
+//  4. the other CPUs are started;
+//  5. the job runs, or one of the faults on purpose, and the run ends with a status.
+//
+// What differs from one architecture to the next is in Platforms/.
 
 /// Called by boot.S. SwiftPM makes the linker look for an executable's entry under this name, so that no
 /// `@main` is needed, which would bring the argument handling of a hosted program with it.
 @c(Kernel_main)
-public func kernelMain(_ startInfo: UInt) -> Never {
-  SerialPort.com1.configure()
+public func kernelMain(_ loaderData: UInt) -> Never {
+  SerialPort.console.configure()
+  Platform.begin()
+  prepareCPU()
+  let request = BootRequest.read(at: PhysicalAddress(UInt64(loaderData)))
+  request.options.scenario?.prepare()
+  let manager = Memory.start(request)
+  Processors.start(request.processors, on: manager)
+  run(request, on: manager)
+}
+
+/// Makes this CPU read page tables as the core writes them, and switches its protections on.
+func prepareCPU() {
   do throws(MissingFeature) {
     try PagingControls.prepare()
   } catch {
@@ -28,12 +40,6 @@ public func kernelMain(_ startInfo: UInt) -> Never {
     }
   }
   ProcessorProtection.enable()
-  LegacyInterruptControllers.silence()
-  let request = BootRequest.read(at: PhysicalAddress(UInt64(startInfo)))
-  request.options.scenario?.prepare()
-  let manager = Memory.start(request)
-  Processors.start(request.processors, on: manager)
-  run(request, on: manager)
 }
 
 private func run(_ request: BootRequest, on manager: MemoryManager) -> Never {
@@ -45,7 +51,7 @@ private func run(_ request: BootRequest, on manager: MemoryManager) -> Never {
   if request.options.testsInterrupts { exit(InterruptTest.run(on: manager)) }
   if request.options.testsFloating { exit(FloatingTest.run(on: manager)) }
   if request.options.testsSwiftHeap { exit(SwiftHeapTest.run(on: manager)) }
-  var console = SerialPort.com1
+  var console = SerialPort.console
   if request.options.compares {
     exit(request.options.runComparison(on: manager, reportingTo: &console))
   }

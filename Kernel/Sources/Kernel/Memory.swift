@@ -16,18 +16,16 @@ enum Memory {
 
   /// Builds the kernel's tables, switches to them, and starts the manager; ends the run where that fails.
   ///
-  /// The linear map and the object window cover all RAM, so each has another, writable way to the image. It
-  /// is taken out: code and constants can be changed through no address.
+  /// The linear map and the object window cover all RAM, so each would have another, writable way to the
+  /// image. It is taken out, or was never in: code and constants can be changed through no address.
   static func start(_ request: BootRequest) -> MemoryManager {
     do throws(MemoryError) {
       kernel_paint_stack(Image.stackStart)
       let manager = try build(request)
       unsafe stackUse = UInt64(kernel_painted_stack_use(Image.stackStart))
-      if let others = request.processors.others {
-        try Processors.mapLocalAPIC(at: others.localAPIC, on: manager)
-      }
+      try InterruptController.map(for: request.processors, on: manager)
       enableInterrupts()
-      try manager.unmapMemory(Image.frames)
+      if Platform.canSplitLeaves { try manager.unmapMemory(Image.frames) }
       unsafe started = manager
       startHeap(on: manager)
       reportRefusedFrames(of: manager)
@@ -44,24 +42,17 @@ enum Memory {
   private static func build(_ request: BootRequest) throws(MemoryError) -> MemoryManager {
     var bootstrap = try Bootstrap(
       memoryMap: request.memoryMap, window: AddressSpace.window, linearMap: AddressSpace.linearMap,
-      format: .x86_64(
-        levels: levels(for: request.options), hasGigabyteLeaves: ProcessorFeatures.hasGigabyteLeaves))
+      format: Platform.format(for: request.options))
     try bootstrap.mapMemory(in: AddressSpace.objectWindow)
     try mapImage(with: &bootstrap)
+    try Platform.mapDevices(with: &bootstrap)
     // From here on, physical memory is reached through the linear map alone.
-    try PagingControls.load(root: bootstrap.root, addressBits: bootstrap.addressBits)
+    try Platform.load(root: bootstrap.root, addressBits: bootstrap.addressBits)
     return unsafe try bootstrap.start(
-      on: .x86_64(
+      on: Platform.machine(
         cpuCount: request.processors.count,
         notify: { _, number in Processors.notify(number) }, fatal: reportFatal),
       vmallocRange: AddressSpace.vmallocRange, mode: request.options.mode)
-  }
-
-  /// As many as boot.S has set up, but for the mistake on purpose.
-  private static func levels(for options: Options) -> PageTableFormatChoice.X86_64Levels {
-    let levels = PagingControls.levels
-    guard options.scenario == .wrongLevels else { return levels }
-    return levels == .four ? .five : .four
   }
 
   /// From here on Swift's own objects can be made.
@@ -80,7 +71,7 @@ enum Memory {
   private static func reportRefusedFrames(of manager: MemoryManager) {
     let refused = manager.refusedFrames
     guard refused > .zero else { return }
-    var console = SerialPort.com1
+    var console = SerialPort.console
     console.write("warning: ")
     console.write(decimal: refused.rawValue)
     console.write(" page frames of RAM are not used: the linear map does not reach them\n")

@@ -1,6 +1,6 @@
 import BareMetal
 import KernelMemory
-import PVH
+import LoaderText
 
 /// What the command line asks for. Plain values: its bytes are out of reach once the kernel has its own
 /// tables.
@@ -19,7 +19,8 @@ struct Options {
   var stressPairs: UInt64 = 0
   /// Whether to use the manager in an interrupt handler, instead of the replay.
   var testsInterrupts = false
-  /// Whether to compute in the x87 unit under a timer's interrupts that use it too, instead of the replay.
+  /// Whether to compute in the floating-point unit under a timer's interrupts that use it too, instead of the
+  /// replay.
   var testsFloating = false
   /// Whether to exercise the heap of the Swift runtime, instead of the replay.
   var testsSwiftHeap = false
@@ -71,10 +72,7 @@ struct Options {
       bench = BenchPart(name)
       return bench != nil
     }
-    // What boot.S has done by then.
-    if let count = word.dropping("levels=") {
-      return count.decimal == UInt64(PagingControls.levels.rawValue)
-    }
+    if let isRight = Platform.accepts(word) { return isRight }
     if let count = word.dropping("laps=") {
       laps = count.decimal ?? 0
       return laps > 0
@@ -108,7 +106,7 @@ struct Options {
   /// Says what could have been written instead.
   static func writeUsage(to sink: inout some TextSink) {
     sink.write("  laps=N       replay the trace N times\n")
-    sink.write("  levels=5     use five levels of page tables\n")
+    Platform.writeUsage(to: &sink)
     sink.write("  listing=all  print every area that is live at the end\n")
     sink.write("  hold         print every mapping after the job, and halt\n")
     sink.write("  mode=NAME    when freed memory can be used again: strict (at once), lazy, or warm\n")
@@ -122,7 +120,8 @@ struct Options {
     sink.write("  pages=N      of N pages each, instead of one\n")
     sink.write("  stress=N     allocate and free N areas on all CPUs, each area freed by another one\n")
     sink.write("  test=interrupt  allocate and free in a timer's interrupt handler\n")
-    sink.write("  test=floating  compute in the x87 unit while a timer's interrupt handler does, too\n")
+    sink.write(
+      "  test=floating  compute in the floating-point unit while a timer's interrupt handler does, too\n")
     sink.write("  test=swift-heap  use Swift's classes, arrays, dictionaries and strings on all CPUs\n")
     sink.write("  compare      count what kmalloc and vmalloc do, for Scripts/compare.sh\n")
     sink.write("  test=NAME    fault on purpose:")

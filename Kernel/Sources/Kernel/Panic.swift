@@ -5,11 +5,11 @@ import KernelMemory
 /// Which CPU says why the run ends. Several may have a reason at once; the first one is heard, and none of
 /// the others goes on: what they would change, or print, is no part of what was found wrong.
 enum LastWords {
-  /// The ID of the CPU's local APIC, plus one; zero while all is well. Not the CPU's number: that is found
+  /// What hardware calls the CPU, plus one; zero while all is well. Not the CPU's number: that is found
   /// through a pointer, and may be what is wrong.
   nonisolated(unsafe) private static var speaker: UInt = 0
 
-  private static var own: UInt { UInt(LocalAPIC.initialID) + 1 }
+  private static var own: UInt { UInt(Platform.hardwareID) + 1 }
 
   /// Returns on one CPU alone and stops the others; false where this one has begun before.
   static func begin() -> Bool {
@@ -42,7 +42,7 @@ func panic(_ message: StaticString) -> Never {
 /// Lets `body` say why the kernel cannot go on, and ends the run.
 func panic(_ body: (inout SerialPort) -> Void) -> Never {
   _ = LastWords.begin()
-  var console = SerialPort.com1
+  var console = SerialPort.console
   console.write("panic: ")
   body(&console)
   console.newline()

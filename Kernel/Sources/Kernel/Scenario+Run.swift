@@ -14,7 +14,7 @@ extension Scenario {
         console.write(error)
       }
     }
-    var console = SerialPort.com1
+    var console = SerialPort.console
     console.write("nothing faulted\n")
     exit(.jobFailed)
   }
@@ -41,9 +41,7 @@ extension Scenario {
     case .probes: Self.probe(try Self.area(manager))
     case .spans: try Self.useSpans(manager)
     case .largeFrames: kernel_overflow_stack_with_large_frames()
-    case .nonMaskable: kernel_raise_nmi_without_stack()
-    case .machineCheck: kernel_raise_machine_check_without_stack()
-    case .noGlobalPages: try Self.touchAfterFree(manager)
+    case .nonMaskable, .machineCheck, .noGlobalPages: try Platform.run(self, on: manager)
     case .stopped: Self.stopOthers(manager)
     case .startStack: Self.reportStack()
     case .unprepared, .noThreadPointer, .wrongNumber, .wrongLevels: break
@@ -80,7 +78,7 @@ extension Scenario {
   }
 
   static func show(_ access: StaticString, _ result: kernel_probe_result) {
-    var console = SerialPort.com1
+    var console = SerialPort.console
     console.write("probe: ")
     console.write(access)
     if result.error_code == .max {
@@ -95,7 +93,7 @@ extension Scenario {
   }
 
   private static func load(from address: VirtualAddress) {
-    var sink = SerialPort.com1
+    var sink = SerialPort.console
     if let value = unsafe address.pointer?.load(as: UInt8.self) { sink.write(value) }
   }
 

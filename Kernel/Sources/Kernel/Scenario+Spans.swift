@@ -61,7 +61,7 @@ extension Scenario {
   }
 
   private static func report(_ what: StaticString, _ count: Int) {
-    var console = SerialPort.com1
+    var console = SerialPort.console
     console.write("spans: ")
     console.write(what)
     console.write(": ")

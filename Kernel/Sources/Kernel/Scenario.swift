@@ -1,5 +1,5 @@
 import KernelMemory
-import PVH
+import LoaderText
 
 /// A fault on purpose, or a mistake in the kernel's start, by which its messages are judged. None comes back
 /// but those of probes, of spans, and of what is reported.
@@ -38,11 +38,11 @@ enum Scenario: UInt8 {
     }
   }
 
-  /// Nil where no scenario has this name.
+  /// Nil where no scenario of this architecture has this name.
   init?(_ word: CommandLine.Word) {
     var value: UInt8 = 0
     while let scenario = Scenario(rawValue: value) {
-      if word.equals(scenario.name) {
+      if word.equals(scenario.name), Platform.has(scenario) {
         self = scenario
         return
       }
@@ -54,8 +54,10 @@ enum Scenario: UInt8 {
   static func writeNames(to sink: inout some TextSink) {
     var value: UInt8 = 0
     while let scenario = Scenario(rawValue: value) {
-      sink.write(" ")
-      sink.write(scenario.name)
+      if Platform.has(scenario) {
+        sink.write(" ")
+        sink.write(scenario.name)
+      }
       value += 1
     }
   }

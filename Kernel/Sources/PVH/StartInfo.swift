@@ -1,4 +1,5 @@
 public import KernelMemory
+public import LoaderText
 
 // What a PVH loader says
 //

@@ -51,7 +51,9 @@ private final class Machine {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     try Data().write(to: serial)
     try Data().write(to: monitor)
-    guard let emulator = Emulator.path else { throw CannotBoot(description: Emulator.absence) }
+    guard let emulator = Emulator.path(setup.architecture) else {
+      throw CannotBoot(description: "the emulator of \(setup.architecture) is not installed")
+    }
     process.executableURL = URL(filePath: emulator)
     process.arguments = try setup.arguments(serial: serial)
     process.standardInput = commands

@@ -1,17 +1,39 @@
 import Foundation
 
-/// QEMU, and the kernel that it boots.
+/// What a kernel is built for.
+enum Architecture: Sendable {
+  case x86_64, aarch64
+}
+
+/// QEMU, and the kernels that it boots.
 enum Emulator {
   static let path = find("qemu-system-x86_64")
   static let isPresent = path != nil
   static let absence = "qemu-system-x86_64 is not installed"
+
+  static let aarch64Path = find("qemu-system-aarch64")
+  static let hasAArch64 = aarch64Path != nil
+  static let aarch64Absence =
+    "qemu-system-aarch64 is not installed; ARCH=aarch64 Scripts/setup.sh installs it"
+
+  /// The emulator of an architecture.
+  static func path(_ architecture: Architecture) -> String? {
+    architecture == .x86_64 ? path : aarch64Path
+  }
 
   /// The built kernel: VMALLOC_KERNEL says where, or it is where Scripts/kernel.sh puts it.
   static let kernel =
     ProcessInfo.processInfo.environment["VMALLOC_KERNEL"]
     ?? package.appending(path: ".build-kernel/x86_64-unknown-none-elf/release/Kernel").path
 
-  /// The same, unoptimised: VMALLOC_DEBUG_KERNEL says where, or it is where Scripts/kernel.sh puts it.
+  /// That of AArch64: VMALLOC_AARCH64_KERNEL says where, or it is where ARCH=aarch64 Scripts/kernel.sh puts
+  /// it.
+  static let aarch64Kernel =
+    ProcessInfo.processInfo.environment["VMALLOC_AARCH64_KERNEL"]
+    ?? package.appending(path: ".build-kernel-aarch64/aarch64-none-none-elf/release/Kernel.img").path
+
+  /// The same of x86-64, unoptimised: VMALLOC_DEBUG_KERNEL says where, or it is where Scripts/kernel.sh puts
+  /// it.
   static let debugKernel =
     ProcessInfo.processInfo.environment["VMALLOC_DEBUG_KERNEL"]
     ?? package.appending(path: ".build-kernel/x86_64-unknown-none-elf/debug/Kernel").path
@@ -49,17 +71,34 @@ struct Setup {
   /// The board, and what of it the emulator is told besides.
   var board = "pc"
   var kernel = Emulator.kernel
+  var architecture = Architecture.x86_64
 
   /// The command line of the emulator, its serial port going into a file.
   func arguments(serial: URL) throws -> [String] {
     guard FileManager.default.fileExists(atPath: kernel) else {
-      throw CannotBoot(description: "no kernel at \(kernel); build it: Scripts/kernel.sh build")
+      throw CannotBoot(
+        description: "no kernel at \(kernel); build it: ARCH=\(architecture) Scripts/kernel.sh build")
     }
+    let devices =
+      architecture == .x86_64
+      ? ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"] : ["-semihosting", "-nic", "none"]
     return [
       "-accel", "tcg", "-machine", board, "-cpu", processor, "-smp", "\(cpus)", "-m", "\(mebibytes)",
-      "-display", "none", "-no-reboot",
-      "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-serial", "file:\(serial.path)",
+      "-display", "none", "-no-reboot", "-serial", "file:\(serial.path)",
       "-monitor", "stdio", "-kernel", kernel, "-append", options,
-    ] + (trace.map { ["-initrd", $0.path] } ?? [])
+    ] + devices + (trace.map { ["-initrd", $0.path] } ?? [])
+  }
+}
+
+extension Setup {
+  /// QEMU's virt machine of AArch64.
+  static func aarch64(
+    _ options: String = "", processor: String = "max", cpus: Int = 1, board: String = "gic-version=2"
+  ) -> Setup {
+    var setup = Setup(options: options, processor: processor, cpus: cpus)
+    setup.board = "virt,dtb-randomness=off,\(board)"
+    setup.kernel = Emulator.aarch64Kernel
+    setup.architecture = .aarch64
+    return setup
   }
 }

@@ -104,5 +104,5 @@ struct ProcessorTests {
 
 extension Boot {
   /// The value of a line `name=value`; zero where it is missing or no number.
-  fileprivate func number(_ name: String) -> Int { values[name].flatMap { Int($0) } ?? 0 }
+  func number(_ name: String) -> Int { values[name].flatMap { Int($0) } ?? 0 }
 }

@@ -1,4 +1,5 @@
 import KernelMemory
+import LoaderText
 import Testing
 
 @testable import PVH

@@ -1,4 +1,5 @@
 import KernelMemory
+import LoaderText
 
 @testable import PVH
 

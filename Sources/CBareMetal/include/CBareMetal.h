@@ -1,6 +1,6 @@
-// The x86-64 instructions that neither Swift nor C can express, one always-inline function each, so
-// that a Swift caller contains the instruction itself. Nothing here allocates, waits or keeps state; all
-// but CPUID and PAUSE fault outside ring 0 (Intel SDM vol. 2, each instruction's page).
+// The instructions that neither Swift nor C can express, one always-inline function each, so that a Swift caller
+// contains the instruction itself: here x86-64's, of which all but CPUID and PAUSE fault outside ring 0 (Intel SDM
+// vol. 2, each instruction's page). Nothing here allocates, waits or keeps state.
 #ifndef SWIFT_VMALLOC_CBAREMETAL_H
 #define SWIFT_VMALLOC_CBAREMETAL_H
 
@@ -137,5 +137,7 @@ CBAREMETAL_INLINE void x86_enable_interrupts_and_halt(void) {
 CBAREMETAL_INLINE void x86_pause(void) { __asm__ volatile("pause" : : : "memory"); }
 
 #endif
+
+#include "aarch64.h"
 
 #endif

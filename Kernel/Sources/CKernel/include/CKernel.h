@@ -1,6 +1,6 @@
 // What the kernel needs below Swift: where the linker put things, the frame that an exception pushes,
-// and accesses that may fault. The code is in assembly (boot.S, exceptions.S, probe.S, memory.S) and in
-// tables.c. No libc, and no header of one: the file reads the same under -ffreestanding.
+// and accesses that may fault. The code is in assembly and C, in a folder for each architecture, whose own part of
+// this header is in a file of that name. No libc, and no header of one: it reads the same under -ffreestanding.
 #ifndef SWIFT_VMALLOC_CKERNEL_H
 #define SWIFT_VMALLOC_CKERNEL_H
 
@@ -26,40 +26,31 @@ struct kernel_span {
   unsigned long end;
 };
 
-#define KERNEL_STACK_COUNT 4
+// Each is empty but on its own architecture.
+#include "aarch64.h"
+#include "x86_64.h"
+
 #define KERNEL_IMAGE_PART_COUNT (3 + KERNEL_STACK_COUNT)
 
 /// The parts in address order: code, constants, data, stacks. They cover the image but for the stacks' guards.
 struct kernel_image_part kernel_image_part(unsigned int index);
 /// All of the image, the guards included.
 struct kernel_span kernel_image(void);
-/// The first CPU's stacks: the usual one, then those of double faults, NMIs and machine checks.
+/// The first CPU's stacks: the usual one, then those of faults, KERNEL_STACK_COUNT in all.
 struct kernel_span kernel_stack(unsigned int index);
 /// What lies below a stack, which the kernel's tables leave unmapped.
 struct kernel_span kernel_stack_guard(unsigned int index);
 /// Memory for the map of what memory there is.
 struct kernel_span kernel_memory_map_storage(void);
 
-// MARK: Exceptions
-
-/// The registers at an exception, in the order in which exceptions.S leaves them on the stack; the last
-/// five are pushed by the CPU (Intel SDM vol. 3A, 6.14.2).
-struct kernel_trap_frame {
-  unsigned long r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax;
-  unsigned long vector, error_code;
-  unsigned long rip, cs, rflags, rsp, ss;
-};
-
 // MARK: CPUs
 
-/// As many as an 8-bit local APIC ID can name: 255 means all of them.
-#define KERNEL_CPU_LIMIT 255
-
-/// A CPU's own block, to which its GS base points.
+/// A CPU's own block, to which its thread pointer leads.
 struct kernel_cpu {
-  /// The CPU's number; the core reads it at GS:0 (CMachine.h).
+  /// The CPU's number; the core reads it there (CMachine.h).
   unsigned int number;
-  unsigned int apic_id;
+  /// What hardware calls the CPU: the ID of its local APIC, or the affinity in its MPIDR.
+  unsigned long hardware_id;
   /// Not zero once the CPU has joined. Written by it, read by the first one.
   unsigned long is_online;
   /// What the CPU is to do next; zero for nothing. Written by the first CPU, cleared by this one at the end.
@@ -68,35 +59,15 @@ struct kernel_cpu {
   unsigned long notifications_sent, notifications_taken;
   /// Not zero once the CPU has stopped for good, because another one reports why the run ends.
   unsigned long is_stopped;
-  unsigned long gdt[5];
-  /// The task state segment in 64-bit mode (Intel SDM vol. 3A, figure 7-11).
-  unsigned int task_state[26];
+  /// What the hardware itself reads of it.
+  struct kernel_cpu_tables tables;
 };
-
-/// What start_cpu.S gives the CPU that is being started. It reads the offsets 0, 8 and 16.
-struct kernel_starting_cpu {
-  unsigned long root;
-  unsigned long stack_end;
-  struct kernel_cpu *block;
-};
-/// The other CPUs' tables are those of `root`, the stack ends below `stack_end`.
-void kernel_set_starting_cpu(unsigned long root, unsigned long stack_end, struct kernel_cpu *block);
 
 /// The block of a CPU that was prepared; null for others.
 struct kernel_cpu *kernel_cpu_block(unsigned int number);
-/// Where the stacks of a CPU's faults end.
-struct kernel_fault_stacks {
-  unsigned long double_fault_end, nmi_end, machine_check_end;
-};
 /// Fills in a CPU's block.
-void kernel_prepare_cpu(struct kernel_cpu *cpu, unsigned int number, unsigned int apic_id,
+void kernel_prepare_cpu(struct kernel_cpu *cpu, unsigned int number, unsigned long hardware_id,
                         struct kernel_fault_stacks stacks);
-/// Loads this CPU's descriptor tables. Called by start_cpu.S.
-void kernel_load_cpu_tables(struct kernel_cpu *cpu);
-/// Fills in the interrupt descriptor table and the first CPU's block, and loads both. Called by boot.S.
-void kernel_load_first_cpu_tables(void);
-/// The code that a CPU begins with, to be copied to a page below 1 MiB.
-struct kernel_span kernel_trampoline_code(void);
 
 /// A word of a block that another CPU reads or writes.
 static inline unsigned long kernel_load_word(const unsigned long *word) {
@@ -125,10 +96,10 @@ unsigned long kernel_painted_stack_use(unsigned long start);
 
 // MARK: Accesses that may fault
 
-/// The error code of a probe that went through. No page fault pushes it: bits 63 to 32 are zero there.
+/// The error code of a probe that went through. No fault has it: bits 63 to 32 are zero there.
 #define KERNEL_PROBE_DONE (~0ul)
 
-/// How a probe went: KERNEL_PROBE_DONE and zero, or the page fault's error code and the address in CR2.
+/// How a probe went: KERNEL_PROBE_DONE and zero, or the error code of the fault and its address.
 struct kernel_probe_result {
   unsigned long error_code;
   unsigned long address;
@@ -156,13 +127,9 @@ void kernel_profile_mark(void);
 void kernel_overflow_stack(void);
 /// The same with large frames, each of which is touched at its lowest word alone.
 void kernel_overflow_stack_with_large_frames(void);
-/// Raises an NMI's vector while the stack is nowhere.
-void kernel_raise_nmi_without_stack(void);
-/// Raises a machine check's vector while the stack is nowhere.
-void kernel_raise_machine_check_without_stack(void);
-/// Computes in the x87 unit until `*flag` is not zero; whether every result was the same.
+/// Computes in the floating-point unit until `*flag` is not zero; whether every result was the same.
 _Bool kernel_floating_loop(const unsigned long *flag);
-/// Leaves the x87 unit full: eight registers in use.
+/// Computes in that unit, too, as the handler of an interrupt.
 void kernel_floating_disturb(void);
 
 #endif

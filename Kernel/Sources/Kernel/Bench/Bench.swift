@@ -38,7 +38,7 @@ struct Bench {
     do throws(MemoryError) {
       return try body() ? .success : .jobFailed
     } catch {
-      var console = SerialPort.com1
+      var console = SerialPort.console
       console.write("an operation that was to be measured was refused: ")
       console.write(error)
       console.newline()
@@ -115,10 +115,10 @@ struct Bench {
     let operations: UInt64 = 100_000
     for _ in 0..<operations / 100 { unsafe try manager.vunmap(try manager.vmap(frames.buffer)) }
     try manager.flushRetired()
-    let start = TimeStamp.now
+    let start = Platform.instructions
     for _ in 0..<operations { unsafe try manager.vunmap(try manager.vmap(frames.buffer)) }
     try manager.flushRetired()
-    Row(name).write(rounding(TimeStamp.now &- start, over: operations))
+    Row(name).write(rounding(Platform.instructions &- start, over: operations))
     try frames.free(to: manager)
   }
 
@@ -132,9 +132,9 @@ struct Bench {
     _ name: StaticString, operations: UInt64, _ body: () throws(MemoryError) -> Void
   ) throws(MemoryError) {
     for _ in 0..<operations / 100 { try body() }
-    let start = TimeStamp.now
+    let start = Platform.instructions
     for _ in 0..<operations { try body() }
-    Row(name).write(rounding(TimeStamp.now &- start, over: operations))
+    Row(name).write(rounding(Platform.instructions &- start, over: operations))
   }
 }
 
@@ -172,7 +172,7 @@ struct Row {
     write(figures.perOperation, isUsable: problem == nil)
     figures.writeDetails()
     guard let problem else { return true }
-    var console = SerialPort.com1
+    var console = SerialPort.console
     console.write("  broken rule: ")
     console.write(problem)
     console.newline()
@@ -181,7 +181,7 @@ struct Row {
 
   func write(_ value: UInt64, isUsable: Bool = true) {
     writeName(isUsable: isUsable)
-    var console = SerialPort.com1
+    var console = SerialPort.console
     console.write(decimal: value)
     console.newline()
   }
@@ -189,13 +189,13 @@ struct Row {
   /// Writes a figure with two decimals.
   func write(hundredths: UInt64) {
     writeName(isUsable: true)
-    var console = SerialPort.com1
+    var console = SerialPort.console
     console.write(hundredths: hundredths)
     console.newline()
   }
 
   private func writeName(isUsable: Bool) {
-    var console = SerialPort.com1
+    var console = SerialPort.console
     console.write(isUsable ? "bench " : "broken ")
     console.write(name)
     console.write(detail)

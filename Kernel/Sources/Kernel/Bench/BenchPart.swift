@@ -1,4 +1,4 @@
-import PVH
+import LoaderText
 
 /// What one boot measures. Each part has a boot of its own, so that none finds what another left behind.
 enum BenchPart {

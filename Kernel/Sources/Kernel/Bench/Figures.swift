@@ -63,7 +63,7 @@ struct Figures {
 
   /// What was done for the figure, below its row.
   func writeDetails() {
-    var console = SerialPort.com1
+    var console = SerialPort.console
     write("  operations ", operations)
     write(", entries written ", work[.entriesWritten])
     write(", tables made ", work[.tablesMade])

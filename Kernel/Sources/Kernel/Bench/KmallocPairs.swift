@@ -54,9 +54,9 @@ struct KmallocPairs {
     _ name: StaticString, _ body: () throws(MemoryError) -> Void
   ) throws(MemoryError) {
     for _ in 0..<Self.pairs / 100 { try body() }
-    let start = TimeStamp.now
+    let start = Platform.instructions
     for _ in 0..<Self.pairs { try body() }
-    Row(name).write(rounding(TimeStamp.now &- start, over: Self.pairs))
+    Row(name).write(rounding(Platform.instructions &- start, over: Self.pairs))
   }
 }
 

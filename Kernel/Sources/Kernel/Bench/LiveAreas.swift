@@ -17,11 +17,11 @@ enum LiveAreas {
     }
     try manager.flushRetired()
     var figures = Figures(operations: UInt64(count) * rounds, from: manager)
-    let start = TimeStamp.now
+    let start = Platform.instructions
     for _ in 0..<rounds { unsafe try round(places, manager) }
     figures.endLoop(manager)
     try manager.flushRetired()
-    figures.instructions = TimeStamp.now &- start
+    figures.instructions = Platform.instructions &- start
     figures.end(manager)
     figures.extremes = extremes
     unsafe try manager.vfree(memory)
@@ -47,15 +47,15 @@ enum LiveAreas {
     _ look: (_ start: UInt64, _ end: UInt64, _ isFree: Bool) -> Void
   ) throws(MemoryError) {
     for index in 0..<count {
-      let start = TimeStamp.now
+      let start = Platform.instructions
       let memory = try unsafe manager.vmalloc(1 << 12)
-      look(start, TimeStamp.now, false)
+      look(start, Platform.instructions, false)
       unsafe places[index] = UInt(bitPattern: memory)
     }
     for index in 0..<count {
-      let start = TimeStamp.now
+      let start = Platform.instructions
       try unsafe manager.vfree(UnsafeMutableRawPointer(bitPattern: places[index]))
-      look(start, TimeStamp.now, true)
+      look(start, Platform.instructions, true)
     }
   }
 }

@@ -48,11 +48,11 @@ struct PairLoop {
   func measure() throws(MemoryError) -> Figures {
     try warmUp()
     var figures = Figures(operations: size.pairs, from: manager)
-    let start = TimeStamp.now
+    let start = Platform.instructions
     for _ in 0..<size.pairs { try unsafe manager.vfree(try allocate()) }
     figures.endLoop(manager)
     try manager.flushRetired()
-    figures.instructions = TimeStamp.now &- start
+    figures.instructions = Platform.instructions &- start
     figures.end(manager)
     return figures
   }
@@ -62,11 +62,11 @@ struct PairLoop {
     try warmUp()
     var extremes = Extremes()
     for _ in 0..<size.pairs {
-      let start = TimeStamp.now
+      let start = Platform.instructions
       let memory = unsafe try allocate()
-      let between = TimeStamp.now
+      let between = Platform.instructions
       try unsafe manager.vfree(memory)
-      extremes.add(allocation: between &- start, free: TimeStamp.now &- between)
+      extremes.add(allocation: between &- start, free: Platform.instructions &- between)
       extremes.add(manager.retained)
     }
     try manager.flushRetired()

@@ -70,14 +70,14 @@ struct PurgeSteps {
     var hasMore = true
     // What is parked ages by steps: as long as it takes for the last of it to be unmapped and freed.
     while hasMore || manager.retained != RetainedMemory() {
-      let start = TimeStamp.now
+      let start = Platform.instructions
       hasMore = manager.purge()
-      longest = max(longest, TimeStamp.now &- start)
+      longest = max(longest, Platform.instructions &- start)
       steps += 1
       // The next step may need what another CPU does meanwhile.
       relax()
     }
-    var console = SerialPort.com1
+    var console = SerialPort.console
     console.write("  longest of ")
     console.write(decimal: steps)
     console.write(" purge steps, ")

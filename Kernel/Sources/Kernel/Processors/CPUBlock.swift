@@ -27,15 +27,16 @@ struct CPUBlock {
   /// Fills in the block of a CPU that has not started, in cleared memory.
   @unsafe
   static func prepare(
-    at memory: UnsafeMutableRawPointer, number: Int, apicID: UInt8, _ stacks: kernel_fault_stacks
+    at memory: UnsafeMutableRawPointer, number: Int, hardwareID: UInt64, _ stacks: kernel_fault_stacks
   ) -> CPUBlock {
     let pointer = unsafe memory.bindMemory(to: kernel_cpu.self, capacity: 1)
-    unsafe kernel_prepare_cpu(pointer, UInt32(number), UInt32(apicID), stacks)
+    unsafe kernel_prepare_cpu(pointer, UInt32(number), UInt(hardwareID), stacks)
     return unsafe CPUBlock(pointer)
   }
 
   var number: Int { unsafe Int(pointer.pointee.number) }
-  var apicID: UInt8 { unsafe UInt8(truncatingIfNeeded: pointer.pointee.apic_id) }
+  /// What hardware calls the CPU.
+  var hardwareID: UInt64 { unsafe UInt64(pointer.pointee.hardware_id) }
 
   /// Whether the CPU has joined the manager and takes interrupts, or will in a moment.
   var isOnline: Bool {
@@ -55,10 +56,8 @@ struct CPUBlock {
     nonmutating set { unsafe kernel_store_word(&pointer.pointee.work, newValue?.rawValue ?? 0) }
   }
 
-  /// Gives the block to start_cpu.S, for the CPU that is started next.
-  func setStarting(root: UInt, stackEnd: UInt) {
-    unsafe kernel_set_starting_cpu(root, stackEnd, pointer)
-  }
+  /// Gives the block to the code of a CPU that is started next.
+  func give(to body: (UnsafeMutablePointer<kernel_cpu>) -> Void) { unsafe body(pointer) }
 }
 
 // MARK: - Notifications

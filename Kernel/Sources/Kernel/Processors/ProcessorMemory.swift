@@ -7,11 +7,11 @@ struct ProcessorMemory {
   private let manager: MemoryManager
   private var options = VmallocOptions()
 
-  /// As large as the first CPU's (x86_64.ld).
+  /// As large as the first CPU's (the linker script).
   private static var stackBytes: Int { 64 * 1024 }
   private static var faultStackBytes: Int { 16 * 1024 }
-  /// As below the first CPU's: no frame of a function reaches over them (x86_64.ld). They are addresses, no
-  /// memory.
+  /// As below the first CPU's: no frame of a function reaches over them (the linker script). They are
+  /// addresses, no memory.
   private static var guardPages: UInt16 { 8 }
 
   init(in areas: ArenaID, of manager: MemoryManager) throws(MemoryError) {
@@ -21,19 +21,18 @@ struct ProcessorMemory {
     options.tag = try manager.makeTag(named: "CPU")
   }
 
-  /// Gives a CPU its memory, and start_cpu.S what it needs of it.
-  func prepare(number: Int, apicID: UInt8) throws(MemoryError) -> CPUBlock {
-    let stackEnd = try stack(Self.stackBytes)
-    let stacks = kernel_fault_stacks(
-      double_fault_end: try stack(Self.faultStackBytes), nmi_end: try stack(Self.faultStackBytes),
-      machine_check_end: try stack(Self.faultStackBytes))
+  /// A block for a CPU.
+  func block(
+    number: Int, hardwareID: UInt64, _ stacks: kernel_fault_stacks
+  ) throws(MemoryError) -> CPUBlock {
     let memory = unsafe try manager.vzalloc(MemoryLayout<kernel_cpu>.size, options)
-    let block = unsafe CPUBlock.prepare(at: memory, number: number, apicID: apicID, stacks)
-    block.setStarting(root: UInt(PagingControls.root.rawValue), stackEnd: stackEnd)
-    return block
+    return unsafe CPUBlock.prepare(at: memory, number: number, hardwareID: hardwareID, stacks)
   }
 
-  /// The end of a new stack.
+  /// The end of a new stack, and of one for faults.
+  func stack() throws(MemoryError) -> UInt { try stack(Self.stackBytes) }
+  func faultStack() throws(MemoryError) -> UInt { try stack(Self.faultStackBytes) }
+
   private func stack(_ byteCount: Int) throws(MemoryError) -> UInt {
     let memory = unsafe try manager.vmalloc(byteCount, options)
     return unsafe UInt(bitPattern: memory + byteCount)

@@ -1,4 +1,3 @@
-import ACPI
 import BareMetal
 import CKernel
 import CMachine
@@ -6,10 +5,9 @@ import KernelMemory
 
 // Starting the other CPUs
 //
-// One at a time: a CPU gets its stacks and its block, is reset by an INIT, and begins at the trampoline
-// after a start-up interrupt (start_cpu.S; Intel SDM vol. 3A, 9.4.4 for the order and the times). It
-// loads the kernel's tables, joins the manager, says that it is online, and waits for work. One that
-// does not come ends the run: it might still come later, on a stack that another one has by then.
+// One at a time: a CPU gets its stacks and its block, and is started (Platforms/). It loads the kernel's
+// tables, joins the manager, says that it is online, and waits for work. One that does not come ends the run:
+// it might still come later, on a stack that another one has by then.
 //
 // Stacks and blocks are areas of `vmalloc`, in a range of their own: below each stack lies the guard of the
 // area before it, and nothing of them is among the areas that the job reports. They lie in the
@@ -25,19 +23,15 @@ enum Processors {
   static var areas: ArenaID? { unsafe madeAreas }
   nonisolated(unsafe) private static var madeAreas: ArenaID?
 
-  /// This CPU's local APIC; to be used only once there are several CPUs, or `mapLocalAPIC` was called.
-  static var localAPIC: LocalAPIC { LocalAPIC(at: AddressSpace.localAPIC.first.address(.size4K)) }
-
   /// Starts every CPU of the plan but this one.
   static func start(_ plan: ProcessorPlan, on manager: MemoryManager) {
-    guard let others = plan.others else { return }
+    guard plan.count > 1 else { return }
     do throws(MemoryError) {
       let areas = try manager.makeAreas(AddressSpace.processorRange)
       unsafe madeAreas = areas
       let memory = try ProcessorMemory(in: areas, of: manager)
-      let own = CPUBlock.current.apicID
-      for index in 0..<others.list.count where others.list[index] != own {
-        try start(others.list[index], number: count, memory, others.trampoline)
+      for index in 0..<plan.count where plan.hardwareID(index) != Platform.hardwareID {
+        try start(plan.hardwareID(index), number: count, memory, plan)
         unsafe online += 1
       }
     } catch {
@@ -48,35 +42,16 @@ enum Processors {
     }
   }
 
-  /// Maps the registers of the local APICs, and switches this CPU's on.
-  static func mapLocalAPIC(at address: PhysicalAddress, on manager: MemoryManager) throws(MemoryError) {
-    try manager.map(
-      AddressSpace.localAPIC, to: address.number(.size4K),
-      MappingAttributes(.readWrite, cache: .uncached))
-    localAPIC.enable(spuriousVector: InterruptVector.spurious)
-  }
-
-  private static func start(
-    _ id: UInt8, number: Int, _ memory: ProcessorMemory, _ trampoline: FrameNumber
-  ) throws(MemoryError) {
-    let block = try memory.prepare(number: number, apicID: id)
-    withoutInterrupts { localAPIC.initialize(id) }
-    IntervalTimer.wait(microseconds: 10_000)
-    withoutInterrupts { localAPIC.startUp(id, at: trampoline) }
-    wait(for: block, microseconds: 200)
-    // For a CPU that missed the first.
-    if !block.isOnline { withoutInterrupts { localAPIC.startUp(id, at: trampoline) } }
-    wait(for: block, microseconds: 1_000_000)
-    guard block.isOnline else {
-      panic { console in
-        console.write("the CPU whose local APIC has ID ")
-        console.write(decimal: UInt64(id))
-        console.write(" does not start")
-      }
+  /// Gives up the run for a CPU that does not come.
+  static func panicForSilent(_ id: UInt64) -> Never {
+    panic { console in
+      console.write("the CPU that hardware calls ")
+      console.write(decimal: id)
+      console.write(" does not start")
     }
   }
 
-  private static func wait(for block: CPUBlock, microseconds: UInt32) {
+  static func wait(for block: CPUBlock, microseconds: UInt32) {
     var left = microseconds
     while left > 0, !block.isOnline {
       IntervalTimer.wait(microseconds: 100)
@@ -91,14 +66,14 @@ extension Processors {
   /// Stops every other CPU, whether it has interrupts on or off, and waits a moment for them to stop.
   static func stopOthers() {
     guard count > 1 else { return }
-    localAPIC.interruptOthersUnmasked()
+    InterruptController.stopOthers()
     for _ in 0..<1_000 where !othersAreStopped { IntervalTimer.wait(microseconds: 10) }
   }
 
   private static var othersAreStopped: Bool {
-    let own = LocalAPIC.initialID
+    let own = Platform.hardwareID
     for number in 0..<count {
-      if let block = CPUBlock(number: number), block.apicID != own, !block.isStopped { return false }
+      if let block = CPUBlock(number: number), block.hardwareID != own, !block.isStopped { return false }
     }
     return true
   }
@@ -107,12 +82,12 @@ extension Processors {
   static func notify(_ number: UInt32) {
     guard let other = CPUBlock(number: Int(number)) else { return }
     CPUBlock.current.countNotificationSent()
-    localAPIC.interrupt(other.apicID, vector: InterruptVector.flush)
+    InterruptController.notify(other)
   }
 
   /// Wakes another CPU that waits for work.
   static func wake(_ block: CPUBlock) {
-    withoutInterrupts { localAPIC.interrupt(block.apicID, vector: InterruptVector.wake) }
+    withoutInterrupts { InterruptController.wake(block) }
   }
 
   static func withoutInterrupts(_ body: () -> Void) {
@@ -124,20 +99,13 @@ extension Processors {
 
 // MARK: - The other CPUs' side
 
-/// Called by start_cpu.S on a CPU that has just started, with interrupts off.
+/// Called by the code that a CPU begins with, with interrupts off.
 @c(Kernel_cpu_main)
 public func cpuMain() -> Never {
-  do throws(MissingFeature) {
-    try PagingControls.prepare()
-  } catch {
-    panic { console in
-      console.write("one of the CPUs lacks ")
-      console.write(error.name)
-    }
-  }
-  ProcessorProtection.enable()
+  prepareCPU()
+  Platform.beginOnOtherCPU()
   guard let manager = Memory.manager else { panic("a CPU starts before the memory manager") }
-  Processors.localAPIC.enable(spuriousVector: InterruptVector.spurious)
+  InterruptController.enable()
   manager.joinCPU()
   let block = CPUBlock.current
   block.isOnline = true

@@ -3,8 +3,8 @@ import BootReplay
 import CKernel
 import KernelMemory
 
-/// Computes in the x87 unit while the handler of a timer's interrupt fills all of its registers: what was
-/// interrupted must find its own there.
+/// Computes in the floating-point unit while the handler of a timer's interrupt uses all of its registers:
+/// what was interrupted must find its own there.
 struct FloatingTest {
   nonisolated(unsafe) private static var ticks: UInt = 0
   nonisolated(unsafe) private static var isOver: UInt = 0
@@ -21,8 +21,8 @@ struct FloatingTest {
     }
     TimerInterrupt.start(microseconds: 200, on: manager)
     let isRight = unsafe kernel_floating_loop(&isOver)
-    Processors.localAPIC.stopTimer()
-    var console = SerialPort.com1
+    TimerInterrupt.stop()
+    var console = SerialPort.console
     console.write("floating.ticks", equals: UInt64(unsafe kernel_load_word(&ticks)))
     console.write("floating.right", equals: isRight ? 1 : 0)
     return isRight ? .success : .jobFailed

@@ -41,7 +41,7 @@ struct InterruptTest {
       let before = manager.counters
       startTimer(on: manager)
       Work.interruptTest.runEverywhere(on: manager)
-      Processors.localAPIC.stopTimer()
+      TimerInterrupt.stop()
       return unsafe test.pointee.report(manager, since: before)
     } catch {
       panic { console in
@@ -118,7 +118,7 @@ extension InterruptTest {
     let counters = manager.counters.since(before)
     var sum = StressTally()
     for cpu in 0..<Processors.count { sum.add(unsafe loopTallies[cpu]) }
-    var console = SerialPort.com1
+    var console = SerialPort.console
     console.write("interrupt.cpus", equals: UInt64(Processors.count))
     console.write("interrupt.ticks", equals: ticks)
     console.write("interrupt.pairs", equals: handlerTally.freed)

@@ -124,7 +124,7 @@ extension Stress {
     let counters = manager.counters.since(before)
     var sum = StressTally()
     for cpu in 0..<cpuCount { sum.add(unsafe tallies[cpu]) }
-    var console = SerialPort.com1
+    var console = SerialPort.console
     console.write("stress.cpus", equals: UInt64(cpuCount))
     console.write("stress.pairs", equals: sum.freed)
     console.write("stress.handed", equals: sum.handedOver)

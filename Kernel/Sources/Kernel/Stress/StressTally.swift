@@ -23,7 +23,7 @@ struct StressTally {
     let wrong = area.wrongPages()
     if wrong > 0 {
       wrongPages += UInt64(wrong)
-      var console = SerialPort.com1
+      var console = SerialPort.console
       console.write("wrong pattern in an area at 0x")
       console.write(hex: area.address.rawValue, width: 16)
       console.newline()
@@ -40,7 +40,7 @@ struct StressTally {
     refused += 1
     // The first says enough, and a million of them would say no more.
     guard refused == 1 else { return }
-    var console = SerialPort.com1
+    var console = SerialPort.console
     console.write("refused to ")
     console.write(what)
     console.write(": ")

@@ -19,7 +19,7 @@ public func randomBytes(_ bytes: UnsafeMutableRawPointer, _ count: Int) {
 /// A character of `print`.
 @c(putchar)
 public func putCharacter(_ character: Int32) -> Int32 {
-  var console = SerialPort.com1
+  var console = SerialPort.console
   console.write(UInt8(truncatingIfNeeded: character))
   return character
 }

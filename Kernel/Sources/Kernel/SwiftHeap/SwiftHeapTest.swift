@@ -117,7 +117,7 @@ extension SwiftHeapTest {
     tally.wrong += 1
     // The first says enough.
     guard tally.wrong == 1 else { return }
-    var console = SerialPort.com1
+    var console = SerialPort.console
     console.write("wrong in round ")
     console.write(decimal: UInt64(round))
     console.write(": ")
@@ -141,7 +141,7 @@ extension SwiftHeapTest {
     }
     let allocations = after.allocations - before.allocations
     let frees = after.frees - before.frees
-    var console = SerialPort.com1
+    var console = SerialPort.console
     console.write("heap.cpus", equals: UInt64(cpuCount))
     console.write("heap.exercises", equals: sum.exercises)
     console.write("heap.wrong", equals: sum.wrong)

@@ -41,7 +41,7 @@ struct AccessSpeed {
     try model.end()
     try memory.end()
     guard wrong > 0 else { return true }
-    var console = SerialPort.com1
+    var console = SerialPort.console
     console.write("reads that found something else than what was written: ")
     console.write(decimal: wrong)
     console.newline()

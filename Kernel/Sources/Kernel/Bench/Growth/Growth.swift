@@ -35,11 +35,11 @@ struct Growth {
     let usage = (areas: manager.liveAreas, frames: manager.usedFrames.rawValue)
     try runPairs(Self.pairs / 100, options, &watcher)
     var figures = Figures(operations: Self.pairs, from: manager)
-    let start = TimeStamp.now
+    let start = Platform.instructions
     try runPairs(Self.pairs, options, &watcher)
     figures.endLoop(manager)
     try manager.flushRetired()
-    figures.instructions = TimeStamp.now &- start
+    figures.instructions = Platform.instructions &- start
     figures.end(manager)
     try runPairs(Self.pairs, options, &figures.extremes)
     try manager.flushRetired()
@@ -51,7 +51,7 @@ struct Growth {
   }
 
   private func write(_ usage: (areas: UInt64, frames: UInt64)) {
-    var console = SerialPort.com1
+    var console = SerialPort.console
     console.write("  live areas ")
     console.write(decimal: usage.areas)
     console.write(", frames in use ")
@@ -89,5 +89,5 @@ extension NoWatcher: PairWatcher {
 }
 
 extension Extremes: PairWatcher {
-  var now: UInt64 { TimeStamp.now }
+  var now: UInt64 { Platform.instructions }
 }

@@ -55,14 +55,14 @@ struct TestModule {
     var watcher = NoWatcher()
     try manager.flushRetired()
     var figures = Figures(operations: test.loops, from: manager)
-    let start = TimeStamp.now
+    let start = Platform.instructions
     do throws(MemoryError) {
       try test.run(on: manager, &watcher)
     } catch {
       refusal = error
     }
     try manager.flushRetired()
-    figures.instructions = TimeStamp.now &- start
+    figures.instructions = Platform.instructions &- start
     figures.end(manager)
     return (figures, refusal)
   }
@@ -77,7 +77,7 @@ struct TestModule {
 
   private func isValid() -> Bool {
     guard let problem = manager.validate() else { return true }
-    var console = SerialPort.com1
+    var console = SerialPort.console
     console.write("an invariant of the manager does not hold: ")
     console.write(problem)
     console.newline()
@@ -86,7 +86,7 @@ struct TestModule {
 
   /// In the module's words. A microsecond is a thousand instructions.
   private func writeSummary(_ test: some VmallocTest, _ figures: Figures, _ refusal: MemoryError?) {
-    var console = SerialPort.com1
+    var console = SerialPort.console
     console.write("Summary: ")
     console.write(test.name)
     console.write(refusal == nil ? " passed: 1 failed: 0" : " passed: 0 failed: 1")

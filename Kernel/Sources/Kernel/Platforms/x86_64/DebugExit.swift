@@ -19,6 +19,9 @@ struct DebugExit {
   }
 }
 
+/// Ends the emulator; on a machine that is none, halts.
+func exit(_ status: ExitStatus) -> Never { DebugExit.standard.exit(status.rawValue) }
+
 /// Stops this CPU: nothing but a reset, or an interrupt that cannot be masked, wakes it.
 func haltForever() -> Never {
   x86_disable_interrupts()

@@ -12,8 +12,8 @@ struct SerialPort: TextSink {
   /// The port whose eight registers begin at `base`.
   init(at base: UInt16) { self.base = base }
 
-  /// COM1, where every PC has had it since the first one.
-  static var com1: SerialPort { SerialPort(at: 0x3f8) }
+  /// What the kernel says goes to COM1, where every PC has had it since the first one.
+  static var console: SerialPort { SerialPort(at: 0x3f8) }
 
   /// Sets 115,200 baud, 8 data bits, no parity, one stop bit, no interrupts, and empties the FIFOs.
   func configure() {

@@ -12,23 +12,22 @@ enum InterruptVector {
   static var spurious: UInt8 { 0xff }
 }
 
-/// What the timer's interrupt does; set before the timer is started.
-enum TimerInterrupt {
-  nonisolated(unsafe) static var action: (@convention(c) () -> Void)?
-
+extension TimerInterrupt {
   /// Raises the interrupt on this CPU again and again.
   static func start(microseconds: UInt32, on manager: MemoryManager) {
     if Processors.count == 1 { mapLocalAPIC(on: manager) }
-    let counts = Processors.localAPIC.timerCounts(in: 20 * microseconds) / 20
-    Processors.localAPIC.startTimer(counts: counts, vector: InterruptVector.timer)
+    let counts = InterruptController.localAPIC.timerCounts(in: 20 * microseconds) / 20
+    InterruptController.localAPIC.startTimer(counts: counts, vector: InterruptVector.timer)
   }
+
+  static func stop() { InterruptController.localAPIC.stopTimer() }
 
   private static func mapLocalAPIC(on manager: MemoryManager) {
     guard LocalAPIC.isPresent, let address = LocalAPIC.physicalAddress else {
       panic("this CPU has no local APIC, and so no timer")
     }
     do throws(MemoryError) {
-      try Processors.mapLocalAPIC(at: address, on: manager)
+      try InterruptController.map(at: address, on: manager)
     } catch {
       panic { console in console.write(error) }
     }
@@ -50,5 +49,5 @@ func handleInterrupt(_ frame: UnsafeMutablePointer<kernel_trap_frame>, _ address
     if LegacyInterruptControllers.endSpurious(vector) { return }
     return unsafe handleException(frame, address)
   }
-  Processors.localAPIC.acknowledge()
+  InterruptController.localAPIC.acknowledge()
 }

@@ -17,7 +17,7 @@ private enum Vector {
 func handleException(_ frame: UnsafeMutablePointer<kernel_trap_frame>, _ address: UInt) {
   if unsafe frame.pointee.vector == Vector.nonMaskable { LastWords.stopIfBegun() }
   if unsafe frame.pointee.vector == Vector.pageFault && kernel_probe_recover(frame, address) { return }
-  var console = SerialPort.com1
+  var console = SerialPort.console
   guard LastWords.begin() else {
     console.write("another exception while reporting the first\n")
     exit(.fault)

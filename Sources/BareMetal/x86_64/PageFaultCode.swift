@@ -1,3 +1,5 @@
+#if !arch(arm64)
+
 /// The error code that an x86 CPU pushes for a page fault (Intel SDM vol. 3A, 4.7, figure 4-12).
 @frozen
 public struct PageFaultCode: Equatable, Sendable {
@@ -13,3 +15,5 @@ public struct PageFaultCode: Equatable, Sendable {
   @inlinable public var isReservedBit: Bool { rawValue & 8 != 0 }
   @inlinable public var isInstructionFetch: Bool { rawValue & 16 != 0 }
 }
+
+#endif

@@ -1,4 +1,4 @@
-// The interrupt descriptor table, each CPU's block, and the image's parts.
+// The interrupt descriptor table, and each CPU's block.
 #include "CBareMetal.h"
 #include "CKernel.h"
 
@@ -69,13 +69,12 @@ void kernel_set_starting_cpu(unsigned long root, unsigned long stack_end, struct
   kernel_starting_cpu = (struct kernel_starting_cpu){root, stack_end, block};
 }
 
-void kernel_prepare_cpu(struct kernel_cpu *cpu, unsigned int number, unsigned int apic_id,
+void kernel_prepare_cpu(struct kernel_cpu *cpu, unsigned int number, unsigned long hardware_id,
                         struct kernel_fault_stacks stacks) {
-  unsigned long base = (unsigned long)cpu->task_state;
-  unsigned long limit = sizeof cpu->task_state - 1;
-  *cpu = (struct kernel_cpu){
-      .number = number,
-      .apic_id = apic_id,
+  unsigned long base = (unsigned long)cpu->tables.task_state;
+  unsigned long limit = sizeof cpu->tables.task_state - 1;
+  *cpu = (struct kernel_cpu){.number = number, .hardware_id = hardware_id};
+  cpu->tables = (struct kernel_cpu_tables){
       // Code and data as in boot.S; then, present and of type 9, an available 64-bit TSS (Intel SDM vol. 3A,
       // 3.4.5 and 7.2.3).
       .gdt = {0, 0x00af9a000000ffff, 0x00cf92000000ffff,
@@ -87,13 +86,13 @@ void kernel_prepare_cpu(struct kernel_cpu *cpu, unsigned int number, unsigned in
                      [12] = (unsigned int)(stacks.nmi_end >> 32),
                      [13] = (unsigned int)stacks.machine_check_end,
                      [14] = (unsigned int)(stacks.machine_check_end >> 32),
-                     [25] = sizeof cpu->task_state << 16},
+                     [25] = sizeof cpu->tables.task_state << 16},
   };
   cpus[number] = cpu;
 }
 
 void kernel_load_cpu_tables(struct kernel_cpu *cpu) {
-  struct x86_descriptor_table gdt = {sizeof cpu->gdt - 1, (unsigned long)cpu->gdt};
+  struct x86_descriptor_table gdt = {sizeof cpu->tables.gdt - 1, (unsigned long)cpu->tables.gdt};
   struct x86_descriptor_table idt = {sizeof gates - 1, (unsigned long)gates};
   x86_load_gdt(&gdt);
   x86_load_task_register(TASK_SELECTOR);
@@ -107,60 +106,7 @@ void kernel_load_first_cpu_tables(void) {
   kernel_load_cpu_tables(&kernel_first_cpu);
 }
 
-// MARK: The image
-
-// Set by the linker script; an address each, nothing is stored there.
-extern char image_start[], image_end[];
-extern char code_start[], code_end[];
-extern char constants_start[], constants_end[];
-extern char data_start[], data_end[];
-extern char stack_guard_start[];
-extern char stack_start[], stack_end[];
-extern char double_fault_stack_start[], double_fault_stack_end[];
-extern char nmi_stack_start[], nmi_stack_end[];
-extern char machine_check_stack_start[], machine_check_stack_end[];
-
-static struct kernel_image_part part(const char *start, const char *end, enum kernel_image_use use) {
-  return (struct kernel_image_part){(unsigned long)start, (unsigned long)end, use};
-}
-
-struct kernel_image_part kernel_image_part(unsigned int index) {
-  switch (index) {
-    case 0: return part(code_start, code_end, KERNEL_IMAGE_CODE);
-    case 1: return part(constants_start, constants_end, KERNEL_IMAGE_CONSTANTS);
-    case 2: return part(data_start, data_end, KERNEL_IMAGE_DATA);
-    default: {
-      struct kernel_span stack = kernel_stack(index - 3);
-      return (struct kernel_image_part){stack.start, stack.end, KERNEL_IMAGE_DATA};
-    }
-  }
-}
-
-struct kernel_span kernel_image(void) {
-  return (struct kernel_span){(unsigned long)image_start, (unsigned long)image_end};
-}
-
-struct kernel_span kernel_stack(unsigned int index) {
-  switch (index) {
-    case 0: return (struct kernel_span){(unsigned long)stack_start, (unsigned long)stack_end};
-    case 1:
-      return (struct kernel_span){(unsigned long)double_fault_stack_start, (unsigned long)double_fault_stack_end};
-    case 2: return (struct kernel_span){(unsigned long)nmi_stack_start, (unsigned long)nmi_stack_end};
-    default:
-      return (struct kernel_span){(unsigned long)machine_check_stack_start, (unsigned long)machine_check_stack_end};
-  }
-}
-
-struct kernel_span kernel_stack_guard(unsigned int index) {
-  unsigned long start = index == 0 ? (unsigned long)stack_guard_start : kernel_stack(index - 1).end;
-  return (struct kernel_span){start, kernel_stack(index).start};
-}
-
-struct kernel_span kernel_memory_map_storage(void) {
-  // A thousand rows of 24 bytes; firmware has been seen to report 312.
-  static unsigned long storage[3 * 1024];
-  return (struct kernel_span){(unsigned long)storage, (unsigned long)storage + sizeof storage};
-}
+// MARK: The trampoline
 
 extern char kernel_trampoline[], kernel_trampoline_end[];
 

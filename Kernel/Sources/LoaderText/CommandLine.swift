@@ -6,7 +6,7 @@ public struct CommandLine {
   private let text: Word
   private var position = 0
 
-  init(_ text: Word) { self.text = text }
+  public init(_ text: Word) { self.text = text }
 
   /// Bytes between spaces.
   @safe
@@ -14,7 +14,9 @@ public struct CommandLine {
     private let start: UnsafeRawPointer
     public let count: Int
 
-    init(at start: UnsafeRawPointer, count: Int) {
+    /// The bytes from `start` on, which have to stay readable for as long as the word is read.
+    @unsafe
+    public init(at start: UnsafeRawPointer, count: Int) {
       unsafe self.start = start
       self.count = count
     }

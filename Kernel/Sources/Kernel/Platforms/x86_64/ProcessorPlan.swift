@@ -25,6 +25,9 @@ struct ProcessorPlan {
   /// CPUs, this one included.
   var count: Int { others?.list.count ?? 1 }
 
+  /// What hardware calls the CPU at a place in the list, which there is.
+  func hardwareID(_ index: Int) -> UInt64 { UInt64(others?.list[index] ?? LocalAPIC.initialID) }
+
   init(_ startInfo: borrowing StartInfo) throws(StartInfoError) {
     guard LocalAPIC.isPresent, let list = Self.list(startInfo), list.count > 1 else {
       others = nil
@@ -55,7 +58,7 @@ struct ProcessorPlan {
     do throws(ACPIError) {
       let list = try ProcessorList(
         rootPointer: startInfo.acpiRootPointer, window: AddressSpace.window)
-      guard list.contains(CPUBlock.current.apicID) else {
+      guard list.contains(LocalAPIC.initialID) else {
         warn { console in console.write("the ACPI table of CPUs (MADT) lacks the one that runs") }
         return nil
       }
@@ -68,14 +71,14 @@ struct ProcessorPlan {
   }
 
   private static func warn(_ reason: (inout SerialPort) -> Void) {
-    var console = SerialPort.com1
+    var console = SerialPort.console
     console.write("warning: only one CPU is used: ")
     reason(&console)
     console.newline()
   }
 
   private static func warnOfUnreachable(_ count: Int) {
-    var console = SerialPort.com1
+    var console = SerialPort.console
     console.write("warning: ")
     console.write(decimal: UInt64(count))
     console.write(" CPUs are not used: their local APIC's ID does not fit into 8 bits\n")

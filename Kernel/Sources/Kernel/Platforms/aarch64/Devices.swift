@@ -1,0 +1,63 @@
+import DeviceTree
+import KernelMemory
+
+/// Where the registers of devices are, as the device tree has them; they are mapped at the same addresses
+/// from the first instruction to the last.
+enum Devices {
+  nonisolated(unsafe) private(set) static var console = consoleOfVirt
+  nonisolated(unsafe) private(set) static var distributor = PageRange.none
+  /// The registers of the CPUs' own interfaces, of a GICv2; or all redistributors, of a GICv3.
+  nonisolated(unsafe) private(set) static var interface = PageRange.none
+  nonisolated(unsafe) private(set) static var hasGICv3 = false
+  /// Whether firmware is called by SMC, not by HVC.
+  nonisolated(unsafe) private(set) static var callsBySMC = false
+
+  /// QEMU's virt machine has it there. What goes wrong before the tree is read is said there.
+  private static var consoleOfVirt: PageRange {
+    PageRange(from: PageNumber(0x9000), upTo: PageNumber(0x9001))
+  }
+
+  static func find(in tree: DeviceTree) {
+    if let range = tree.device("arm,pl011") { unsafe console = pages(range) }
+    unsafe callsBySMC =
+      tree.device("arm,psci-0.2", property: "method", lists: "smc")
+      || tree.device("arm,psci-1.0", property: "method", lists: "smc")
+    if let name = controller(in: tree), let first = tree.device(name),
+      let second = tree.device(name, range: 1)
+    {
+      unsafe distributor = pages(first)
+      unsafe interface = pages(second)
+      return
+    }
+    panic("the device tree has no interrupt controller that this kernel knows: a GICv2 or a GICv3")
+  }
+
+  private static func controller(in tree: DeviceTree) -> StaticString? {
+    unsafe hasGICv3 = tree.device("arm,gic-v3") != nil
+    if unsafe hasGICv3 { return "arm,gic-v3" }
+    if tree.device("arm,gic-400") != nil { return "arm,gic-400" }
+    return tree.device("arm,cortex-a15-gic") != nil ? "arm,cortex-a15-gic" : nil
+  }
+
+  static var count: Int { 3 }
+
+  /// The registers of one of them.
+  static func range(_ index: Int) -> PageRange {
+    switch index {
+    case 0: unsafe console
+    case 1: unsafe distributor
+    default: unsafe interface
+    }
+  }
+
+  private static func pages(_ range: DeviceTree.Range) -> PageRange {
+    let start = VirtualAddress(range.start.rawValue)
+    let last = VirtualAddress(range.start.rawValue &+ max(1, range.byteCount) &- 1)
+    return PageRange(
+      from: start.number(.size4K), upTo: PageNumber(last.number(.size4K).rawValue &+ 1))
+  }
+}
+
+extension PageRange {
+  fileprivate static var none: PageRange { PageRange(from: PageNumber(0), upTo: PageNumber(0)) }
+}

@@ -1,0 +1,91 @@
+#if arch(arm64)
+
+private import CBareMetal
+private import CMachine
+public import KernelMemory
+
+extension Machine {
+  /// An AArch64 machine at EL1, for the format of that granule. One with several CPUs says how a CPU is
+  /// notified: by an interrupt, as a rule, whose handler calls `MemoryManager.serveFlushes()`; it owes a DSB
+  /// ISHST first.
+  ///
+  /// A table's pages, 512 with the granule of 4 KiB, may be flushed one by one: that many TLBI are a fraction
+  /// of the walks that an emptied TLB of some thousand entries costs.
+  ///
+  /// Entries that were not present are never in a TLB (Arm ARM, D8.14), but that they are present is not
+  /// known to the walkers of all CPUs before a barrier.
+  public static func aarch64(
+    granule: PageSize = .size4K, cpuCount: Int = 1, notify: Notify? = nil, fatal: @escaping Fatal
+  ) -> Machine {
+    unsafe Machine(
+      context: UnsafeMutableRawPointer(bitPattern: UInt(granule.bytes)), cpuCount: cpuCount,
+      fullFlushThreshold: PageCount(512),
+      flush: { context, ranges, count in
+        guard count > 0, let ranges = unsafe ranges else { return PagingControls.flushEverything() }
+        unsafe PagingControls.flush(ranges, count, pageSize(context))
+      },
+      notify: notify,
+      afterMap: { _, _, _ in
+        arm64_dsb_ishst()
+        arm64_isb()
+      },
+      fatal: fatal, cleanMemory: cleanCaches,
+      check: { context, tables in
+        let granule = unsafe pageSize(context)
+        guard PagingControls.isPrepared(granule) else { return cmachine_paging_unprepared }
+        guard PagingControls.addressBits(granule) == Int(tables.address_bits) else {
+          return cmachine_paging_other_width
+        }
+        return PagingControls.root.rawValue == UInt64(tables.root)
+          ? cmachine_paging_ready : cmachine_paging_other_root
+      })
+  }
+}
+
+/// The machine's context is the size of a page.
+@unsafe
+private func pageSize(_ context: UnsafeMutableRawPointer?) -> PageSize {
+  switch UInt64(UInt(bitPattern: context)) {
+  case PageSize.size16K.bytes: .size16K
+  case PageSize.size64K.bytes: .size64K
+  default: .size4K
+  }
+}
+
+/// To the point of coherency, where accesses of all types meet.
+private func cleanCaches(_: UnsafeMutableRawPointer?, _ range: cmachine_range) {
+  let size = ProcessorFeatures.dataLineSize
+  arm64_dsb_sy()
+  var address = range.start
+  // Not `<`: a range may end at the top of the address space.
+  while address != range.end {
+    arm64_dc_civac(address)
+    address &+= size
+  }
+  arm64_dsb_sy()
+}
+
+/// Has all CPUs execute what was written to memory, which is in use by this address (Arm ARM, B2.7.4). Other
+/// CPUs execute an ISB before they go there.
+@unsafe
+public func synchronizeInstructions(at start: UnsafeRawPointer, byteCount: Int) {
+  let first = UInt(bitPattern: start)
+  let end = first &+ UInt(max(0, byteCount))
+  let dataLine = ProcessorFeatures.dataLineSize
+  let instructionLine = ProcessorFeatures.instructionLineSize
+  var address = first & ~(dataLine &- 1)
+  while address < end {
+    arm64_dc_cvau(address)
+    address &+= dataLine
+  }
+  arm64_dsb_ish()
+  address = first & ~(instructionLine &- 1)
+  while address < end {
+    arm64_ic_ivau(address)
+    address &+= instructionLine
+  }
+  arm64_dsb_ish()
+  arm64_isb()
+}
+
+#endif
