@@ -185,6 +185,22 @@ import Testing
     try finder.run(atMost: 20_000)
   }
 
+  /// What programs of other kinds of areas are for: each finds a mistake of its kind.
+  @Test(arguments: [
+    ("large leaves", Ablation.dropFlush), ("waking, drain", .stripBeforeFlush),
+    ("vmap, vmap", .dropFlush),
+    ("lent frame", .flushLocalOnly), ("never staying", .recycleRangeBeforeFlush),
+  ])
+  func isFoundInOtherKindsOfAreas(name: String, mistake: Ablation) throws {
+    let cases = ScheduleCase.bounded + ScheduleCase.restless
+    let test = try #require(cases.first { $0.name == name })
+    let finder = Finder(
+      name: name, play: try test.make(.lazy), points: test.points, preemptions: test.preemptions ?? 2)
+    Ablation.selected = mistake
+    defer { Ablation.selected = nil }
+    expectFound(mistake, by: finder)
+  }
+
   /// Every wait for a flush is for a number that its caller carries.
   @Test(arguments: ScheduleCase.moving) func aWaitForThisCPUIsFound(_ test: ScheduleCase)
     throws

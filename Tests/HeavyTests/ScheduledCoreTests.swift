@@ -33,6 +33,9 @@ import Testing
     try run(test, mode)
   }
 
+  @Test(arguments: Case.restless, Case.modes)
+  func everyScheduleOfCallersThatNeverStay(_ test: Case, mode: FreeMode) throws { try run(test, mode) }
+
   /// With an NMI in the middle of the walk that serves flushes, as far as it may.
   @Test func aWalkerOfAFreedTable() throws {
     let play = try Scenarios.walkerOfFreedTable(.strict)

@@ -44,6 +44,37 @@ import Testing
     try scheduler.exhaustive { try readNumberTwice(withInterruptsOff: false) }
   }
 
+  /// In every schedule, whatever is chosen besides.
+  @Test func aThreadMovesWheneverInterruptsComeOn() throws {
+    var scheduler = Scheduler()
+    scheduler.migrations = .max
+    scheduler.migrationPoints = StepSet(.interruptsEnabled)
+    var seen: Set<[UInt]> = []
+    func play() throws -> ScheduleReport {
+      try scheduler.exhaustive {
+        var numbers: [UInt] = []
+        return Program(
+          machine: try machine(2),
+          cpus: [
+            {
+              for _ in 0..<3 {
+                numbers.append(cmachine_cpu_number())
+                cmachine_interrupts_restore(cmachine_interrupts_disable())
+              }
+              numbers.append(cmachine_cpu_number())
+            }
+          ]
+        ) { seen.insert(numbers) }
+      }
+    }
+    #expect(try play().isComplete)
+    #expect(seen.contains([0, 0, 0, 0]) && seen.contains([0, 1, 0, 1]))
+    seen = []
+    scheduler.alwaysMigrates = true
+    let report = try play()
+    #expect(report.isComplete && seen == [[0, 1, 0, 1]])
+  }
+
   /// A thread may move to a CPU that is idle, and takes that CPU's interrupts from then on.
   @Test func aThreadMovesToAnIdleCPU() throws {
     var scheduler = Scheduler()

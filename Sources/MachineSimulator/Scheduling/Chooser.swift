@@ -15,6 +15,10 @@ struct Option {
   var event: Event
   /// How many preemptions that is.
   var preemptions: Int
+
+  var isMigration: Bool {
+    if case .migration = event { true } else { false }
+  }
 }
 
 /// Chooses among options, of which there are two or more; the first is to go on as before.

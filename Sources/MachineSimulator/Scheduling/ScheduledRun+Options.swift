@@ -36,6 +36,19 @@ extension ScheduledRun {
       guard thread == current || players[thread].state == .ready else { continue }
       listEvents(of: thread, preemptions: goesOn && thread != current ? 2 : 1)
     }
+    if rules.alwaysMigrates { dropChoicesToStay(goesOn ? current : nil) }
+  }
+
+  /// Where a thread can move it does not just go on; nor is its move one more preemption then.
+  private func dropChoicesToStay(_ current: Int?) {
+    let movers = options.filter(\.isMigration).map(\.thread)
+    options.removeAll { movers.contains($0.thread) && $0.event == .nothing }
+    for index in options.indices where options[index].isMigration {
+      options[index].preemptions = current == nil || options[index].thread == current ? 0 : 1
+    }
+    // The first option is how the current thread goes on.
+    let first = options.firstIndex { $0.isMigration && $0.thread == current }
+    if let first { options.swapAt(0, first) }
   }
 
   private func listOptions(of thread: Int, preemptions: Int) {

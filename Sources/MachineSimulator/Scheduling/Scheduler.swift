@@ -66,6 +66,9 @@ public struct Scheduler {
   /// are on.
   public var migrations = 0
   public var migrationPoints = StepSet(.interruptsDisabling, .interruptsEnabled, .flushWaiting)
+  /// Whether a thread changes CPUs at every one of those steps at which it can, as long as `migrations`
+  /// lasts, rather than where that is chosen.
+  public var alwaysMigrates = false
   /// How often in a run a device may interrupt a CPU; at the steps of `points`, where interrupts are on.
   public var deviceInterrupts = 0
   /// How often in a run an NMI may come; at the steps of `nmiPoints`.

@@ -116,6 +116,17 @@ extension ScheduleCase {
       name: "purge", make: Scenarios.purgeAgainstFree, points: .order, preemptions: 1,
       schedules: [25, 15, 15]),
     Self(
+      name: "large leaves", make: Scenarios.largeLeaves, points: .order, preemptions: 1,
+      schedules: [20, 10, 2]),
+    Self(
+      name: "waking, drain", make: Scenarios.wakingBesideADrain, points: .order, preemptions: 2,
+      schedules: [100, 50, 20]),
+    Self(
+      name: "vmap, vmap", make: Scenarios.vmapBesideVmap, points: .order, preemptions: 1,
+      schedules: [20, 10, 10]),
+    Self(
+      name: "lent frame", make: Scenarios.readerOfLentFrame, points: .order, schedules: [10, 10, 10]),
+    Self(
       name: "three operations", make: Scenarios.threeOperations, points: few, preemptions: 1,
       schedules: [50, 50, 6]),
   ]
@@ -136,5 +147,12 @@ extension ScheduleCase {
     Self(
       name: "moving vunmap", make: Scenarios.movingVunmap, points: .order, preemptions: 2,
       schedules: [1, 1, 1]),
+  ]
+
+  /// Callers that change CPUs each time their interrupts come on.
+  static let restless = [
+    Self(
+      name: "never staying", make: Scenarios.callersThatNeverStay, points: StepSet(.interruptsEnabled),
+      preemptions: 1, schedules: [10, 10, 10])
   ]
 }
