@@ -123,7 +123,7 @@ enum NthSlabFailure: CaseIterable {
 }
 
 extension MemoryError {
-  fileprivate var isOfFrames: Bool {
+  var isOfFrames: Bool {
     switch self {
     case .framesExhausted, .tablesExhausted, .metadataExhausted: true
     default: false

@@ -1,3 +1,4 @@
+import KernelMemory
 import MachineSimulator
 import Testing
 
@@ -17,5 +18,24 @@ import Testing
     limits.pages = 200
     var oracle = try VmallocOracle(seed: seed, limits: limits, ram: 3 << 20)
     try oracle.run(steps: 100)
+  }
+
+  /// On two CPUs and on three, with areas of large leaves, areas that sleep, and lent frames.
+  @Test(arguments: RandomTests.seeds(2), FreeMode.all)
+  func randomOperationsOnSeveralCPUs(seed: UInt64, mode: FreeMode) throws {
+    let limits = VmallocOracle.Limits(pages: 1100, areas: 30)
+    var oracle = try VmallocOracle(seed: seed, limits: limits, mode: mode, cpuCount: 2 + Int(seed % 2))
+    try oracle.run(steps: 1_000 * RandomTests.factor)
+    print("woken in mode \(mode): \(oracle.woken)")
+    try oracle.checkVariety()
+  }
+
+  /// The same, where one CPU has to have what another keeps.
+  @Test(arguments: RandomTests.seeds(2), FreeMode.all)
+  func randomOperationsOnSeveralCPUsInLittleMemory(seed: UInt64, mode: FreeMode) throws {
+    let limits = VmallocOracle.Limits(pages: 1100, areas: 30)
+    var oracle = try VmallocOracle(
+      seed: seed, limits: limits, ram: 10 << 20, mode: mode, cpuCount: 2 + Int(seed % 2))
+    try oracle.run(steps: 500 * RandomTests.factor)
   }
 }

@@ -19,8 +19,8 @@ struct AreaCache: ~Copyable {
   typealias Chains = InlineArray<64, Stable<AreaDescriptor>?>
 
   /// Of areas of n + 1 pages.
-  private var young: Chains
-  private var old: Chains
+  private(set) var young: Chains
+  private(set) var old: Chains
   /// Bit n: there may be an old area of n + 1 pages.
   private var oldCounts: UInt64
   private var capacity: UInt64

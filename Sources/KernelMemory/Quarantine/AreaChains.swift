@@ -1,7 +1,7 @@
 /// Freed areas whose entries are absent and may still be translated: those that will be asleep when their
 /// flush is complete, by page count. In cleared memory it is empty.
 struct AreaChains: ~Copyable {
-  private var first: AreaCache.Chains
+  private(set) var first: AreaCache.Chains
   private var last: AreaCache.Chains
   /// Bit n: there is an area of n + 1 pages.
   private var counts: UInt64

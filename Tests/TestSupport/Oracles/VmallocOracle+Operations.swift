@@ -7,31 +7,62 @@ import Testing
 
 extension VmallocOracle {
   mutating func allocate() throws {
-    let count = random.oneIn(3) ? 1 : random.below(random.oneIn(4) ? limits.pages : min(16, limits.pages)) + 1
-    let byteCount = Int(count * 4096 - random.below(4096))
     let range = ranges[random.oneIn(3) ? 1 : 0]
-    let options = randomOptions(range)
+    try allocate(randomCount(), randomOptions(range), in: range.pages)
+  }
+
+  /// Frees an area and asks for another like it, after no more purges than let it fall asleep.
+  mutating func renew() throws {
+    let large = random.oneIn(3) ? areas.filter { $0.value.pages.count.rawValue % 512 == 0 }.keys.min() : nil
+    guard let area = try free(large), let range = ranges.first(where: { $0.id == area.areas }) else { return }
+    for _ in 0..<random.below(3) { test.manager.purge() }
+    var options = VmallocOptions()
+    options.areas = range.id
+    options.tag = area.tag
+    options.protection = area.protection
+    options.guardPages = UInt16(area.guardPages.rawValue)
+    try allocate(area.pages.count.rawValue, options, in: range.pages)
+  }
+
+  private mutating func allocate(_ count: UInt64, _ options: VmallocOptions, in range: PageRange) throws {
+    let byteCount = Int(count * 4096 - random.below(4096))
     let isZeroed = random.oneIn(3)
-    let left = framesLeft(upTo: options.zone)
+    let left = framesLeft(upTo: options.zone) + framesRetained()
     let inUse = test.framesInUse
+    let before = try test.recount()
     let pointer: UnsafeMutableRawPointer
     do {
       pointer =
         isZeroed ? try test.manager.vzalloc(byteCount, options) : try test.manager.vmalloc(byteCount, options)
     } catch {
-      try check(error, count, options, range.pages, left: left)
-      try expect(test.framesInUse == inUse, "a failed allocation kept frames")
+      try check(error, count, options, range, left: left)
+      // It may have freed what was kept.
+      let kept = mode == .strict ? inUse : min(inUse, test.framesInUse)
+      try expect(test.framesInUse == kept, "a failed allocation kept frames")
       return
     }
-    let area = try newArea(at: VirtualAddress(pointer), count, byteCount, options, in: range.pages)
+    let area = try newArea(at: VirtualAddress(pointer), count, byteCount, options, in: range)
     try expect(options.address.map { isFree($0, count, options) } ?? true, "a place was handed out twice")
     areas[area.pages.first.rawValue] = area
+    noteWoken(area.pages.first.rawValue, before)
     for page in area.guardRange.first.rawValue..<area.guardRange.end.rawValue {
       try expect(pages[page] == nil && guards[page] == nil, "guard \(page) was handed out twice")
       guards[page] = area.pages.first.rawValue
     }
     for page in area.pages.first.rawValue..<area.pages.end.rawValue {
       try fill(page, of: area, zone: options.zone, isZeroed: isZeroed)
+    }
+  }
+
+  private mutating func randomCount() -> UInt64 {
+    // Whole large leaves.
+    if limits.pages >= 1024, random.oneIn(6) { return 512 * (1 + random.below(2)) }
+    return random.oneIn(3) ? 1 : random.below(random.oneIn(4) ? limits.pages : min(16, limits.pages)) + 1
+  }
+
+  mutating func noteWoken(_ first: UInt64, _ before: RetainedRecount) {
+    for kind in RetainedRecount.Kind.allCases where before.asleep[kind]?.contains(first) ?? false {
+      woken[kind, default: 0] += 1
     }
   }
 
@@ -86,7 +117,18 @@ extension VmallocOracle {
 
   private static let zeroes = [UInt8](repeating: 0, count: 4096)
 
-  private func framesLeft(upTo zone: ZoneKind) -> UInt64 {
+  /// Frames that all CPUs keep, and an allocation that finds none gets; with the most that come of tables,
+  /// which areas that are kept may have for themselves.
+  private func framesRetained() -> UInt64 {
+    if mode == .strict { return 0 }
+    let counters = test.manager.counters
+    return (0..<cpuCount).reduce(counters[.tablesMade] - counters[.tablesReturned]) { sum, cpu in
+      let retained = test.simulated.onCPU(cpu) { test.manager.retained }
+      return sum + retained.frames.rawValue + retained.parked.rawValue
+    }
+  }
+
+  func framesLeft(upTo zone: ZoneKind) -> UInt64 {
     [ZoneKind.dma, .dma32, .normal].filter { $0.rawValue <= zone.rawValue }.reduce(0) { sum, zone in
       let usage = test.manager.usage(of: zone)
       return sum + usage.free.rawValue + usage.cached.rawValue
@@ -124,22 +166,25 @@ extension VmallocOracle {
 // MARK: - Freeing
 
 extension VmallocOracle {
-  mutating func free() throws {
-    guard let first = areas.keys.sorted().randomElement(using: &random), let area = areas[first] else {
-      return
-    }
+  /// Frees any area, or the one whose first page is given.
+  /// - Returns: the area; nil where there is none.
+  @discardableResult
+  mutating func free(_ chosen: UInt64? = nil) throws -> Area? {
+    guard let first = chosen ?? areas.keys.sorted().randomElement(using: &random), let area = areas[first]
+    else { return nil }
     for page in area.pages.first.rawValue..<area.pages.end.rawValue { try read(page) }
     try test.manager.vfree(test.pointer(area.address.rawValue))
     areas[first] = nil
     for page in area.pages.first.rawValue..<area.guardRange.end.rawValue {
       remove(page)
       guards[page] = nil
-      try expectGone(page)
+      try expectLeft(page)
       let found = test.manager.area(containing: VirtualAddress(page << 12))
       try expect(found == nil, "a freed area is found")
     }
     freed.append(area.address.rawValue)
     if freed.count > 10 { freed.removeFirst() }
+    return area
   }
 
   /// A free of any address that is not the first byte of an area: refused for the reason that the books
@@ -149,10 +194,10 @@ extension VmallocOracle {
     var candidates =
       freed + [
         random.next(), start - 1 - random.below(1 << 20), start + random.below(1 << 30), start + 1 << 45,
-        TestMachine.moduleStart.rawValue << 12 + random.below(600 << 12),
+        TestMachine.moduleStart.rawValue << 12 + random.below(600 << 12), (loans.keys.min() ?? 0) << 12,
         test.simulated.linearMap.base.rawValue + random.below(1 << 24), Self.windowStart << 12,
       ]
-    if let area = areas.values.randomElement(using: &random) {
+    if let first = areas.keys.sorted().randomElement(using: &random), let area = areas[first] {
       let pages = area.pages.count.rawValue + area.guardPages.rawValue
       candidates += (0..<8).map { _ in area.address.rawValue + random.below(pages * 4096) }
     }
@@ -170,6 +215,10 @@ extension VmallocOracle {
     let page = address >> 12
     guard address != 0, ranges.contains(where: { $0.pages.contains(PageNumber(page)) }) else {
       return address == 0 ? nil : .foreign
+    }
+    // Of lent frames the first byte alone is tried.
+    if let loan = loans[guards[page] ?? pages[page]?.owner ?? 0] {
+      return VirtualAddress(loan.pointer).rawValue == address ? .foreign : nil
     }
     if guards[page] != nil { return .guardPage }
     guard let owner = pages[page]?.owner else { return .alreadyFree }

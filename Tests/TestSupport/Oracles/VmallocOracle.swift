@@ -4,8 +4,9 @@ import Testing
 @testable import KernelMemory
 
 /// Random operations of every kind on one machine, against a plain dictionary: which page belongs to
-/// whom, which frame is behind it, and what it holds. Memory is read and written by the simulated CPU
-/// alone, whose TLB keeps every translation until it is told to forget it.
+/// whom, which frame is behind it, and what it holds. Memory is read and written by the simulated CPUs
+/// alone, whose TLBs keep every translation until they are told to forget it. With several CPUs each step is
+/// one of a random CPU, frames are lent as well, and purges and flushes come between.
 struct VmallocOracle {
   struct Failure: Error, CustomStringConvertible {
     let description: String
@@ -34,7 +35,15 @@ struct VmallocOracle {
     let order: Int
   }
 
+  /// Frames that `vmap` has mapped, one a page.
+  struct Loan {
+    let pointer: UnsafeMutableRawPointer
+    let frames: [FrameNumber]
+  }
+
   let test: TestMachine
+  let mode: FreeMode
+  let cpuCount: Int
   let limits: Limits
   var random: Randomness
   /// What is mapped.
@@ -48,14 +57,26 @@ struct VmallocOracle {
   var windows: [Window] = []
   /// First addresses of areas that were freed lately.
   var freed: [UInt64] = []
+  /// By first page.
+  var loans: [UInt64: Loan] = [:]
+  /// Frames that were lent, and may be reached until a flush.
+  var returned: [FrameNumber] = []
+  /// Pages that were freed since the last flush.
+  var leaving: Set<UInt64> = []
+  /// How many areas of each kind were had that slept.
+  var woken: [RetainedRecount.Kind: Int] = [:]
   var ranges: [(id: ArenaID, pages: PageRange)]
   var tags: [KernelMemory.Tag]
   private let initial: Snapshot
 
   init(
-    seed: UInt64, limits: Limits = Limits(), ram: UInt64 = 64 << 20, format: TestFormat = .fourLevels
+    seed: UInt64, limits: Limits = Limits(), ram: UInt64 = 64 << 20, format: TestFormat = .fourLevels,
+    mode: FreeMode = .strict, cpuCount: Int = 1
   ) throws {
-    test = try TestMachine(ram: [RAMRegion(PhysicalAddress(0), byteCount: ram)], format: format)
+    test = try TestMachine(
+      ram: [RAMRegion(PhysicalAddress(0), byteCount: ram)], format: format, mode: mode, cpuCount: cpuCount)
+    self.mode = mode
+    self.cpuCount = cpuCount
     self.limits = limits
     random = Randomness(seed: seed)
     let modules = PageRange(unchecked: TestMachine.moduleStart, count: PageCount(500))
@@ -66,16 +87,18 @@ struct VmallocOracle {
     let first = PageRange(unchecked: PageNumber(Self.windowStart), count: PageCount(1))
     try test.manager.map(first, to: Pages.device, MappingAttributes(.readOnly))
     try test.manager.unmap(first)
+    if mode != .strict { try test.manager.flushRetired() }
     initial = Snapshot(of: test.manager)
   }
 
   mutating func run(steps: Int) throws {
     for step in 0..<steps {
       do {
-        try self.step()
+        try onSomeCPU { oracle in try oracle.step() }
         try readSome()
         if let violation = test.simulated.takeViolation() { throw violation }
         if let problem = test.manager.validate() { throw Failure(description: "\(problem)") }
+        if let problem = test.retainedProblem { throw Failure(description: problem) }
       } catch {
         throw Failure(description: "step \(step): \(error)")
       }
@@ -83,14 +106,25 @@ struct VmallocOracle {
     try finish()
   }
 
+  /// Runs `body` with the thread playing any of the CPUs.
+  private mutating func onSomeCPU(_ body: (inout VmallocOracle) throws -> Void) throws {
+    let cpu = cpuCount == 1 ? 0 : Int(random.below(UInt64(cpuCount)))
+    try test.simulated.onCPU(cpu) { try body(&self) }
+  }
+
   private mutating func step() throws {
     let isFull = areas.count >= limits.areas
-    switch random.below(100) {
+    switch random.below(cpuCount == 1 ? 100 : 160) {
     case 0..<(isFull ? 25 : 45): try allocate()
     case 0..<65: try free()
     case 65..<80: try freeBadly()
     case 80..<90: try map()
-    default: try unmap()
+    case 90..<100: try unmap()
+    case 100..<112: try lend()
+    case 112..<124: try takeBack()
+    case 124..<146: try renew()
+    case 146..<158: test.manager.purge(budget: 1 + Int(random.below(300)))
+    default: if random.oneIn(4) { try flush() }
     }
   }
 
@@ -98,6 +132,8 @@ struct VmallocOracle {
   private mutating func finish() throws {
     while !areas.isEmpty { try free() }
     while !windows.isEmpty { try unmap(whole: true) }
+    while !loans.isEmpty { try takeBack(again: false) }
+    if mode != .strict { try flush() }
     try expect(pages.isEmpty && pageOfFrame.isEmpty && guards.isEmpty, "the oracle has lost count")
     test.expectValid()
     let end = Snapshot(of: test.manager)
@@ -161,11 +197,14 @@ extension VmallocOracle {
 
   private mutating func readSome() throws {
     if limits.readsAll {
-      for page in pages.keys { try read(page) }
+      try onSomeCPU { oracle in for page in oracle.pages.keys { try oracle.read(page) } }
     } else {
       let keys = pages.keys.sorted()
       guard !keys.isEmpty else { return }
-      for _ in 0..<20 { try read(random.element(of: keys)) }
+      for _ in 0..<20 {
+        let page = random.element(of: keys)
+        try onSomeCPU { oracle in try oracle.read(page) }
+      }
     }
   }
 
