@@ -1,9 +1,13 @@
 /* Broadcast: flushes that the hardware sends
 
-   Nothing in the package does this yet: it is how a port to a CPU would flush that invalidates other CPUs'
-   TLBs itself (AArch64: TLBI ..IS). No interrupt is sent then, so nothing says that look-ups have passed but
-   the epochs of CPUs that are in the package. The model is why the epoch word (CPUProgress) holds the number
-   of a request, and what such a port owes.
+   A CPU invalidates other CPUs' TLBs itself (AArch64: TLBI ..IS; Machine.flushReachesAllCPUs). No interrupt is
+   sent then, so nothing says that look-ups have passed but the epochs of CPUs that are in the package. The
+   model is why the epoch word (CPUProgress) holds the number of a request, and what such a flush owes.
+
+   Freeing stands for Shootdown.request where flushes are broadcast, and for Machine.flush, which has the
+   barriers; freeIfPassed for Shootdown.isComplete, and CPUProgress.isPast; LookingUp for CPUs.asReader and
+   whatever else begins with fenceLookup. A look-up that is entered by CPUs.enter has the newest request as its
+   epoch, as here; one of asReader has 1, which is older.
 
    One CPU quarantines the entry that names a table, sends the invalidation, publishes the number of its
    request, and looks at the other's epoch; so does a third CPU, with PURGER, that has the number from it. The

@@ -10,6 +10,7 @@ _Thread_local unsigned int cmachine_interrupts_enabled = 1;
 _Thread_local void (*cmachine_step_hook)(void *context, enum cmachine_step step) = 0;
 _Thread_local void *cmachine_step_context = 0;
 _Thread_local const struct cmachine_memory_model *cmachine_model = 0;
+unsigned int cmachine_broadcasting_machines = 0;
 void (*cmachine_entry_hook)(unsigned long entry) = 0;
 cmachine_freed_hook *cmachine_memory_freed_hook = 0;
 

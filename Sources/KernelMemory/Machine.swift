@@ -21,6 +21,9 @@ public struct Machine {
   /// nothing that this CPU does later is done through an old translation. x86-64: INVLPG and a load of CR3
   /// serialise. AArch64: DSB ISH (ISHST does not order loads) before the TLBI, DSB NSH and ISB behind it.
   /// RISC-V: fence rw,rw and sfence.vma.
+  ///
+  /// With `flushReachesAllCPUs` it does so on all CPUs: when it returns, none translates by what this one had
+  /// cleared. AArch64: DSB ISH, TLBI ..IS, DSB ISH and ISB.
   public typealias Flush =
     @convention(c) (
       _ context: UnsafeMutableRawPointer?, _ ranges: UnsafePointer<cmachine_range>?, _ count: Int
@@ -84,6 +87,10 @@ public struct Machine {
   /// A flush of more pages than this asks for everything instead.
   public var fullFlushThreshold: PageCount
   public var flush: Flush
+  /// Whether `flush` is one of all CPUs, by hardware, so that no free sends an interrupt. `notify` is still
+  /// needed with several CPUs: for drains, and where a tag or a range of areas is removed. Used where the
+  /// target has such an instruction, AArch64 and the simulated machine; elsewhere it counts for nothing.
+  public var flushReachesAllCPUs = false
   /// Nil on a machine with one CPU. With several, and nil, every wait for another CPU is for one that nobody
   /// has told: it may be for ever. `start` does not refuse that.
   public var notify: Notify?

@@ -35,6 +35,9 @@ public struct Hardware: Equatable, Sendable {
   /// Whether CPUs remember that an address has no translation, until a flush or `Machine.afterMap`, as RISC-V
   /// permits (privileged architecture, 12.2.1).
   public var cachesAbsentEntries = false
+  /// Whether an invalidation reaches the TLBs of all CPUs, by hardware (`Machine.flushReachesAllCPUs`), one
+  /// after the other; CPUs do not run freely then. AArch64 has TLBI ..IS (Arm ARM, D8.14).
+  public var broadcastsFlushes = false
   /// Above how many pages `SimulatedMachine.machine` asks to be flushed whole.
   public var fullFlushThreshold = PageCount(64)
 

@@ -98,7 +98,8 @@ extension SimulatedMachine {
   }
 
   /// `Machine.flush`: the CPU that the calling thread plays invalidates the ranges page by page, or
-  /// everything where there is none.
+  /// everything where there is none; where invalidations are broadcast, all CPUs do, and others may run
+  /// while it is on its way.
   func flush(_ ranges: UnsafeBufferPointer<cmachine_range>) {
     for index in ranges.indices {
       let range = unsafe ranges[index]
@@ -108,7 +109,16 @@ extension SimulatedMachine {
     }
     // Entries are to be seen before the flush.
     releaseStores()
-    let cpu = callingCPU
-    changing(Self.currentCPU) { if ranges.isEmpty { cpu.flushAll() } else { unsafe cpu.flush(ranges) } }
+    _ = callingCPU
+    guard hardware.broadcastsFlushes else { return unsafe flush(ranges, on: Self.currentCPU) }
+    for cpu in cpus.indices {
+      unsafe flush(ranges, on: cpu)
+      cmachine_step(cmachine_step_flush_begun)
+    }
+  }
+
+  private func flush(_ ranges: UnsafeBufferPointer<cmachine_range>, on number: Int) {
+    let cpu = cpus[number]
+    changing(number) { if ranges.isEmpty { cpu.flushAll() } else { unsafe cpu.flush(ranges) } }
   }
 }

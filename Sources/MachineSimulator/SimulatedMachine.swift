@@ -133,9 +133,11 @@ public final class SimulatedMachine {
     storeBuffers = Array(repeating: [], count: cpuCount)
     cpus = (0..<cpuCount).map { _ in SimulatedCPU(walker: walker, hardware: hardware) }
     linearMap = LinearMap(base: memory.base, limit: memory.limit, pageSize: .size4K)
+    if hardware.broadcastsFlushes { cmachine_add_broadcasting_machines(1) }
   }
 
   deinit {
+    if hardware.broadcastsFlushes { cmachine_add_broadcasting_machines(-1) }
     if speculation != .none { EntryWatch.remove(self) }
     if frameLists != nil { FreedFrames.remove(self) }
   }
@@ -143,7 +145,7 @@ public final class SimulatedMachine {
   /// The machine as the memory manager sees it. The value does not keep the simulated machine alive, nor does
   /// a manager: whoever keeps a manager keeps the machine, too, or its next call crashes the process.
   public var machine: Machine {
-    unsafe Machine(
+    var machine = unsafe Machine(
       context: Unmanaged.passUnretained(self).toOpaque(), cpuCount: cpus.count,
       fullFlushThreshold: hardware.fullFlushThreshold,
       flush: { context, ranges, count in
@@ -175,6 +177,8 @@ public final class SimulatedMachine {
         return unsafe Unmanaged<SimulatedMachine>.fromOpaque(context).takeUnretainedValue()
           .check(tables)
       })
+    machine.flushReachesAllCPUs = hardware.broadcastsFlushes
+    return machine
   }
 
   private func check(_ tables: cmachine_page_tables) -> cmachine_paging {

@@ -143,6 +143,15 @@ import Testing
       ).with(.reversed)
     case .unmarkedLookups:
       Finder(name: "walkerOfFreedTable", play: try Scenarios.walkerOfFreedTable(.strict), points: .order)
+    case .unfencedLookups:
+      Finder(
+        name: "lookUpInFreedNodeWithBroadcasts", play: try Scenarios.lookUpInFreedNodeWithBroadcasts(.lazy),
+        points: StepSet(.nodeFound)
+      ).with(.delayed)
+    case .ignoreEpochs:
+      Finder(
+        name: "lookUpInFreedNodeWithBroadcasts", play: try Scenarios.lookUpInFreedNodeWithBroadcasts(.lazy),
+        points: StepSet(.nodeFound))
     case .waitForThisCPU:
       Finder(
         name: "movingFree", play: try Scenarios.movingFree(.strict), points: .order, preemptions: 2)

@@ -28,6 +28,24 @@ import Testing
     try Stage.$hardware.withValue(hardware) { try run(test, mode) }
   }
 
+  /// Where one CPU's flush reaches all, while it is on its way, too.
+  @Test(arguments: Case.broadcasts, Case.modes) func everyScheduleWithBroadcasts(
+    _ test: Case, mode: FreeMode
+  ) throws {
+    let points = test.points.union(StepSet(.flushBegun))
+    let report = try test.make(mode).exhaustive(at: points, preemptions: test.preemptions ?? 2, atMost: 5000)
+    print("\(test.name), \(mode), broadcast: \(report)")
+    #expect(report.schedules >= test.schedules[Int(mode.rawValue)])
+  }
+
+  @Test(arguments: RandomTests.seeds(40), Case.modes) func randomSchedulesWithBroadcasts(
+    seed: UInt64, mode: FreeMode
+  ) throws {
+    try Stage.$hardware.withValue(.broadcasting) {
+      try RandomPlay.run(mode, cpuCount: 2 + Int(seed % 2), seed: seed)
+    }
+  }
+
   /// Where a caller is moved to another CPU once, wherever that is possible.
   @Test(arguments: Case.moving, Case.modes) func everyScheduleWithAMove(_ test: Case, mode: FreeMode) throws {
     try run(test, mode)

@@ -5,9 +5,10 @@ private import CMachine
 public import KernelMemory
 
 extension Machine {
-  /// An AArch64 machine at EL1, for the format of that granule. One with several CPUs says how a CPU is
-  /// notified: by an interrupt, as a rule, whose handler calls `MemoryManager.serveFlushes()`; it owes a DSB
-  /// ISHST first.
+  /// An AArch64 machine at EL1, for the format of that granule. With several CPUs a flush is broadcast to the
+  /// TLBs of all of them (TLBI ..IS), and needs no interrupt. One with several CPUs says all the same how a
+  /// CPU is notified, of what is not a flush: by an interrupt, as a rule, whose handler calls
+  /// `MemoryManager.serveFlushes()`; it owes a DSB ISHST first.
   ///
   /// A table's pages, 512 with the granule of 4 KiB, may be flushed one by one: that many TLBI are a fraction
   /// of the walks that an emptied TLB of some thousand entries costs.
@@ -17,13 +18,9 @@ extension Machine {
   public static func aarch64(
     granule: PageSize = .size4K, cpuCount: Int = 1, notify: Notify? = nil, fatal: @escaping Fatal
   ) -> Machine {
-    unsafe Machine(
+    var machine = unsafe Machine(
       context: UnsafeMutableRawPointer(bitPattern: UInt(granule.bytes)), cpuCount: cpuCount,
-      fullFlushThreshold: PageCount(512),
-      flush: { context, ranges, count in
-        guard count > 0, let ranges = unsafe ranges else { return PagingControls.flushEverything() }
-        unsafe PagingControls.flush(ranges, count, pageSize(context))
-      },
+      fullFlushThreshold: PageCount(512), flush: cpuCount > 1 ? flushAllCPUs : flushThisCPU,
       notify: notify,
       afterMap: { _, _, _ in
         arm64_dsb_ishst()
@@ -39,7 +36,23 @@ extension Machine {
         return PagingControls.root.rawValue == UInt64(tables.root)
           ? cmachine_paging_ready : cmachine_paging_other_root
       })
+    machine.flushReachesAllCPUs = cpuCount > 1
+    return machine
   }
+}
+
+private func flushThisCPU(
+  _ context: UnsafeMutableRawPointer?, _ ranges: UnsafePointer<cmachine_range>?, _ count: Int
+) {
+  guard count > 0, let ranges = unsafe ranges else { return PagingControls.flushEverything() }
+  unsafe PagingControls.flush(ranges, count, pageSize(context))
+}
+
+private func flushAllCPUs(
+  _ context: UnsafeMutableRawPointer?, _ ranges: UnsafePointer<cmachine_range>?, _ count: Int
+) {
+  guard count > 0, let ranges = unsafe ranges else { return PagingControls.flushEverythingOnAllCPUs() }
+  unsafe PagingControls.flushOnAllCPUs(ranges, count, pageSize(context))
 }
 
 /// The machine's context is the size of a page.

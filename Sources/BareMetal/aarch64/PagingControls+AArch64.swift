@@ -83,16 +83,43 @@ public enum PagingControls {
   @unsafe
   static func flush(_ ranges: UnsafePointer<cmachine_range>, _ count: Int, _ granule: PageSize) {
     arm64_dsb_ish()
+    unsafe forEachPage(ranges, count, granule) { arm64_tlbi_vaae1($0) }
+    arm64_dsb_nsh()
+    arm64_isb()
+  }
+
+  /// Everything that any CPU has cached. What was cleared is so for the walkers of all of them; behind the
+  /// second barrier none goes by an old translation.
+  static func flushEverythingOnAllCPUs() {
+    arm64_dsb_ish()
+    arm64_tlbi_vmalle1is()
+    arm64_dsb_ish()
+    arm64_isb()
+  }
+
+  /// The same of ranges.
+  @unsafe
+  static func flushOnAllCPUs(
+    _ ranges: UnsafePointer<cmachine_range>, _ count: Int, _ granule: PageSize
+  ) {
+    arm64_dsb_ish()
+    unsafe forEachPage(ranges, count, granule) { arm64_tlbi_vaae1is($0) }
+    arm64_dsb_ish()
+    arm64_isb()
+  }
+
+  /// The operand of TLBI for each page.
+  @unsafe @inline(__always)
+  private static func forEachPage(
+    _ ranges: UnsafePointer<cmachine_range>, _ count: Int, _ granule: PageSize, _ body: (UInt) -> Void
+  ) {
     for index in 0..<count {
       let (start, end) = unsafe (ranges[index].start, ranges[index].end)
       let pages = PageCount(bytes: UInt64(end &- start), granule).rawValue
       for page in 0..<UInt(pages) {
-        let address = start &+ page &* UInt(granule.bytes)
-        arm64_tlbi_vaae1(address >> 12 & (1 << 44 - 1))
+        body((start &+ page &* UInt(granule.bytes)) >> 12 & (1 << 44 - 1))
       }
     }
-    arm64_dsb_nsh()
-    arm64_isb()
   }
 }
 

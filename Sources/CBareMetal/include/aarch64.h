@@ -68,10 +68,12 @@ CBAREMETAL_INLINE void arm64_switch_translation(unsigned long mair, unsigned lon
 }
 
 // This CPU's TLB: the leaves of a page in every address space, and walk-cache entries on the way to it; or everything
-// (C5.5). The operand of the first is an address over 4 KiB, in 44 bits.
+// (C5.5). The operand of the first is an address over 4 KiB, in 44 bits. With `is` those of all CPUs that share memory.
 
 ARM64_OPERATION_AT(tlbi_vaae1, "tlbi vaae1")
 ARM64_OPERATION(tlbi_vmalle1, "tlbi vmalle1")
+ARM64_OPERATION_AT(tlbi_vaae1is, "tlbi vaae1is")
+ARM64_OPERATION(tlbi_vmalle1is, "tlbi vmalle1is")
 
 // Barriers: `ish` for all CPUs that share memory, `nsh` for this one, `sy` for all.
 

@@ -185,6 +185,16 @@ CMACHINE_INLINE void cmachine_before_update(unsigned long address, _Bool release
   if (cmachine_model) cmachine_model->before_update(address, releases);
 }
 
+/// How many machines of this process flush by broadcast.
+extern unsigned int cmachine_broadcasting_machines;
+CMACHINE_INLINE void cmachine_add_broadcasting_machines(int count) {
+  __atomic_fetch_add(&cmachine_broadcasting_machines, (unsigned int)count, __ATOMIC_SEQ_CST);
+}
+/// Whether a look-up without a lock begins with a full barrier.
+CMACHINE_INLINE _Bool cmachine_fences_lookups(void) {
+  return __atomic_load_n(&cmachine_broadcasting_machines, __ATOMIC_RELAXED) != 0;
+}
+
 /// No register of the process leads to the number, so there is none to check.
 CMACHINE_INLINE _Bool cmachine_has_thread_pointer(void) { return 0; }
 CMACHINE_INLINE unsigned long cmachine_thread_pointer(void) { return 0; }
@@ -215,6 +225,9 @@ CMACHINE_INLINE void cmachine_entry_stored(unsigned long entry) { (void)entry; }
 CMACHINE_INLINE void cmachine_memory_freed(unsigned long address, unsigned long byte_count, _Bool stays_zero) {
   (void)address, (void)byte_count, (void)stays_zero;
 }
+
+/// CPUs invalidate each other's TLBs by interrupts alone.
+CMACHINE_INLINE _Bool cmachine_fences_lookups(void) { return 0; }
 
 CMACHINE_INLINE _Bool cmachine_has_thread_pointer(void) { return 1; }
 /// The GS base: IA32_GS_BASE, a model-specific register (Intel SDM vol. 4, table 2-2).
@@ -255,6 +268,9 @@ CMACHINE_INLINE void cmachine_memory_freed(unsigned long address, unsigned long 
   (void)address, (void)byte_count, (void)stays_zero;
 }
 
+/// TLBI ..IS reaches all CPUs.
+CMACHINE_INLINE _Bool cmachine_fences_lookups(void) { return 1; }
+
 CMACHINE_INLINE _Bool cmachine_has_thread_pointer(void) { return 1; }
 CMACHINE_INLINE unsigned long cmachine_thread_pointer(void) {
   unsigned long pointer;
@@ -292,6 +308,9 @@ CMACHINE_INLINE void cmachine_entry_stored(unsigned long entry) { (void)entry; }
 CMACHINE_INLINE void cmachine_memory_freed(unsigned long address, unsigned long byte_count, _Bool stays_zero) {
   (void)address, (void)byte_count, (void)stays_zero;
 }
+
+/// CPUs invalidate each other's TLBs by interrupts alone.
+CMACHINE_INLINE _Bool cmachine_fences_lookups(void) { return 0; }
 
 CMACHINE_INLINE _Bool cmachine_has_thread_pointer(void) { return 1; }
 CMACHINE_INLINE unsigned long cmachine_thread_pointer(void) {

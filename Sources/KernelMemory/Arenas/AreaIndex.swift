@@ -20,7 +20,7 @@ internal import Synchronization
 // Readers take no lock, and check what they find against the descriptor's bounds. A reader may still be in a
 // node that has emptied: its slots are zero, or name areas whose bounds do not match. A few empty nodes are
 // stocked for the next insertions. The others go through a retired batch (`takeSurplus`), and are free when
-// every CPU has served a later flush, which none does in the middle of a look-up. So a reader is inside the
+// every CPU has passed a later flush, which none does in the middle of a look-up. So a reader is inside the
 // package (`CPUs.enter`), or marked as a look-up (`CPUs.asReader`).
 @safe
 struct AreaIndex {
@@ -98,6 +98,7 @@ struct AreaIndex {
   /// lock-free, by a CPU that serves no flush meanwhile.
   @inline(__always)
   func area(at page: UInt64) -> UInt32 {
+    fenceLookup()
     let (table, offset) = (table, page &- base)
     var shift = state.value.rootShift
     let root = slots(state.value.root)

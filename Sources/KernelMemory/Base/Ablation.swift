@@ -65,6 +65,10 @@ enum Ablation: UInt8 {
   case serveInNMI
   /// A look-up without a lock does not say that it is one.
   case unmarkedLookups
+  /// A look-up without a lock begins before others can see that it does.
+  case unfencedLookups
+  /// A flush that was broadcast is taken for the end of all look-ups, too.
+  case ignoreEpochs
   /// Who waits for a flush waits for that of the CPU that it is on by then.
   case waitForThisCPU
   /// The frames of areas that are to sleep are free before the flush.

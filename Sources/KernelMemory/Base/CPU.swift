@@ -184,6 +184,7 @@ struct CPUs {
     #endif
     guard let epoch = block.value.progress.beginLookup() else { return fallback }
     defer { block.value.progress.endLookup(epoch) }
+    fenceLookup()
     return body()
   }
 

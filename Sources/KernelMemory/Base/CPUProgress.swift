@@ -1,3 +1,4 @@
+internal import CMachine
 internal import Synchronization
 
 // What a CPU tells the others, so that they know what it can still reach
@@ -17,6 +18,11 @@ internal import Synchronization
 // Requests are even numbers. A CPU that has not joined, or has left, is ahead of them all (`away`): nobody
 // waits for it, and since that is odd, whatever it asks of this package is refused as what an NMI asks is, at
 // no cost. So what is owed before a CPU joins is one flush of all that it knows.
+//
+// Where CPUs flush by interrupt, `done` says both: a CPU serves between two walks alone. Where hardware sends
+// the flush to all of them (`Machine.flushReachesAllCPUs`) nobody serves, and epochs alone say that walkers
+// have passed. There whoever frees looks at the epochs behind a full barrier, so a look-up begins with one,
+// too (`fenceLookup`): otherwise its mark could still be in a store buffer, and its loads be made.
 //
 // Flushes and epochs are apart in `Models/`, where the protocol is checked.
 
@@ -54,6 +60,10 @@ extension CPUProgress {
   @inline(__always)
   borrowing func endLookup(_ old: UInt64) { epochWord.store(old, ordering: .releasing) }
 
+  /// Goes on as one that has come in now, between two look-ups. A release, as going out is.
+  @inline(__always)
+  borrowing func renew(_ epoch: UInt64) { epochWord.store(epoch, ordering: .releasing) }
+
   /// Goes out. A release: what was read inside was read before.
   @inline(__always)
   borrowing func exit() { epochWord.store(0, ordering: .releasing) }
@@ -84,6 +94,24 @@ extension CPUProgress {
   var done: UInt64 { doneWord.load(ordering: .acquiring) }
   borrowing func flushed(_ request: UInt64) { doneWord.store(request, ordering: .releasing) }
 
+  /// Whether the CPU is at no look-up that began before a request. It may become false again for a moment,
+  /// where a CPU comes in that has not seen the request: that one finds nothing of what was cleared for it.
+  func isPast(_ request: UInt64) -> Bool {
+    let epoch = epochWord.load(ordering: .acquiring)
+    return epoch & 1 == 0 || epoch > request
+  }
+
   var answered: UInt64 { answeredWord.load(ordering: .acquiring) }
   borrowing func answer(_ drainEpoch: UInt64) { answeredWord.store(drainEpoch, ordering: .releasing) }
+}
+
+/// Begins a look-up that takes no lock, in memory that others may free meanwhile: the mark of this CPU is
+/// seen before what it reads was read. Nothing where flushes are served by the CPUs themselves.
+@inline(__always)
+func fenceLookup() {
+  guard cmachine_fences_lookups() else { return }
+  #if Ablations
+  if Ablation.unfencedLookups.isOn { return }
+  #endif
+  atomicMemoryFence(ordering: .sequentiallyConsistent)
 }

@@ -106,24 +106,30 @@ extension MemoryManager {
 // MARK: - Waiting
 
 extension MemoryManager {
-  /// Waits until every CPU has served a request. Interrupts are on.
+  /// Waits until no CPU reaches what a request covers. Interrupts are on.
   func wait(for request: UInt64) {
     #if Ablations
     let request =
       Ablation.waitForThisCPU.isOn
       ? cpus.attempt(orElse: request) { cpu in cpu.block.value.progress.done } : request
     #endif
+    // Who is at a look-up, and was not asked, ends it by itself.
+    wait(notifies: !reclaim.shootdown.isBroadcast) { cpu in !reclaim.shootdown.isPast(cpu, request) }
+  }
+
+  /// Waits until every CPU has been outside the package since `Shootdown.askAll`. Interrupts are on.
+  func waitForAll(_ request: UInt64) {
     wait { cpu in !reclaim.shootdown.hasServed(cpu, request) }
   }
 
-  /// Waits for the CPUs that are behind.
-  private func wait(whileBehind isBehind: (Int) -> Bool) {
+  /// Waits for the CPUs that are behind, and notifies them again where they have been asked something.
+  private func wait(notifies: Bool = true, whileBehind isBehind: (Int) -> Bool) {
     var turn: UInt64 = 0
     var reminder = max(1, control.value.machine.value.reminderTurns)
     while anyCPU(isBehind) {
       turn &+= 1
       if turn == reminder {
-        remind(turn, isBehind)
+        remind(turn, notifies: notifies, isBehind)
         reminder &*= 2
       }
       waitATurn()
@@ -143,7 +149,7 @@ extension MemoryManager {
   }
 
   /// Asks those again who are behind; whoever has been silent for long is reported.
-  private func remind(_ turn: UInt64, _ isBehind: (Int) -> Bool) {
+  private func remind(_ turn: UInt64, notifies: Bool, _ isBehind: (Int) -> Bool) {
     let machine = control.value.machine
     #if Ablations
     if Ablation.joinUnanswered.isOn { return }
@@ -151,7 +157,7 @@ extension MemoryManager {
     cpus.attempt(orElse: ()) { cpu in
       for other in 0..<cpus.count where other != cpu.number && isBehind(other) {
         if turn >= machine.value.silenceLimit { report(silent: other, cpu) }
-        reclaim.shootdown.notify(other, cpu)
+        if notifies { reclaim.shootdown.notify(other, cpu) }
       }
     }
   }

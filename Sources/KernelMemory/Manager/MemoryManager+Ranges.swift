@@ -61,7 +61,7 @@ extension MemoryManager {
     var leaving = try withdraw(id)
     if leaving == nil, drainAllCPUs(mayWait: true) { leaving = try withdraw(id) }
     guard let leaving else { throw .areasInUse(firstHeld(in: id) ?? VirtualAddress(0)) }
-    wait(for: leaving.request)
+    waitForAll(leaving.request)
     try cpus.enter { cpu in arenas.locked(cpu) { arenas.end(leaving.arena, cpu) } }
   }
 
@@ -72,13 +72,13 @@ extension MemoryManager {
     }
   }
 
-  /// Takes a range out, and asks for a flush of nothing, which says that every CPU has passed.
+  /// Takes a range out, and asks every CPU to be outside the package once.
   /// - Returns: nil where an area is on its way back.
   private func withdraw(_ id: ArenaID) throws(MemoryError) -> (arena: Arena, request: UInt64)? {
     try cpus.enter { (cpu) throws(MemoryError) in
       let arena = try arenas.locked(cpu) { () throws(MemoryError) in try arenas.withdraw(id) }
       guard let arena else { return nil }
-      return (arena, reclaim.shootdown.request(FlushRanges(), cpu))
+      return (arena, reclaim.shootdown.askAll(cpu))
     }
   }
 }

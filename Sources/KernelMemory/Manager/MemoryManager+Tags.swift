@@ -35,9 +35,9 @@ extension MemoryManager {
       freeDropped(cpu)
       guard !slab.hasCache(chargedTo: tag) else { throw .tagInUse(bytes: 0, objects: 0, areas: 0) }
       try tags.beginRemoval(of: tag, cpu)
-      return reclaim.shootdown.request(FlushRanges(), cpu)
+      return reclaim.shootdown.askAll(cpu)
     }
-    wait(for: request)
+    waitForAll(request)
     try cpus.enter { (cpu) throws(MemoryError) in try tags.endRemoval(of: tag, cpu) }
   }
 

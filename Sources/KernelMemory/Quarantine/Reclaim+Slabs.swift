@@ -1,7 +1,7 @@
 // Frames of slabs, which no page table leads to, on their way back.
 //
 // What they wait for is not that translations are gone, but that CPUs have passed which were at work in the
-// slab (Slab.swift). They go into the open batch all the same: a flush is served outside the package alone,
+// slab (Slab.swift). They go into the open batch all the same: a flush is passed outside the package alone,
 // so it proves both. Where nothing else asks for one, a batch of slabs has one requested that flushes
 // nothing.
 

@@ -13,6 +13,11 @@ internal import Synchronization
 // flush by interrupt a complete request says that software walkers have passed, too: whoever reads page
 // tables without a lock has interrupts off.
 //
+// Where one CPU's flush reaches the TLBs of all (`Machine.flushReachesAllCPUs`) no CPU is asked: a request is
+// made when its flush is done, and it is complete when every CPU was seen outside the package, or at what
+// began after the request (`CPUProgress.isPast`). Some removals wait for more, that each CPU has been outside
+// once (`askAll`): for those CPUs are interrupted there, too.
+//
 // Who waits, waits for a number. It is taken in the same section that cleared the entries, and carried: once
 // interrupts are on, the caller may be on another CPU. While it waits it serves what it is asked, and asks
 // again, more and more seldom, whoever is behind.
@@ -20,7 +25,7 @@ internal import Synchronization
 // A CPU joins by claiming the newest request and drain, in one critical section, before it flushes: from then
 // on requests wait for it, and those before treat it as absent, which it was.
 
-/// Says that every CPU has served a request. Made nowhere but in this file.
+/// Says that no CPU reaches what a request covers. Made nowhere but in this file.
 struct FlushToken: ~Copyable {
   let number: UInt64
 
@@ -38,6 +43,8 @@ struct Shootdown {
     /// The ranges of request n are at n / 2 modulo `memory`. Under the lock.
     let ranges: Stable<FlushRanges>
     let lock: Stable<SpinLock>
+    /// Whether a flush of one CPU is one of all.
+    let isBroadcast: Bool
   }
 
   private let state: Stable<State>
@@ -49,10 +56,13 @@ struct Shootdown {
     let ranges: Stable<FlushRanges> = try memory.carve(Int(Self.memory))
     unsafe ranges.pointer.initialize(repeating: FlushRanges(), count: Int(Self.memory))
     unsafe state.pointer.initialize(
-      to: State(machine: machine, cpus: cpus, ranges: ranges, lock: try memory.carve(1)))
+      to: State(
+        machine: machine, cpus: cpus, ranges: ranges, lock: try memory.carve(1),
+        isBroadcast: machine.value.flushReachesAllCPUs && cmachine_fences_lookups()))
   }
 
   var machine: Stable<Machine> { state.value.machine }
+  var isBroadcast: Bool { state.value.isBroadcast }
   private var cpus: CPUs { state.value.cpus }
   private var requested: Stable<Atomic<UInt64>> { state.value.cpus.requested }
   /// The newest request.
@@ -70,9 +80,40 @@ struct Shootdown {
     state.value.lock.value.with(.requests, cpu, body)
   }
 
-  /// Asks every CPU to forget `ranges`, and does so on this one. Waits for nobody. O(CPUs).
+  /// Asks every CPU to forget `ranges`, and does so on this one; or has all of them forget. Waits for nobody.
+  /// O(CPUs). Never in the middle of a look-up.
   /// - Returns: the number of the request.
   func request(_ ranges: FlushRanges, _ cpu: borrowing CPU) -> UInt64 {
+    guard isBroadcast else { return ask(ranges, cpu) }
+    #if Ablations
+    if Ablation.flushLocalOnly.isOn { return publish(ranges, cpu) }
+    #endif
+    if !ranges.isEmpty { cpu.count(ranges.kind) }
+    cmachine_step(cmachine_step_flush_begun)
+    ranges.flush(state.value.machine.value)
+    // What was cleared is seen before anybody's epoch is read. A flush of nothing is no barrier.
+    atomicMemoryFence(ordering: .sequentiallyConsistent)
+    cpu.count(.flushesServed)
+    let number = publish(ranges, cpu)
+    cpu.block.value.progress.renew(number | 1)
+    return number
+  }
+
+  /// Asks every CPU to be outside the package once, behind what this one has done. Waits for nobody. O(CPUs).
+  /// - Returns: the number of the request, which is complete when all have served it (`hasServed`).
+  func askAll(_ cpu: borrowing CPU) -> UInt64 { ask(FlushRanges(), cpu) }
+
+  private func ask(_ ranges: FlushRanges, _ cpu: borrowing CPU) -> UInt64 {
+    let number = publish(ranges, cpu)
+    if !ranges.isEmpty { cpu.count(ranges.kind) }
+    serve(cpu)
+    for other in 0..<cpus.count where other != cpu.number && !hasServed(other, number) {
+      notify(other, cpu)
+    }
+    return number
+  }
+
+  private func publish(_ ranges: FlushRanges, _ cpu: borrowing CPU) -> UInt64 {
     let number = locked(cpu) {
       let number = newestLocked &+ 2
       self.ranges(of: number).value = ranges
@@ -80,23 +121,15 @@ struct Shootdown {
       return number
     }
     cmachine_step(cmachine_step_flush_requested)
-    if !ranges.isEmpty { cpu.count(ranges.kind) }
-    serve(cpu)
-    notifyBehind(number, cpu)
     return number
-  }
-
-  /// Notifies every other CPU that has yet to serve a request. O(CPUs).
-  func notifyBehind(_ number: UInt64, _ cpu: borrowing CPU) {
-    for other in 0..<cpus.count where other != cpu.number && !hasServed(other, number) {
-      notify(other, cpu)
-    }
   }
 
   /// Flushes on this CPU what it has been asked for. Never in the middle of a walk.
   func serve(_ cpu: borrowing CPU) {
     let done = cpu.block.value.progress.done
     guard done != newest else { return }
+    // What was to be forgotten is, by then.
+    guard !isBroadcast else { return cpu.block.value.progress.flushed(newest) }
     var ranges = FlushRanges()
     #if Ablations
     let upTo =
@@ -177,9 +210,9 @@ struct Shootdown {
     }
   }
 
-  /// Whether every CPU has served a request. O(CPUs).
+  /// Whether no CPU reaches what a request covers. O(CPUs).
   func isComplete(_ number: UInt64) -> Bool {
-    for cpu in 0..<cpus.count where !hasServed(cpu, number) { return false }
+    for cpu in 0..<cpus.count where !isPast(cpu, number) { return false }
     return true
   }
 
@@ -192,6 +225,15 @@ struct Shootdown {
   }
 
   func fail(_ message: StaticString) -> Never { state.value.machine.value.fail(message) }
+
+  /// Whether a CPU reaches nothing of what a request covers, neither by its TLB nor by a look-up.
+  func isPast(_ cpu: Int, _ number: UInt64) -> Bool {
+    guard isBroadcast else { return hasServed(cpu, number) }
+    #if Ablations
+    if Ablation.ignoreEpochs.isOn { return true }
+    #endif
+    return cpus.block(cpu).value.progress.isPast(number)
+  }
 
   /// Whether a CPU has served a request, or need not: one that is away is ahead of all.
   func hasServed(_ cpu: Int, _ number: UInt64) -> Bool {

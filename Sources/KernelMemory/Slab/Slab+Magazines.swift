@@ -63,6 +63,7 @@ extension Slab {
   ///   - cpu: this CPU.
   @inline(__always)
   func pushObject(_ object: UInt, only tag: Tag?, slow: Bool, _ cpu: borrowing CPU) -> FreeOutcome {
+    fenceLookup()
     let table = cpu.perCPU.frames.value.table
     guard let metadata = table.metadata(of: table.frame(at: object)) else { return .unknown }
     let state = metadata.value.state

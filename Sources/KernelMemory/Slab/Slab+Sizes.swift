@@ -50,6 +50,7 @@ extension Slab {
   func resize(
     _ address: UInt, to size: UInt, alignment: UInt64, _ zone: ZoneKind, _ cpu: borrowing CPU
   ) -> Resizing {
+    fenceLookup()
     guard let live = live(at: address), let old = self.size(of: address, live) else { return .notLive }
     guard size <= live.room, UInt64(address) & (alignment &- 1) == 0, live.state.zone <= Int(zone.rawValue)
     else { return .elsewhere(old: old) }

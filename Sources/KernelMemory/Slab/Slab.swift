@@ -26,7 +26,7 @@ internal import Synchronization
 // A free looks at the slab before it knows that the object is live: a second free of an object may do so
 // while the first one's slab goes back, and its compare-and-swap must not find somebody else's memory. So,
 // where there are other CPUs, a slab's frames wait in the open batch of `Reclaim`, all of their bytes zero:
-// until every CPU has served a flush that was requested after the slab was taken down, which it does outside
+// until every CPU has passed a flush that was requested after the slab was taken down, which it does outside
 // the package only, and has so left what it was at.
 //
 // Invariants, checked by `validate()`:

@@ -17,6 +17,9 @@ extension SimulatedMachine {
     guard bodies.count <= cpus.count else {
       stop("a program for \(bodies.count) CPUs on a machine with \(cpus.count)")
     }
+    guard !hardware.broadcastsFlushes else {
+      stop("a CPU's caches are its own thread's where CPUs run freely, so that no other can invalidate them")
+    }
     memory.hidden?.showAll()
     let run = FreeRun(self, running: bodies.count)
     let players = cpus.indices.map { cpu in

@@ -7,6 +7,19 @@ extension Scenarios {
   /// The last area below a node of the index goes, and with it the node: its frame, and every other free one,
   /// is filled with numbers of an area that there is not, while another CPU looks the address up.
   static func lookUpInFreedNode(_ mode: FreeMode) throws -> Play {
+    try lookUpInFreedNode(mode, purgesBefore: 2, purges: 2)
+  }
+
+  /// The same where flushes are broadcast, which need no other CPU: so nothing is done before.
+  static func lookUpInFreedNodeWithBroadcasts(_ mode: FreeMode) throws -> Play {
+    try Stage.$hardware.withValue(.broadcasting) {
+      try lookUpInFreedNode(mode, purgesBefore: 0, purges: 8)
+    }
+  }
+
+  private static func lookUpInFreedNode(
+    _ mode: FreeMode, purgesBefore: Int, purges: Int
+  ) throws -> Play {
     // A node of the lowest level has 1,024 pages.
     let places = (1...9).map { VirtualAddress((TestMachine.vmallocStart.rawValue + 1024 * $0) << 12) }
     let stage = try Stage(mode, pages: 600) { stage in
@@ -22,7 +35,7 @@ extension Scenarios {
       try stage.manager.flushRetired()
       try stage.free(last)
       // Flushed by both, its addresses and tables are kept; so there is no more to do than to give them back.
-      for _ in 0..<2 {
+      for _ in 0..<purgesBefore {
         stage.manager.purge()
         stage.test.simulated.onCPU(1) { stage.manager.serveFlushes() }
       }
@@ -33,7 +46,7 @@ extension Scenarios {
       stage: stage,
       cpus: [
         {
-          for _ in 0..<2 { stage.manager.purge() }
+          for _ in 0..<purges { stage.manager.purge() }
           let (cpus, frames) = (stage.manager.cpus, stage.manager.frames)
           taken = try stage.takeFreeFrames { cpus.attempt(orElse: ()) { frames.drainCaches($0) } }
           stage.fill(taken, withAreaAt: address)

@@ -50,7 +50,13 @@ struct Bench {
   func profile(_ options: Options) -> ExitStatus {
     let size = PairLoop.Size(name: "profile", pages: options.profiledPages, pairs: options.profiledPairs)
     return reporting { () throws(MemoryError) in
+      let before = manager.counters
       try PairLoop(size, on: manager).runMarked()
+      let work = manager.counters.since(before)
+      var console = SerialPort.console
+      console.write("profile.allocated", equals: work[.areasAllocated])
+      console.write("profile.flushes", equals: work[.flushesOfAll])
+      console.write("profile.notifications", equals: work[.notifications])
       return true
     }
   }

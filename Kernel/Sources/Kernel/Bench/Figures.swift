@@ -15,6 +15,7 @@ struct Figures {
   var mostUnflushed = Figures.unflushedLimit
   /// In the loop, without the purge behind it.
   private var entriesInLoop: UInt64 = 0
+  private var notificationsInLoop: UInt64 = 0
   private var work: Counters
   private var locks: LockUsage
 
@@ -27,7 +28,9 @@ struct Figures {
 
   /// Notes what the loop did, before what it left is purged.
   mutating func endLoop(_ manager: MemoryManager) {
-    entriesInLoop = manager.counters.since(work)[.entriesWritten]
+    let counters = manager.counters.since(work)
+    entriesInLoop = counters[.entriesWritten]
+    notificationsInLoop = counters[.notifications]
   }
 
   mutating func end(_ manager: MemoryManager) {
@@ -74,6 +77,8 @@ struct Figures {
     write(", everything ", work[.flushesOfAll])
     write("; served ", work[.flushesServed])
     write(", notifications ", work[.notifications])
+    write(" (in the loop ", notificationsInLoop)
+    console.write(")")
     write(", batches ", work[.batchesCompleted])
     console.write("\n  locks an operation ")
     writeAverage(locks.taken)
