@@ -12,11 +12,11 @@
        serve                 Shootdown.serve, collect
        request               Shootdown.request; notifications are left out, since a CPU serves at any moment
        isComplete            Shootdown.isComplete, hasServed
-       suspend, clear        Reclaim.suspend, sleep, hide, pushSuspended; Reclaim.clear, cover, retireAddresses
-       unpin, detachEmptyTables          Walker.unpin, Walker.detachEmptyTables; Reclaim.unpin, Reclaim.detachEmptyTables
-       seal, collectBatch    Reclaim.requestFlush, Reclaim.pollFlush, FlushedBatch.take
-       reapTables              Walker.reapTables, Reclaim.free of tables
-       strip, stripOpen      Reclaim.stripAsleep, Reclaim.stripOpen
+       suspend, clear        Vmalloc.retire, sleep, clear; Quarantine.push, cover, retireAddresses
+       unpin, detachEmptyTables          Walker.unpin, Walker.detachEmptyTables; Quarantine.unpin, Quarantine.detachEmptyTables
+       seal, collectBatch    Quarantine.requestFlush, pollFlush, FlushedBatch.append
+       reapTables              Walker.reapTables, Quarantine.free of tables
+       strip, stripOpen      Vmalloc.stripAsleep, Vmalloc.stripOpen
        pin, revive           Walker.pin; PageTables.revive
        lookUp                CPUs.asReader, Walker.frame(at:) and its kin
        leave, join           Shootdown.leave and join, with MemoryManager.leaveCPU's conditions

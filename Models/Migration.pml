@@ -4,9 +4,9 @@
    interrupts come on, and a caller may be on another CPU at each turn of its waiting; meanwhile CPUs complete
    their batches. When a free returns, the flush that it asked for is complete. What stands for what:
 
-       closing               Reclaim.flushOpen, seal; Slot.awaited
+       closing               Quarantine.flushOpen, seal; PerCPU.awaited
        waiting               MemoryManager.finishFlush, wait(for:)
-       completing            Reclaim.collect, on each CPU for itself
+       completing            Quarantine.pollFlush, on each CPU for itself
 
    Left out: everything else. A look at all CPUs is one step: what is complete stays so. */
 

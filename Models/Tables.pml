@@ -9,7 +9,7 @@
        pin, unpin            Walker.pin, Walker.unpin, Walker.adjust; one call under the tables' lock
        putToRest             Walker.detachEmptyTables, of one table
        reapTables, noteTaken   Walker.reapTables, of one table, and Walker.noteTaken
-       seal, collectBatch    Reclaim.requestFlush, Reclaim.pollFlush; a batch has tables alone
+       seal, collectBatch    Quarantine.requestFlush, Quarantine.pollFlush; a batch has tables alone
        serve, isComplete     as in Flush.pml
        walk                  Walker.descend in a look-up without a lock
 

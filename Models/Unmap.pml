@@ -7,7 +7,7 @@
 
        map                   MemoryManager.map: Walker.tablesMissing with checkingLeaves, and write, under the locks
        unmap                 MemoryManager.unmapAny, beginUnmap: UnmapsUnderWay.begin, Walker.quarantine; the request;
-                             wait(for:); Reclaim.endUnmap: Walker.clearQuarantined, UnmapsUnderWay.end
+                             wait(for:); Quarantine.endUnmap: Walker.clearQuarantined, UnmapsUnderWay.end
        flush                 Shootdown.serve on each CPU, in one step
 
    Left out: other pages (every pair of ranges overlaps here), tables, and splits of large leaves, which

@@ -10,7 +10,7 @@
        serve                 MemoryManager.serve: Shootdown.serve and drainStep, whose last step answers the drain
                              that was there when it began
        request, notifyBehind Shootdown.request, Shootdown.notifyBehind
-       askForDrain           MemoryManager.askForDrain, Reclaim.startDrain
+       askForDrain           MemoryManager.askForDrain, Quarantine.startDrain
        waitForOthers         MemoryManager.wait(whileBehind:), waitATurn, remind: the caller's number, its own turn of
                              serving, and a reminder for every other CPU that is behind
        leaveCPU, joinCPU     MemoryManager.leaveCPU and joinCPU, Shootdown.leave and join

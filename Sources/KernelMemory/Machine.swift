@@ -143,3 +143,21 @@ extension Machine {
     fatalError()
   }
 }
+
+extension Stable<Machine> {
+  /// Whether this machine must be told of new entries (`Machine.afterMap`).
+  @inline(__always)
+  var synchronizesMappings: Bool { unsafe value.afterMap != nil }
+
+  /// Makes new entries visible to every CPU's walker, before an address of them is published.
+  @inline(__always)
+  func synchronizeMapping(_ pages: PageRange, _ pageSize: PageSize, madeTables: Bool = false) {
+    #if Ablations
+    if Ablation.forgetAfterMap.isOn { return }
+    #endif
+    guard let afterMap = unsafe value.afterMap else { return }
+    let range = cmachine_range(
+      start: UInt(pages.first.address(pageSize).rawValue), end: UInt(pages.end.address(pageSize).rawValue))
+    unsafe afterMap(value.context, range, madeTables)
+  }
+}

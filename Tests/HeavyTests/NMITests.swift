@@ -105,7 +105,7 @@ import Testing
         {
           var ranges = FlushRanges()
           ranges.addEverything()
-          manager.cpus.with { cpu in _ = manager.reclaim.shootdown.request(ranges, cpu) }
+          manager.cpus.with { cpu in _ = manager.quarantine.shootdown.request(ranges, cpu) }
         },
       ])
     play.rules = {

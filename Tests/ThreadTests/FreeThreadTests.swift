@@ -83,7 +83,7 @@ import Testing
         if found != word(at) { throw Mistake("the word at \(at) is \(found)") }
       }
       try manager.vfree(address.pointer)
-      if test.manager.reclaim.mode == .strict { return }
+      if test.manager.vmalloc.mode == .strict { return }
       // Nobody else frees it, but it may be somebody else's by now.
       _ = manager.frame(at: address)
     }

@@ -152,7 +152,7 @@ struct AreaDescriptor: ~Copyable {
   }
 
   @inline(__always)
-  private func generation(in state: AreaState) -> UInt64? {
+  func generation(in state: AreaState) -> UInt64? {
     let word = stateWord.load(ordering: .acquiring)
     return UInt8(truncatingIfNeeded: word) == state.rawValue ? word &>> 8 : nil
   }
@@ -163,23 +163,15 @@ struct AreaDescriptor: ~Copyable {
   }
 
   /// Hands out an area that nobody else can change now, in another generation than the one that it was
-  /// retired in.
+  /// retired in. Its state is known, so one addition does it.
   @inline(__always)
-  borrowing func resume(as state: AreaState = .live) {
-    let word = stateWord.load(ordering: .relaxed) | 0xff
+  borrowing func resume(from old: AreaState, as new: AreaState) {
+    let change = 0x100 &+ UInt64(new.rawValue) &- UInt64(old.rawValue)
+    let word = stateWord.load(ordering: .relaxed) &+ change
     #if Ablations
-    if Ablation.relaxedAreas.isOn {
-      return stateWord.store(word &+ 1 &+ UInt64(state.rawValue), ordering: .relaxed)
-    }
+    if Ablation.relaxedAreas.isOn { return stateWord.store(word, ordering: .relaxed) }
     #endif
-    stateWord.store(word &+ 1 &+ UInt64(state.rawValue), ordering: .releasing)
-  }
-
-  /// Resumes a parked area: the old state is known, so one addition does it.
-  @inline(__always)
-  borrowing func resumeCached() {
-    let change = 0x100 &+ UInt64(AreaState.live.rawValue) &- UInt64(AreaState.cached.rawValue)
-    stateWord.store(stateWord.load(ordering: .relaxed) &+ change, ordering: .releasing)
+    stateWord.store(word, ordering: .releasing)
   }
 
   borrowing func setState(_ state: AreaState) {

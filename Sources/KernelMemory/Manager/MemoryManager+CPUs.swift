@@ -15,7 +15,7 @@ extension MemoryManager {
   public func joinCPU() {
     let joined: Void? = cpus.withOwnBlock { cpu in
       guard !cpu.block.value.progress.isOnline else { return }
-      reclaim.join(cpu)
+      quarantine.join(cpu)
     }
     if joined == nil { stop("a CPU joins whose number is not below Machine.cpuCount") }
   }
@@ -48,9 +48,9 @@ extension MemoryManager {
 
   private func leave(_ cpu: borrowing CPU) -> Departure {
     guard !cpu.block.value.progress.isClosed else { return .held }
-    cpu.block.value.progress.enter(reclaim.shootdown.newest | 1)
-    let isEmpty = drainStep(cpu) && reclaim.isEmpty(cpu)
-    if isEmpty && reclaim.shootdown.leave(cpu) { return .gone }
+    cpu.block.value.progress.enter(quarantine.shootdown.newest | 1)
+    let isEmpty = drainStep(cpu) && vmalloc.isEmpty(cpu)
+    if isEmpty && quarantine.shootdown.leave(cpu) { return .gone }
     cpu.block.value.progress.exit()
     return isEmpty ? .last : .held
   }
@@ -58,7 +58,7 @@ extension MemoryManager {
   /// How many CPUs take part. O(CPUs).
   private var onlineCPUs: Int {
     var count = 0
-    for cpu in 0..<cpus.count where reclaim.shootdown.isOnline(cpu) { count &+= 1 }
+    for cpu in 0..<cpus.count where quarantine.shootdown.isOnline(cpu) { count &+= 1 }
     return count
   }
 
@@ -67,28 +67,28 @@ extension MemoryManager {
   /// and at most one step of a drain: for the next one this CPU notifies itself.
   public func serveFlushes() {
     #if Ablations
-    if Ablation.serveInNMI.isOn { _ = cpus.withOwnBlock { cpu in reclaim.shootdown.serve(cpu) } }
+    if Ablation.serveInNMI.isOn { _ = cpus.withOwnBlock { cpu in quarantine.shootdown.serve(cpu) } }
     #endif
     cpus.attempt(orElse: ()) { cpu in
-      if !serve(cpu) { reclaim.shootdown.notify(cpu.number, cpu) }
+      if !serve(cpu) { quarantine.shootdown.notify(cpu.number, cpu) }
     }
   }
 
   /// - Returns: false where a drain takes another step.
   private func serve(_ cpu: borrowing CPU) -> Bool {
-    reclaim.shootdown.serve(cpu)
-    return !reclaim.isDrainPending(cpu) || drainStep(cpu)
+    quarantine.shootdown.serve(cpu)
+    return !quarantine.isDrainPending(cpu) || drainStep(cpu)
   }
 
   /// A step of a drain: areas, then objects, whose slabs are frames of the same batch, then its flush. The
   /// last one answers the newest drain that there was when it began.
   /// - Returns: false where another step is needed.
   private func drainStep(_ cpu: borrowing CPU) -> Bool {
-    let drainEpoch = reclaim.drainEpoch
-    var left = reclaim.gather(budget: Reclaim.budget, all: true, cpu)
+    let drainEpoch = quarantine.drainEpoch
+    var left = vmalloc.gather(budget: Work.step, all: true, cpu)
     // It goes through all caches, so not in every step.
     if left > 0 { left = slab.drain(budget: left, cpu) }
-    guard left > 0, reclaim.drain(budget: left, cpu) else { return false }
+    guard left > 0, vmalloc.drain(budget: left, cpu) else { return false }
     cpu.block.value.progress.answer(drainEpoch)
     return true
   }
@@ -97,9 +97,9 @@ extension MemoryManager {
   /// for the rest.
   /// - Returns: the request to wait for.
   private func drainThisCPU() -> UInt64 {
-    cpus.attempt(orElse: ()) { cpu in freeDropped(cpu) }
+    cpus.attempt(orElse: ()) { cpu in vmalloc.freeDropped(cpu) }
     while !cpus.attempt(orElse: true, { cpu in drainStep(cpu) }) {}
-    return cpus.attempt(orElse: 0) { cpu in reclaim.awaited(cpu) }
+    return cpus.attempt(orElse: 0) { cpu in quarantine.awaited(cpu) }
   }
 }
 
@@ -114,18 +114,18 @@ extension MemoryManager {
       ? cpus.attempt(orElse: request) { cpu in cpu.block.value.progress.done } : request
     #endif
     // Who is at a look-up, and was not asked, ends it by itself.
-    wait(notifies: !reclaim.shootdown.isBroadcast) { cpu in !reclaim.shootdown.isPast(cpu, request) }
+    wait(notifies: !quarantine.shootdown.isBroadcast) { cpu in !quarantine.shootdown.isPast(cpu, request) }
   }
 
   /// Waits until every CPU has been outside the package since `Shootdown.askAll`. Interrupts are on.
   func waitForAll(_ request: UInt64) {
-    wait { cpu in !reclaim.shootdown.hasServed(cpu, request) }
+    wait { cpu in !quarantine.shootdown.hasServed(cpu, request) }
   }
 
   /// Waits for the CPUs that are behind, and notifies them again where they have been asked something.
   private func wait(notifies: Bool = true, whileBehind isBehind: (Int) -> Bool) {
     var turn: UInt64 = 0
-    var reminder = max(1, control.value.machine.value.reminderTurns)
+    var reminder = max(1, machine.value.reminderTurns)
     while anyCPU(isBehind) {
       turn &+= 1
       if turn == reminder {
@@ -150,20 +150,20 @@ extension MemoryManager {
 
   /// Asks those again who are behind; whoever has been silent for long is reported.
   private func remind(_ turn: UInt64, notifies: Bool, _ isBehind: (Int) -> Bool) {
-    let machine = control.value.machine
+    let machine = machine
     #if Ablations
     if Ablation.joinUnanswered.isOn { return }
     #endif
     cpus.attempt(orElse: ()) { cpu in
       for other in 0..<cpus.count where other != cpu.number && isBehind(other) {
         if turn >= machine.value.silenceLimit { report(silent: other, cpu) }
-        if notifies { reclaim.shootdown.notify(other, cpu) }
+        if notifies { quarantine.shootdown.notify(other, cpu) }
       }
     }
   }
 
   private func report(silent other: Int, _ cpu: borrowing CPU) {
-    let machine = control.value.machine
+    let machine = machine
     cpu.count(.silences)
     if let silent = unsafe machine.value.silent {
       unsafe silent(machine.value.context, UInt32(truncatingIfNeeded: other))
@@ -181,8 +181,8 @@ extension MemoryManager {
     // What one drain asks to be flushed the next one completes; tables that this empties take another.
     for _ in 0..<4 {
       guard let drainEpoch = askForDrain() else { return false }
-      wait { cpu in reclaim.isUnanswered(drainEpoch, by: cpu) }
-      wait(for: reclaim.shootdown.newest)
+      wait { cpu in quarantine.isUnanswered(drainEpoch, by: cpu) }
+      wait(for: quarantine.shootdown.newest)
     }
     return true
   }
@@ -191,11 +191,12 @@ extension MemoryManager {
   /// - Returns: its number; nil in an NMI.
   private func askForDrain() -> UInt64? {
     cpus.attempt(orElse: nil) { cpu in
-      freeDropped(cpu)
-      let drainEpoch = reclaim.startDrain(cpu)
+      vmalloc.freeDropped(cpu)
+      let drainEpoch = quarantine.startDrain(cpu)
       _ = serve(cpu)
-      for other in 0..<cpus.count where other != cpu.number && reclaim.isUnanswered(drainEpoch, by: other) {
-        reclaim.shootdown.notify(other, cpu)
+      for other in 0..<cpus.count where other != cpu.number && quarantine.isUnanswered(drainEpoch, by: other)
+      {
+        quarantine.shootdown.notify(other, cpu)
       }
       return drainEpoch
     }
@@ -215,9 +216,9 @@ extension MemoryManager {
   @discardableResult
   public func purge(budget: Int = 96) -> Bool {
     cpus.attempt(orElse: false) { cpu in
-      freeDropped(cpu)
-      _ = reclaim.step(budget: max(1, budget), all: false, cpu)
-      return reclaim.hasWork(cpu)
+      vmalloc.freeDropped(cpu)
+      _ = vmalloc.step(budget: max(1, budget), all: false, cpu)
+      return vmalloc.hasWork(cpu)
     }
   }
 
@@ -229,11 +230,21 @@ extension MemoryManager {
     guard cpus.count == 1 || cpus.mayWait, drainAllCPUs(mayWait: true) else { throw .wrongContext }
   }
 
+  /// What an allocation adds to its share where this CPU is over its bound: waits for the flush of what is
+  /// closed, makes one step, and waits for the next flush, too, where frees have gone on so long that what
+  /// was open is over the bound by itself.
+  @inline(never)
+  func reap() {
+    guard cpus.count == 1 || cpus.mayWait else { return }
+    wait(for: cpus.attempt(orElse: 0) { cpu in quarantine.awaited(cpu) })
+    wait(for: cpus.attempt(orElse: 0) { cpu in vmalloc.reapStep(cpu) })
+  }
+
   /// Waits for a flush that was requested where entries were cleared, and completes what is flushed on this
   /// CPU. Where waiting is not legal the flush goes on by itself.
   func finishFlush(_ request: UInt64) {
     guard cpus.count == 1 || cpus.mayWait else { return }
     wait(for: request)
-    cpus.attempt(orElse: ()) { cpu in _ = reclaim.complete(limit: .max, cpu) }
+    cpus.attempt(orElse: ()) { cpu in _ = quarantine.complete(limit: .max, cpu) }
   }
 }

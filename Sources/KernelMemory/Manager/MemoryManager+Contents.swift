@@ -13,7 +13,7 @@ internal import CMachine
 //
 // So frames are cleaned (`Machine.cleanMemory`) in five places: here, before `vmalloc` returns an area of
 // another type than write-back whose frames are new, or were cleared by the first way; where such an area's
-// entries are cleared (`Reclaim.clear`); before `vmap` and `map` make, and `vunmap` and `unmap` end, a
+// entries are cleared (`Vmalloc.clear`); before `vmap` and `map` make, and `vunmap` and `unmap` end, a
 // mapping of another type; and before `unmapMemory` ends the first way, by which alone they are cleaned. An
 // area that stays mapped in a warm cache stays out. A machine whose caches answer every access, whatever its
 // type, has no such function, and all of this is a test of a pointer.
@@ -36,11 +36,12 @@ extension MemoryManager {
     return unsafe memory
   }
 
-  func prepare(_ first: PageNumber, _ request: Arena.Request, crossesTags: Bool, isNew: Bool) {
-    guard request.traits.needsPreparing else { return }
-    prepare(
-      PageRange(unchecked: first, count: request.pages), request.traits, crossesTags: crossesTags,
-      isNew: isNew)
+  /// As below, where there is anything to do.
+  func prepare(_ made: Vmalloc.Allocation, _ request: Vmalloc.Request) {
+    let traits = request.area.traits
+    guard traits.needsPreparing else { return }
+    let pages = PageRange(unchecked: made.first, count: request.area.pages)
+    prepare(pages, traits, crossesTags: made.crossesTags, isNew: made.isNew)
   }
 
   /// Makes the contents of an area that was just handed out what they are to be. Nobody else has the address
@@ -86,7 +87,7 @@ extension MemoryManager {
     #if Ablations
     if Ablation.forgetToClean.isOn { return }
     #endif
-    let machine = control.value.machine
+    let machine = machine
     guard let clean = unsafe machine.value.cleanMemory, windows.count > 0 else { return }
     let pages = windows.pages(of: run, in: 0)
     forEachLeaf(of: pages) { leaf in
@@ -99,7 +100,7 @@ extension MemoryManager {
     }
   }
 
-  private var hasIncoherentCaches: Bool { unsafe control.value.machine.value.cleanMemory != nil }
+  private var hasIncoherentCaches: Bool { unsafe machine.value.cleanMemory != nil }
 }
 
 extension MappedRange {

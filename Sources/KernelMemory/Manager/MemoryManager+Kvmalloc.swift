@@ -128,9 +128,10 @@ extension MemoryManager {
   private func resizeArea(
     _ address: VirtualAddress, _ byteCount: Int, _ policy: KvmallocPolicy, _ cpu: borrowing CPU
   ) throws(MemoryError) -> Int? {
-    guard let (area, generation) = liveArea(startingAt: address) else {
-      throw .badFree(problem(freeing: address))
+    guard let found = vmalloc.find(address, .live) else {
+      throw .badFree(vmalloc.problem(freeing: address))
     }
+    let (area, generation) = (found.area, found.generation)
     let (old, pages) = (area.value.byteCount, area.value.pageCount)
     let isRoom = PageCount(bytes: UInt64(byteCount), pageSize).rawValue <= pages
     if isRoom && address.rawValue & (policy.alignment &- 1) == 0 && !policy.mustBeContiguous {

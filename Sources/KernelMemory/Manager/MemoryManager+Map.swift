@@ -33,7 +33,7 @@ extension MemoryManager {
     guard !arenas.overlaps(pages) else { throw failed(.placeTaken(pages.first.address(pageSize))) }
     #endif
     try retrying { (cpu) throws(MemoryError) in
-      try reservingTables(cpu) { (source) throws(MemoryError) in
+      try tables.reserving(from: frames, cpu) { (source) throws(MemoryError) in
         // That the range is nobody's and that nothing is there is decided under both locks, and the leaves
         // are written under them: two that map the same, or one beside `makeAreas`, do not both succeed.
         try arenas.locked(cpu) { () throws(MemoryError) in
@@ -45,7 +45,7 @@ extension MemoryManager {
             let made = tables.pin(pages, frame: frame, from: &source)
             cpu.count(.tablesMade, made)
             cpu.count(.entriesWritten, tables.write(pages, frame: frame, attributes, from: &leaves))
-            synchronizeMapping(pages, madeTables: made > 0)
+            machine.synchronizeMapping(pages, pageSize, madeTables: made > 0)
             return 0
           }
         }
@@ -86,17 +86,17 @@ extension MemoryManager {
     guard let underWay else { return }
     wait(for: underWay.request)
     let tablesRequest = try cpus.enter { (cpu) throws(MemoryError) in
-      reclaim.endUnmap(pages, underWay, cpu)
-      return reclaim.mode == .strict ? reclaim.flushOpen(cpu) : 0
+      quarantine.endUnmap(pages, underWay, cpu)
+      return vmalloc.mode == .strict ? quarantine.flushOpen(cpu) : 0
     }
     if tablesRequest != 0 { finishFlush(tablesRequest) }
   }
 
   /// - Returns: nil, with nothing unmapped, where another unmap must end first.
-  private func beginUnmap(_ pages: PageRange) throws(MemoryError) -> Reclaim.Unmap? {
+  private func beginUnmap(_ pages: PageRange) throws(MemoryError) -> Quarantine.Unmap? {
     try retrying { (cpu) throws(MemoryError) in
       var slot: Int?
-      try reservingTables(cpu) { (source) throws(MemoryError) in
+      try tables.reserving(from: frames, cpu) { (source) throws(MemoryError) in
         // Decided as by `map`: no range has come to have the pages when their leaves are split and
         // quarantined.
         try arenas.locked(cpu) { () throws(MemoryError) in
@@ -107,33 +107,13 @@ extension MemoryManager {
             let split = tables.split(pages, from: &source)
             cpu.count(.leavesSplit, split)
             cpu.count(.tablesMade, split)
-            slot = reclaim.quarantine(pages, cpu)
+            slot = quarantine.quarantineLeaves(pages, cpu)
             return 0
           }
         }
       }
       guard let slot else { return nil }
-      return reclaim.beginUnmap(pages, at: slot, cpu)
-    }
-  }
-
-  /// Puts the tables of an area in place and pins them; the first `large` pages are to have large leaves
-  /// wherever no table is. Where it fails nothing is changed.
-  /// - Throws: `alreadyMapped`, `placeBusy`, `tablesExhausted`.
-  func pin(_ pages: PageRange, large: PageCount = .zero, _ cpu: borrowing CPU) throws(MemoryError) {
-    #if Ablations
-    if Ablation.followQuarantined.isOn { _ = try tables.tablesMissing(for: pages, large: large) }
-    #endif
-    try reservingTables(cpu) { (source) throws(MemoryError) in
-      // Entries in quarantine lead to tables that a flush frees: they are followed under the lock alone.
-      try tables.locked(cpu) { () throws(MemoryError) in
-        let missing = try tables.tablesMissing(for: pages, large: large)
-        guard missing <= source.count else { return missing }
-        let made = tables.pin(pages, large: large, eachLeaf: false, from: &source)
-        cpu.count(.tablesMade, made)
-        if made > 0 { synchronizeMapping(pages, madeTables: true) }
-        return 0
-      }
+      return quarantine.beginUnmap(pages, at: slot, cpu)
     }
   }
 
@@ -141,22 +121,5 @@ extension MemoryManager {
   private func check(_ pages: PageRange) throws(MemoryError) {
     guard !pages.isEmpty else { throw failed(.sizeIsZero) }
     guard tables.isCanonical(pages) else { throw failed(.notCanonical(pages.first.address(pageSize))) }
-  }
-
-  /// Whether this machine must be told of new entries (`Machine.afterMap`).
-  @inline(__always)
-  var synchronizesMappings: Bool { unsafe control.value.machine.value.afterMap != nil }
-
-  /// Makes new entries visible to every CPU's walker, before an address of them is published.
-  @inline(__always)
-  func synchronizeMapping(_ pages: PageRange, madeTables: Bool = false) {
-    #if Ablations
-    if Ablation.forgetAfterMap.isOn { return }
-    #endif
-    let machine = control.value.machine
-    guard let afterMap = unsafe machine.value.afterMap else { return }
-    let range = cmachine_range(
-      start: UInt(pages.first.address(pageSize).rawValue), end: UInt(pages.end.address(pageSize).rawValue))
-    unsafe afterMap(machine.value.context, range, madeTables)
   }
 }

@@ -16,7 +16,7 @@ extension MemoryManager {
     }
     return try retrying { (cpu) throws(MemoryError) in
       var made: ArenaID?
-      try reservingTables(cpu) { (source) throws(MemoryError) in
+      try tables.reserving(from: frames, cpu) { (source) throws(MemoryError) in
         // That nothing is mapped there, and that nothing will be by hand, is decided under both locks: `map`
         // takes them, too.
         try arenas.locked(cpu) { () throws(MemoryError) in
@@ -32,7 +32,7 @@ extension MemoryManager {
           }
         }
       }
-      synchronizeMapping(range, madeTables: true)
+      machine.synchronizeMapping(range, pageSize, madeTables: true)
       guard let made else { throw .areasUnavailable }
       return made
     }
@@ -53,7 +53,7 @@ extension MemoryManager {
   public func removeAreas(_ id: ArenaID) throws(MemoryError) {
     guard cpus.count == 1 || cpus.mayWait else { throw .wrongContext }
     try cpus.enter { (cpu) throws(MemoryError) in
-      freeDropped(cpu)
+      vmalloc.freeDropped(cpu)
       guard id != vmallocAreas, arenas.find(id) != nil else { throw .areasUnavailable }
     }
     // What is hopeless asks no other CPU for anything.
@@ -78,7 +78,7 @@ extension MemoryManager {
     try cpus.enter { (cpu) throws(MemoryError) in
       let arena = try arenas.locked(cpu) { () throws(MemoryError) in try arenas.withdraw(id) }
       guard let arena else { return nil }
-      return (arena, reclaim.shootdown.askAll(cpu))
+      return (arena, quarantine.shootdown.askAll(cpu))
     }
   }
 }

@@ -32,10 +32,10 @@ extension MemoryManager {
   public func removeTag(_ tag: Tag) throws(MemoryError) {
     guard cpus.count == 1 || cpus.mayWait else { throw .wrongContext }
     let request = try cpus.enter { (cpu) throws(MemoryError) in
-      freeDropped(cpu)
+      vmalloc.freeDropped(cpu)
       guard !slab.hasCache(chargedTo: tag) else { throw .tagInUse(bytes: 0, objects: 0, areas: 0) }
       try tags.beginRemoval(of: tag, cpu)
-      return reclaim.shootdown.askAll(cpu)
+      return quarantine.shootdown.askAll(cpu)
     }
     waitForAll(request)
     try cpus.enter { (cpu) throws(MemoryError) in try tags.endRemoval(of: tag, cpu) }

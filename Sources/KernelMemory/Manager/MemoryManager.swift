@@ -22,32 +22,39 @@ public struct MemoryManager {
 
   init(_ control: Stable<Control>) { self.control = control }
 
-  /// The rooms, each a handle to its own state.
-  struct Control {
-    let cpus: CPUs
-    let pageSize: PageSize
-    let machine: Stable<Machine>
-    let tags: Tags
-    let frames: Frames
-    let tables: PageTables
-    let arenas: ArenaTable
-    let reclaim: Reclaim
-    let slab: Slab
-    let windows: MemoryWindows
-    /// What areas are like when nothing else is said.
-    let defaultTraits: AreaTraits
+  /// The rooms' states, and what the façade has itself.
+  struct Control: ~Copyable {
+    /// First, so that its address is the manager's.
+    var vmalloc: Vmalloc.State
+    var slab: Slab
+    var windows: MemoryWindows
   }
 
-  var cpus: CPUs { control.value.cpus }
-  var frames: Frames { control.value.frames }
-  var tables: PageTables { control.value.tables }
-  var arenas: ArenaTable { control.value.arenas }
-  var reclaim: Reclaim { control.value.reclaim }
+  /// Starts what the rooms before have been started for.
+  init(
+    _ mode: FreeMode, _ machine: Stable<Machine>, _ quarantine: Quarantine, _ slab: Slab,
+    _ windows: MemoryWindows, _ defaultTraits: AreaTraits, carving memory: inout some Carver & ~Copyable
+  ) throws(MemoryError) {
+    control = try memory.carve(1)
+    control.value.slab = slab
+    control.value.windows = windows
+    _ = Vmalloc(
+      at: Stable(bitPattern: control.address), mode, machine, slab.tags, quarantine, defaultTraits)
+  }
+
+  @inline(__always)
+  var vmalloc: Vmalloc { Vmalloc(Stable(bitPattern: control.address)) }
+  var cpus: CPUs { vmalloc.cpus }
+  var machine: Stable<Machine> { vmalloc.machine }
+  var frames: Frames { vmalloc.frames }
+  var tables: PageTables { vmalloc.tables }
+  var arenas: ArenaTable { vmalloc.arenas }
+  var quarantine: Quarantine { vmalloc.quarantine }
   var slab: Slab { control.value.slab }
-  var tags: Tags { control.value.tags }
+  var tags: Tags { vmalloc.tags }
   var windows: MemoryWindows { control.value.windows }
   @inline(__always)
-  var pageSize: PageSize { control.value.pageSize }
+  var pageSize: PageSize { vmalloc.pageSize }
 }
 
 // MARK: - The machine
@@ -57,12 +64,12 @@ extension MemoryManager {
   public var isChecked: Bool { slab.isChecked }
 
   /// Ends the machine through `Machine.fatal`: for a caller that can neither go on nor refuse.
-  public func stop(_ message: StaticString) -> Never { control.value.machine.value.fail(message) }
+  public func stop(_ message: StaticString) -> Never { machine.value.fail(message) }
 
   /// Ends the machine with a message that `write` formats on the stack.
   /// - Parameter write: writes the message; what does not fit into 239 bytes is cut.
   public func stop(_ write: (inout StopMessage) -> Void) -> Never {
-    control.value.machine.value.fail(StopMessage(write))
+    machine.value.fail(StopMessage(write))
   }
 }
 
@@ -102,7 +109,13 @@ extension MemoryManager {
   func entering<Result: ~Copyable>(
     _ body: (borrowing CPU) throws(MemoryError) -> Result
   ) throws(MemoryError) -> Result {
-    do throws(MemoryError) { return try cpus.enter(body) } catch { throw failed(error) }
+    try counting { () throws(MemoryError) in try cpus.enter(body) }
+  }
+
+  /// Runs `body`, and counts it as a failure where it throws.
+  @inline(__always)
+  func counting<Result: ~Copyable>(_ body: () throws(MemoryError) -> Result) throws(MemoryError) -> Result {
+    do throws(MemoryError) { return try body() } catch { throw failed(error) }
   }
 
   /// Runs `body`, which frees something, and counts it where that is refused.
@@ -198,34 +211,5 @@ extension MemoryManager {
   /// The address of an allocated frame in the linear map. Of any other number it is a meaningless address.
   public func linearAddress(of frame: FrameNumber) -> VirtualAddress {
     frames.table.address(of: frame)
-  }
-}
-
-// MARK: - Tables
-
-extension MemoryManager {
-  /// Frames for tables, all zero.
-  private func reserveTables(_ count: Int, _ cpu: borrowing CPU) throws(MemoryError) -> ReservedTables {
-    ReservedTables(try frames.allocateTables(count, cpu), frames.table)
-  }
-
-  /// Runs `body`, which counts under a lock the tables that it needs and takes them, until as many are
-  /// reserved.
-  /// - Parameter body: returns how many tables it needs, where that is more than it was given, with nothing
-  ///   changed; zero where it has done what it does.
-  func reservingTables(
-    _ cpu: borrowing CPU, _ body: (inout ReservedTables) throws(MemoryError) -> Int
-  ) throws(MemoryError) {
-    var needed = 0
-    repeat {
-      var source = try reserveTables(needed, cpu)
-      do throws(MemoryError) {
-        needed = try body(&source)
-      } catch {
-        frames.free(source.unused(), cpu)
-        throw error
-      }
-      frames.free(source.unused(), cpu)
-    } while needed > 0
   }
 }

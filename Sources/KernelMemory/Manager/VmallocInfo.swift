@@ -43,7 +43,7 @@ extension MemoryManager {
   /// What the calling CPU has taken back from callers and keeps; nothing is said in an NMI that has
   /// interrupted this package. O(CPUs + large areas among it).
   public var retained: RetainedMemory {
-    cpus.attempt(orElse: RetainedMemory()) { cpu in reclaim.retained(cpu) }
+    cpus.attempt(orElse: RetainedMemory()) { cpu in vmalloc.retained(cpu) }
   }
 
   /// What one zone of page frames holds, read without a lock: exact where nobody allocates meanwhile.
@@ -61,7 +61,7 @@ extension MemoryManager {
   /// nil when all is well.
   /// O(frames + tables + areas): for tests, and for a kernel that suspects itself.
   public func validate() -> StaticString? {
-    if let problem = frames.validate(retired: reclaim.retiredFrames) { return problem }
+    if let problem = frames.validate(retired: quarantine.retiredFrames) { return problem }
     if let problem = tables.validate(areas: { arenas.pinningAreas(in: $0) }) { return problem }
     if let problem = slab.validate() { return problem }
     var problem: StaticString?

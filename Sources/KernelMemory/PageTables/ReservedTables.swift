@@ -32,3 +32,29 @@ struct LeafRun: LeafSource {
     return frame
   }
 }
+
+extension PageTables {
+  /// Runs `body`, which counts under a lock the tables that it needs and takes them, until as many are
+  /// reserved.
+  /// - Parameters:
+  ///   - frames: where tables come from.
+  ///   - cpu: this CPU.
+  ///   - body: returns how many tables it needs, where that is more than it was given, with nothing changed;
+  ///     zero where it has done what it does.
+  func reserving(
+    from frames: Frames, _ cpu: borrowing CPU,
+    _ body: (inout ReservedTables) throws(MemoryError) -> Int
+  ) throws(MemoryError) {
+    var needed = 0
+    repeat {
+      var source = ReservedTables(try frames.allocateTables(needed, cpu), table)
+      do throws(MemoryError) {
+        needed = try body(&source)
+      } catch {
+        frames.free(source.unused(), cpu)
+        throw error
+      }
+      frames.free(source.unused(), cpu)
+    } while needed > 0
+  }
+}

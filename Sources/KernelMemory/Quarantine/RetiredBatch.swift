@@ -57,11 +57,9 @@ struct AreaList: ~Copyable {
   deinit { cmachine_dropped_memory() }
 }
 
-/// What has been freed but may still be translated: frames, page tables, and address ranges. Nothing takes
-/// anything out but a `FlushedBatch`, and that wants the token of a flush that began after the last of it
-/// went in. It needs no memory: its lists run through the frames' metadata and the areas' descriptors.
-/// Borrowed frames never enter it.
-struct RetiredBatch: ~Copyable {
+/// Frames, tables, nodes and addresses on their way back. It needs no memory: its lists run through the
+/// frames' metadata and the areas' descriptors. Borrowed frames never enter it.
+struct Holdings: ~Copyable {
   var frames = BlockList()
   /// Quarantined tables.
   var tables = FrameList()
@@ -69,25 +67,14 @@ struct RetiredBatch: ~Copyable {
   var nodes = FrameList()
   /// Areas whose addresses are to be given back.
   var areas = AreaList()
-  var ranges = FlushRanges()
-  /// The newest flush that had been requested when the last entry was cleared.
-  var generation: UInt64 = 0
-  /// Pages whose use must wait, guards included.
-  var pages: UInt64 = 0
 
-  var isEmpty: Bool {
-    frames.count == 0 && tables.count == 0 && nodes.count == 0 && areas.count == 0 && ranges.isEmpty
-  }
+  var isEmpty: Bool { frames.count == 0 && tables.count == 0 && nodes.count == 0 && areas.count == 0 }
 
   /// Frames in it, of whatever use.
   var frameCount: Int { frames.count &+ tables.count &+ nodes.count }
 
-  /// Takes in all of another batch, but for its ranges, whose flush is asked for. O(1).
-  mutating func add(_ batch: Stable<RetiredBatch>, _ table: FrameTable, _ pool: DescriptorPool) {
-    let other = unsafe batch.pointer.move()
-    unsafe batch.pointer.initialize(to: RetiredBatch())
-    generation = max(generation, other.generation)
-    pages &+= other.pages
+  /// Takes in all of another. O(1).
+  mutating func append(_ other: consuming Holdings, _ table: FrameTable, _ pool: DescriptorPool) {
     frames.prepend(other.frames, table)
     tables.append(other.tables, table)
     nodes.append(other.nodes, table)
@@ -95,30 +82,46 @@ struct RetiredBatch: ~Copyable {
   }
 }
 
+/// What has been freed but may still be translated. Nothing takes anything out but a `FlushedBatch`, and that
+/// wants the token of a flush that began after the last of it went in.
+struct RetiredBatch: ~Copyable {
+  var held = Holdings()
+  var ranges = FlushRanges()
+  /// The newest flush that had been requested when the last entry was cleared.
+  var generation: UInt64 = 0
+  /// Pages whose use must wait, guards included.
+  var pages: UInt64 = 0
+
+  var isEmpty: Bool { held.isEmpty && ranges.isEmpty }
+
+  /// Takes in all of another batch, but for its ranges, whose flush is asked for. O(1).
+  mutating func append(_ batch: Stable<RetiredBatch>, _ table: FrameTable, _ pool: DescriptorPool) {
+    let other = Self.take(batch)
+    generation = max(generation, other.generation)
+    pages &+= other.pages
+    held.append(other.held, table, pool)
+  }
+
+  /// Empties a batch.
+  fileprivate static func take(_ batch: Stable<RetiredBatch>) -> RetiredBatch {
+    let all = unsafe batch.pointer.move()
+    unsafe batch.pointer.initialize(to: RetiredBatch())
+    return all
+  }
+}
+
 /// What no CPU can translate any more, and is not free yet.
 struct FlushedBatch: ~Copyable {
-  var frames = BlockList()
-  var tables = FrameList()
-  var nodes = FrameList()
-  var areas = AreaList()
+  var held = Holdings()
 
   /// Takes in a batch whose flush is complete. O(1).
   /// - Returns: false, with nothing done, where the flush was requested before the batch was last added to.
-  mutating func take(
+  mutating func append(
     _ batch: Stable<RetiredBatch>, _ token: borrowing FlushToken, _ table: FrameTable, _ pool: DescriptorPool
   ) -> Bool {
     guard token.number > batch.value.generation else { return false }
-    let flushed = unsafe batch.pointer.move()
-    unsafe batch.pointer.initialize(to: RetiredBatch())
-    frames.prepend(flushed.frames, table)
-    tables.append(flushed.tables, table)
-    nodes.append(flushed.nodes, table)
-    areas.prepend(flushed.areas, pool)
+    let flushed = RetiredBatch.take(batch)
+    held.append(flushed.held, table, pool)
     return true
   }
-
-  var isEmpty: Bool { frames.count == 0 && tables.count == 0 && nodes.count == 0 && areas.count == 0 }
-
-  /// Frames in it, of whatever use.
-  var frameCount: Int { frames.count &+ tables.count &+ nodes.count }
 }

@@ -96,7 +96,7 @@ extension Slab {
       }
       returnEmpty(cache, keeping: CacheBlock.emptyLimit, cpu)
     }
-    reclaim.passOnSlabs(cpu)
+    quarantine.passOnSlabs(cpu)
   }
 
   private func putBack(_ object: UInt, _ cache: Stable<CacheBlock>) {
@@ -236,7 +236,7 @@ extension Slab {
       if Ablation.readReturnedSlab.isOn { countOwners(slab, cache, cpu) }
       #endif
     } else {
-      reclaim.retire(slab: slab, order: state.order, cpu)
+      quarantine.retire(slab: slab, order: state.order, cpu)
     }
   }
 

@@ -25,9 +25,9 @@ internal import Synchronization
 //
 // A free looks at the slab before it knows that the object is live: a second free of an object may do so
 // while the first one's slab goes back, and its compare-and-swap must not find somebody else's memory. So,
-// where there are other CPUs, a slab's frames wait in the open batch of `Reclaim`, all of their bytes zero:
-// until every CPU has passed a flush that was requested after the slab was taken down, which it does outside
-// the package only, and has so left what it was at.
+// where there are other CPUs, a slab's frames wait in the open batch of `Quarantine`, all of their bytes
+// zero: until every CPU has passed a flush that was requested after the slab was taken down, which it does
+// outside the package only, and has so left what it was at.
 //
 // Invariants, checked by `validate()`:
 //   - an object is in exactly one of: its slab's chain, one magazine, somebody's hands;
@@ -58,7 +58,7 @@ struct Slab {
     let frames: Frames
     let table: FrameTable
     let tags: Tags
-    let reclaim: Reclaim
+    let quarantine: Quarantine
     let caches: Stable<CacheBlock>
     let locks: Stable<SpinLock>
     /// Of the caches.
@@ -73,13 +73,13 @@ struct Slab {
   private let state: Stable<State>
 
   init(
-    _ frames: Frames, _ tags: Tags, _ reclaim: Reclaim, base: UInt, _ hardening: SlabHardening,
+    _ frames: Frames, _ tags: Tags, _ quarantine: Quarantine, base: UInt, _ hardening: SlabHardening,
     carving memory: inout some Carver & ~Copyable
   ) throws(MemoryError) {
     state = try memory.carve(1)
     unsafe state.pointer.initialize(
       to: State(
-        frames: frames, table: frames.table, tags: tags, reclaim: reclaim,
+        frames: frames, table: frames.table, tags: tags, quarantine: quarantine,
         caches: try memory.carve(Self.capacity), locks: try memory.carve(Self.capacity),
         generations: try memory.carve(Self.capacity), reports: try memory.carve(1),
         reportsLock: try memory.carve(1), base: base, hardening: hardening))
@@ -94,7 +94,7 @@ struct Slab {
   @inline(__always) var frames: Frames { state.value.frames }
   @inline(__always) var table: FrameTable { state.value.table }
   @inline(__always) var tags: Tags { state.value.tags }
-  var reclaim: Reclaim { state.value.reclaim }
+  var quarantine: Quarantine { state.value.quarantine }
   @inline(__always) var caches: Stable<CacheBlock> { state.value.caches }
   var locks: Stable<SpinLock> { state.value.locks }
   var generations: Stable<Atomic<UInt32>> { state.value.generations }
@@ -123,11 +123,11 @@ extension Slab {
   /// The fast lists that a CPU's blocks of 4 KiB, 8 KiB and so on come from.
   @inline(__always)
   static var blocks: PerCPUPlace<Stable<FrameCache>> {
-    PerCPUPlace(behind: Reclaim.flushed.end, count: FrameCache.largestFast &+ 1)
+    PerCPUPlace(behind: Quarantine.suspended.end, count: FrameCache.largestFast &+ 1)
   }
   /// The slots of a CPU's magazines.
   static var slots: PerCPUPlace<Magazine.Slot> {
-    PerCPUPlace(behind: place.end, count: firstSlot(capacity))
+    PerCPUPlace(behind: Vmalloc.caches.end, count: firstSlot(capacity))
   }
 }
 

@@ -85,16 +85,13 @@ extension Bootstrap {
     let frames = try Frames(table, cpus, carving: &space)
     let tables = try PageTables(format: space.choice.format, root: space.root, table, carving: &space)
     let arenas = try ArenaTable(frames, framesEnd: allocatableEnd(), carving: &space)
-    let reclaim = try Reclaim(mode, machine, frames, tables, arenas, carving: &space)
+    let quarantine = try Quarantine(machine, frames, tables, arenas, carving: &space)
     let base = UInt(space.linearMap.base.rawValue)
-    let slab = try Slab(frames, tags, reclaim, base: base, hardening, carving: &space)
-    let control: Stable<MemoryManager.Control> = try space.carve(1)
-    unsafe control.pointer.initialize(
-      to: MemoryManager.Control(
-        cpus: cpus, pageSize: table.pageSize, machine: machine, tags: tags, frames: frames, tables: tables,
-        arenas: arenas, reclaim: reclaim, slab: slab, windows: space.windows,
-        defaultTraits: AreaTraits(clearing: contents ?? hardening.contents)))
-    return try begin(MemoryManager(control), vmallocRange ?? space.choice.defaultVmallocRange)
+    let slab = try Slab(frames, tags, quarantine, base: base, hardening, carving: &space)
+    let traits = AreaTraits(clearing: contents ?? hardening.contents)
+    let manager = try MemoryManager(
+      mode, machine, quarantine, slab, space.windows, traits, carving: &space)
+    return try begin(manager, vmallocRange ?? space.choice.defaultVmallocRange)
   }
 
   /// Closes the early frames, and begins with the range of `vmalloc`.

@@ -149,7 +149,7 @@ import Testing
   @Test func aSilentCPUIsNamed() throws {
     let test = try TestMachine(mode: .strict, cpuCount: 3)
     let report = Report()
-    let machine = test.manager.control.value.machine
+    let machine = test.manager.machine
     test.simulated.onNotify = { [manager = test.manager] cpu in
       if cpu != 2 || report.silent.count == 2 { manager.serveFlushes() }
     }

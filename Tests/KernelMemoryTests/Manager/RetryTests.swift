@@ -163,7 +163,7 @@ import Testing
     #expect(test.manager.retained.unflushed.rawValue >= UInt64(pages))
     try test.manager.flushRetired()
     #expect(test.manager.retained.unflushed == .zero)
-    let spare = test.manager.reclaim.state.value.spare.load(ordering: .relaxed)
+    let spare = test.manager.quarantine.state.value.spare.load(ordering: .relaxed)
     #expect(spare == 8_192 * 8 - 200 * (8_192 * 8 / 400))
     test.expectValid()
   }

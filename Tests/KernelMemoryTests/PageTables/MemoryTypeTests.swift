@@ -46,7 +46,7 @@ private let uncachedTypes = [CacheType.writeCombining, .uncachedMinus, .uncached
     test.simulated.typeConflictsAreFaults = false
     let frame = try test.manager.allocateFrames()
     let linear = test.manager.linearAddress(of: frame)
-    let machine = test.manager.control.value.machine
+    let machine = test.manager.machine
     machine.value.cleanMemory = nil
     try test.map(Pages.free, 1, to: frame.rawValue, MappingAttributes(.readWrite, cache: .uncached))
     let other = PageNumber(Pages.free).address(.size4K)

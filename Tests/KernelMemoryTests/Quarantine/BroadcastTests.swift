@@ -52,7 +52,7 @@ import Testing
   /// A CPU in the middle of a look-up is waited for, and not notified.
   @Test func aLookUpHoldsBackWhatItMaySee() throws {
     let test = try TestMachine(mode: .lazy, cpuCount: 2, hardware: .broadcasting)
-    let shootdown = test.manager.reclaim.shootdown
+    let shootdown = test.manager.quarantine.shootdown
     let other = test.manager.cpus.block(1)
     let begun = other.value.progress.beginLookup()
     let epoch = try #require(begun)

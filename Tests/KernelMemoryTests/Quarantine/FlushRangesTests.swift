@@ -57,16 +57,16 @@ import Testing
     for page in pages { try manager.map(page, to: Pages.device, MappingAttributes(.readWrite)) }
     simulated.onNotify = { _ in }
     let requests = try pages.map { page in
-      try manager.cpus.enter { cpu -> Reclaim.Unmap? in
-        let slot = manager.tables.locked(cpu) { manager.reclaim.quarantine(page, cpu) }
-        return slot.map { manager.reclaim.beginUnmap(page, at: $0, cpu) }
+      try manager.cpus.enter { cpu -> Quarantine.Unmap? in
+        let slot = manager.tables.locked(cpu) { manager.quarantine.quarantineLeaves(page, cpu) }
+        return slot.map { manager.quarantine.beginUnmap(page, at: $0, cpu) }
       }
     }
     simulated.onCPU(1) { manager.serveFlushes() }
     for (page, request) in zip(pages, requests) {
       let request = try #require(request)
-      #expect(manager.reclaim.shootdown.isComplete(request.request))
-      try manager.cpus.enter { cpu in manager.reclaim.endUnmap(page, request, cpu) }
+      #expect(manager.quarantine.shootdown.isComplete(request.request))
+      try manager.cpus.enter { cpu in manager.quarantine.endUnmap(page, request, cpu) }
     }
     test.expectValid()
   }

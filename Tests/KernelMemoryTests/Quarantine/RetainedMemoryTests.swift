@@ -45,7 +45,7 @@ import Testing
   /// what was closed and for what was open.
   @Test func theFirstAllocationBehindManyFreesIsWithinTheBound() throws {
     let test = try TestMachine(mode: .lazy, cpuCount: 2)
-    let bound = test.manager.reclaim.state.value.bound
+    let bound = test.manager.quarantine.state.value.bound
     let areas = try (0..<14_800).map { _ in try test.manager.vmalloc(4096) }
     let serve = test.simulated.onNotify
     // The other CPU serves when it is reminded, that is, when somebody waits for it.

@@ -74,13 +74,13 @@ import Testing
 
   private static func close(batchAhead ahead: UInt64) throws {
     let test = try TestMachine(ram: [.small])
-    let reclaim = test.manager.reclaim
+    let quarantine = test.manager.quarantine
     let pages = PageRange(unchecked: PageNumber(1), count: PageCount(1))
     test.manager.cpus.with { cpu in
-      reclaim.add(Detached(), pages, cpu)
-      reclaim.openBatch(cpu).value.generation &+= ahead
-      reclaim.seal(cpu)
-      reclaim.complete(limit: .max, cpu)
+      quarantine.add(Detached(), pages, cpu)
+      quarantine.openBatch(cpu).value.generation &+= ahead
+      quarantine.seal(cpu)
+      quarantine.complete(limit: .max, cpu)
     }
   }
 }

@@ -50,9 +50,11 @@ import Testing
     var detached: Detached? = detached
     test.manager.cpus.with { cpu in
       guard let taken = detached.take() else { return }
-      test.manager.reclaim.add(taken, pages, cpu)
-      if let area { test.manager.reclaim.openBatch(cpu).value.areas.push(area, test.manager.arenas.pool) }
-      _ = test.manager.reclaim.flushOpen(cpu)
+      test.manager.quarantine.add(taken, pages, cpu)
+      if let area {
+        test.manager.quarantine.openBatch(cpu).value.held.areas.push(area, test.manager.arenas.pool)
+      }
+      _ = test.manager.quarantine.flushOpen(cpu)
     }
     for page in pages.first.rawValue..<pages.end.rawValue {
       #expect(test.fault(.read, at: PageNumber(page))?.cause == .notPresent)
@@ -103,8 +105,8 @@ import Testing
     var rest: Detached? = detached
     test.manager.cpus.with { cpu in
       guard let taken = rest.take() else { return }
-      test.manager.reclaim.add(taken, pages, cpu)
-      _ = test.manager.reclaim.flushOpen(cpu)
+      test.manager.quarantine.add(taken, pages, cpu)
+      _ = test.manager.quarantine.flushOpen(cpu)
     }
     #expect(test.fault(.read, at: start) == nil)
     #expect(test.fault(.read, at: last) == nil)

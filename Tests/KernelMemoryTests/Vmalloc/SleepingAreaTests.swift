@@ -56,7 +56,7 @@ import Testing
     let areas = try (0..<700).map { _ in try test.manager.vmalloc(16 * 4096) }
     for area in areas { try test.manager.vfree(area) }
     let pages = test.manager.cpus.with { cpu in
-      test.manager.reclaim.slot(cpu).value.owning.asleep.pages
+      cpu.perCPU.asleep(.owning).value.pages
     }
     #expect(pages == 700 * 16)
     test.expectValid()

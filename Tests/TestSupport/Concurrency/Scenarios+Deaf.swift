@@ -19,7 +19,7 @@ extension Scenarios {
       manager.purge()
       manager.cpus.with { cpu in
         for page in 0..<UInt64(requests - 1) {
-          _ = manager.reclaim.shootdown.request(ranges(page), cpu)
+          _ = manager.quarantine.shootdown.request(ranges(page), cpu)
         }
       }
     }
@@ -39,12 +39,13 @@ extension Scenarios {
   /// What CPU 1 has waited for is free, and CPU 0 must not reach it.
   private static func check(_ stage: Stage, _ block: Block) throws {
     // It sleeps, and is taken apart, with no other flush meanwhile.
-    let reclaim = stage.manager.reclaim
+    let (quarantine, vmalloc) = (stage.manager.quarantine, stage.manager.vmalloc)
     stage.test.simulated.onCPU(1) {
       stage.manager.cpus.with { cpu in
-        reclaim.pollFlush(cpu)
-        _ = reclaim.stripAsleep(all: true, limit: .max, cpu)
-        _ = reclaim.complete(limit: .max, cpu)
+        quarantine.pollFlush(cpu)
+        vmalloc.takeFlushed(cpu)
+        _ = vmalloc.stripAsleep(all: true, limit: .max, cpu)
+        _ = quarantine.complete(limit: .max, cpu)
       }
     }
     stage.test.simulated.checkCaches()
@@ -94,7 +95,7 @@ extension Scenarios {
     let (stage, block) = try stageWithDeafCPU(requests: 15)
     let manager = stage.manager
     let request = { (page: UInt64) in
-      manager.cpus.with { cpu in _ = manager.reclaim.shootdown.request(ranges(page), cpu) }
+      manager.cpus.with { cpu in _ = manager.quarantine.shootdown.request(ranges(page), cpu) }
     }
     return Play(
       stage: stage, cpus: [{ Step.access.take() }, { request(20) }, { request(21) }],

@@ -108,11 +108,11 @@ extension Scenarios {
     let stage = try Stage(mode, pages: 4096) { stage in
       // Its addresses are free, and its table is empty, but still there.
       try stage.free(try stage.allocate(70, options(at: far)))
-      let reclaim = stage.manager.reclaim
+      let (quarantine, vmalloc) = (stage.manager.quarantine, stage.manager.vmalloc)
       stage.manager.cpus.with { cpu in
-        while reclaim.slot(cpu).value.queued.first != 0 { _ = reclaim.step(budget: 1, all: false, cpu) }
-        reclaim.seal(cpu)
-        _ = reclaim.complete(limit: .max, cpu)
+        while cpu.perCPU.vmalloc.value.queued.first != 0 { _ = vmalloc.step(budget: 1, all: false, cpu) }
+        quarantine.seal(cpu)
+        _ = quarantine.complete(limit: .max, cpu)
       }
     }
     let manager = stage.manager

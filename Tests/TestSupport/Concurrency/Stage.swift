@@ -253,7 +253,7 @@ extension Stage {
     if validating, let problem = manager.validate() { throw Mistake("\(problem)") }
     if validating, let problem = test.retainedProblem { throw Mistake(problem) }
     for block in known.blocks.values.sorted(by: { $0.address < $1.address }) {
-      for cpu in 0..<manager.cpus.count where manager.reclaim.shootdown.isOnline(cpu) {
+      for cpu in 0..<manager.cpus.count where manager.quarantine.shootdown.isOnline(cpu) {
         try test.simulated.onCPU(cpu) { try check(block) }
       }
       try free(block)

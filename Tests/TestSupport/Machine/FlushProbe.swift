@@ -13,8 +13,8 @@ final class FlushProbe {
 
   init(_ test: TestMachine) {
     self.test = test
-    test.manager.control.value.machine.value.context = Unmanaged.passUnretained(self).toOpaque()
-    test.manager.control.value.machine.value.flush = { context, ranges, count in
+    test.manager.machine.value.context = Unmanaged.passUnretained(self).toOpaque()
+    test.manager.machine.value.flush = { context, ranges, count in
       guard let context else { return }
       Unmanaged<FlushProbe>.fromOpaque(context).takeUnretainedValue().flush(ranges, count)
     }

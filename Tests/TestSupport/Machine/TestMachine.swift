@@ -54,7 +54,7 @@ final class TestMachine {
     simulated.onNotify = { [manager] _ in manager.serveFlushes() }
     simulated.isFrameFree = { frame in Self.isFree(frame, table) }
     simulated.takesPart = { [manager, joining] cpu in
-      manager.reclaim.shootdown.isOnline(cpu) && !joining.cpus.contains(cpu)
+      manager.quarantine.shootdown.isOnline(cpu) && !joining.cpus.contains(cpu)
     }
     if hidesFreeFrames { self.hidesFreeFrames = true }
   }

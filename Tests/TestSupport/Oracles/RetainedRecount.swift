@@ -6,15 +6,12 @@ import MachineSimulator
 /// nothing runs. What the manager says of it (`retained`) comes of sums that it keeps up to date as memory
 /// moves.
 struct RetainedRecount {
-  /// What sleeps: areas of base pages, those of large leaves alone, and those of lent frames.
-  enum Kind: CaseIterable { case owning, large, borrowing }
-
   var memory: RetainedMemory {
     RetainedMemory(
       unflushed: PageCount(unflushed), frames: PageCount(frames), parked: PageCount(parked))
   }
   /// The first pages of areas that a request may wake.
-  private(set) var asleep: [Kind: Set<UInt64>] = [:]
+  private(set) var asleep: [AreaKind: Set<UInt64>] = [:]
   /// The first thing that is where it should not be.
   private(set) var problem: String?
 
@@ -23,29 +20,28 @@ struct RetainedRecount {
 
   init(_ manager: MemoryManager, _ cpu: borrowing CPU) {
     self.manager = manager
-    let reclaim = manager.reclaim
-    let slot = reclaim.slot(cpu)
-    let (open, closed) = (reclaim.openBatch(cpu), reclaim.closedBatch(cpu))
-    let isFlushed = reclaim.shootdown.isComplete(slot.value.awaited)
-    unflushed = span(of: open.value.areas)
-    var awaited = span(of: closed.value.areas)
-    for kind in Kind.allCases {
-      let chains = Chains(kind, slot)
+    let quarantine = manager.quarantine
+    let (own, pool) = (cpu.perCPU.quarantine, quarantine.pool)
+    let (open, closed) = (quarantine.openBatch(cpu), quarantine.closedBatch(cpu))
+    let isFlushed = quarantine.shootdown.isComplete(own.value.awaited)
+    unflushed = span(of: open.value.held.areas)
+    var awaited = span(of: closed.value.held.areas)
+    for kind in AreaKind.all {
+      let chains = Chains(kind, cpu)
       unflushed += walk(chains.open).reduce(0) { $0 + $1.value.span }
       awaited += walk(chains.closed).reduce(0) { $0 + $1.value.span }
       count(kind, chains)
     }
-    expect(awaited == slot.value.awaitedPages, "\(awaited) pages are closed")
-    slot.value.queued.forEach(reclaim.pool) { area in
-      unflushed += reclaim.pool[area].value.span
-      frames += mapped(reclaim.pool[area])
+    expect(awaited == own.value.awaitedPages, "\(awaited) pages are closed")
+    cpu.perCPU.vmalloc.value.queued.forEach(pool) { area in
+      unflushed += pool[area].value.span
+      frames += mapped(pool[area])
     }
     if !isFlushed { unflushed += awaited }
-    count(open.value.frames, open.value.tables, open.value.nodes)
-    count(closed.value.frames, closed.value.tables, closed.value.nodes)
-    let flushed = reclaim.flushedBatch(cpu)
-    count(flushed.value.frames, flushed.value.tables, flushed.value.nodes)
-    for area in walk(slot.value.warm.young) + walk(slot.value.warm.old) {
+    count(open.value.held)
+    count(closed.value.held)
+    count(quarantine.flushedBatch(cpu).value.held)
+    for area in walk(cpu.perCPU.warm.value.young) + walk(cpu.perCPU.warm.value.old) {
       expect(area.value.state == .cached, "an area in the warm cache is \(area.value.state)")
       parked += mapped(area)
     }
@@ -53,24 +49,17 @@ struct RetainedRecount {
 
   /// The chains of one kind, and the pages, or large leaves, that they say they have.
   private struct Chains {
-    let open, closed, young, old: AreaCache.Chains
+    let open, closed, young, old: AreaChains.Chains
     let said: UInt64
 
-    init(_ kind: Kind, _ slot: Stable<Reclaim.PerCPU>) {
-      switch kind {
-      case .owning: self.init(slot.value.owning)
-      case .large: self.init(slot.value.large)
-      case .borrowing: self.init(slot.value.borrowing)
-      }
-    }
-
-    private init(_ sleepers: borrowing Sleepers) {
-      (open, closed) = (sleepers.open.first, sleepers.closed.first)
-      (young, old, said) = (sleepers.asleep.young, sleepers.asleep.old, sleepers.asleep.pages)
+    init(_ kind: AreaKind, _ cpu: borrowing CPU) {
+      let (suspended, asleep) = (cpu.perCPU.suspended(kind), cpu.perCPU.asleep(kind))
+      (open, closed) = (suspended.value.open.first, suspended.value.closed.first)
+      (young, old, said) = (asleep.value.young, asleep.value.old, asleep.value.pages)
     }
   }
 
-  private mutating func count(_ kind: Kind, _ chains: Chains) {
+  private mutating func count(_ kind: AreaKind, _ chains: Chains) {
     let asleep = walk(chains.young) + walk(chains.old)
     var pages: UInt64 = 0
     for area in walk(chains.open) + walk(chains.closed) + asleep {
@@ -78,19 +67,17 @@ struct RetainedRecount {
       expect(area.value.state == .retired, "an area that sleeps, or will, is \(area.value.state)")
       expect(mapped(area) == 0, "an area that sleeps, or will, can be reached")
     }
-    let unit = kind == .large ? manager.reclaim.tables.areaLeafOrder : 0
+    let unit = kind == .large ? manager.tables.areaLeafOrder : 0
     expect(pages >> UInt64(unit) == chains.said, "\(pages) pages are in the chains of kind \(kind)")
     if kind != .borrowing { frames += pages }
     self.asleep[kind] = Set(asleep.map { $0.value.first })
   }
 
-  private mutating func count(
-    _ blocks: borrowing BlockList, _ tables: borrowing FrameList, _ nodes: borrowing FrameList
-  ) {
+  private mutating func count(_ held: borrowing Holdings) {
     let table = manager.frames.table
     var count: UInt64 = 0
-    blocks.forEach(table) { _, order in count += 1 << UInt64(order) }
-    for list in [(tables.head, tables.count), (nodes.head, nodes.count)] {
+    held.frames.forEach(table) { _, order in count += 1 << UInt64(order) }
+    for list in [(held.tables.head, held.tables.count), (held.nodes.head, held.nodes.count)] {
       var frame = list.0
       for _ in 0..<list.1 {
         count += 1
@@ -102,7 +89,7 @@ struct RetainedRecount {
 
   private func span(of list: borrowing AreaList) -> UInt64 {
     var sum: UInt64 = 0
-    list.forEach(manager.reclaim.pool) { sum += manager.reclaim.pool[$0].value.span }
+    list.forEach(manager.arenas.pool) { sum += manager.arenas.pool[$0].value.span }
     return sum
   }
 
@@ -113,7 +100,7 @@ struct RetainedRecount {
     return count
   }
 
-  private func walk(_ chains: AreaCache.Chains) -> [Stable<AreaDescriptor>] {
+  private func walk(_ chains: AreaChains.Chains) -> [Stable<AreaDescriptor>] {
     var areas: [Stable<AreaDescriptor>] = []
     for index in chains.indices {
       var next = chains[index]
@@ -136,7 +123,7 @@ extension TestMachine {
 
   /// What the manager says wrongly of the memory that some CPU keeps.
   var retainedProblem: String? {
-    for cpu in 0..<manager.cpus.count where manager.reclaim.shootdown.isOnline(cpu) {
+    for cpu in 0..<manager.cpus.count where manager.quarantine.shootdown.isOnline(cpu) {
       let problem = simulated.onCPU(cpu) { () -> String? in
         let said = manager.retained
         let found = manager.cpus.with { cpu in RetainedRecount(manager, cpu) }
@@ -147,4 +134,8 @@ extension TestMachine {
     }
     return nil
   }
+}
+
+extension AreaKind {
+  static var all: [AreaKind] { (0..<count).compactMap { AreaKind(rawValue: $0) } }
 }

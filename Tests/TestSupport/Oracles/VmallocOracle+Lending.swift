@@ -107,7 +107,7 @@ extension VmallocOracle {
   func checkVariety() throws {
     if mode != .strict {
       // In warm mode small areas are parked, and seldom fall asleep.
-      for kind in RetainedRecount.Kind.allCases where mode == .lazy || kind != .owning {
+      for kind in AreaKind.all where mode == .lazy || kind != .owning {
         try expect(woken[kind, default: 0] > 0, "no area was woken, \(kind)")
       }
     }

@@ -61,7 +61,7 @@ extension VmallocOracle {
   }
 
   mutating func noteWoken(_ first: UInt64, _ before: RetainedRecount) {
-    for kind in RetainedRecount.Kind.allCases where before.asleep[kind]?.contains(first) ?? false {
+    for kind in AreaKind.all where before.asleep[kind]?.contains(first) ?? false {
       woken[kind, default: 0] += 1
     }
   }

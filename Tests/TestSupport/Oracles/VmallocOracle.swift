@@ -64,7 +64,7 @@ struct VmallocOracle {
   /// Pages that were freed since the last flush.
   var leaving: Set<UInt64> = []
   /// How many areas of each kind were had that slept.
-  var woken: [RetainedRecount.Kind: Int] = [:]
+  var woken: [AreaKind: Int] = [:]
   var ranges: [(id: ArenaID, pages: PageRange)]
   var tags: [KernelMemory.Tag]
   private let initial: Snapshot

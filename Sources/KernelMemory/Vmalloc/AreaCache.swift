@@ -12,15 +12,13 @@
 struct AreaCache: ~Copyable {
   /// The largest area in a cache, in pages: 64, so that page counts are the bits of a word. With 4 KiB pages
   /// that is 256 KiB, which covers what repeats in kernels (stacks, rings, small buffers).
-  static let largest: UInt64 = 64
+  static let largest = UInt64(AreaChains.count)
   /// How far a chain is searched for an area with the same key: 4 descriptors cost less than a new area.
   static let depth = 4
 
-  typealias Chains = InlineArray<64, Stable<AreaDescriptor>?>
-
   /// Of areas of n + 1 pages.
-  private(set) var young: Chains
-  private(set) var old: Chains
+  private(set) var young: AreaChains.Chains
+  private(set) var old: AreaChains.Chains
   /// Bit n: there may be an old area of n + 1 pages.
   private var oldCounts: UInt64
   private var capacity: UInt64
@@ -91,7 +89,7 @@ struct AreaCache: ~Copyable {
 
   /// Keeps an area of at most `largest` pages, for which there is room. O(1).
   @inline(__always)
-  mutating func keep(_ area: Stable<AreaDescriptor>, _ count: UInt64) {
+  mutating func push(_ area: Stable<AreaDescriptor>, _ count: UInt64) {
     let index = Int(truncatingIfNeeded: count &- 1)
     area.value.nextCached = young[index]
     young[index] = area
@@ -106,7 +104,7 @@ struct AreaCache: ~Copyable {
   mutating func cancel(_ count: UInt64) { room &+= count }
 
   /// Keeps all areas of some chains, for which there was room before. O(page counts that there are).
-  mutating func keep(allOf chains: inout AreaChains) {
+  mutating func push(allOf chains: inout AreaChains) {
     chains.drain { index, first, last in
       last.value.nextCached = young[index]
       young[index] = first

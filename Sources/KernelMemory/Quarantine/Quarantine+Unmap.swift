@@ -4,7 +4,7 @@ internal import CMachine
 // freed but tables; but nobody may map the pages before their flush, so the leaves are quarantined until
 // then.
 
-extension Reclaim {
+extension Quarantine {
   /// An unmap whose flush is waited for.
   struct Unmap {
     let request: UInt64
@@ -14,7 +14,7 @@ extension Reclaim {
 
   /// Quarantines the leaves of a mapping of borrowed frames, under the lock of the tables.
   /// - Returns: its place among the unmaps under way; nil, with nothing done, where another must end first.
-  func quarantine(_ pages: PageRange, _ cpu: borrowing CPU) -> Int? {
+  func quarantineLeaves(_ pages: PageRange, _ cpu: borrowing CPU) -> Int? {
     guard let slot = tables.shared.value.unmaps.begin(pages) else { return nil }
     cpu.count(.entriesCleared, tables.quarantine(pages))
     return slot
@@ -32,7 +32,7 @@ extension Reclaim {
   /// Ends it, after the flush: clears the leaves, and quarantines the tables that this empties.
   func endUnmap(_ pages: PageRange, _ unmap: Unmap, _ cpu: borrowing CPU) {
     tables.locked(cpu) {
-      tables.clearQuarantined(pages, emptied: &slot(cpu).value.emptied)
+      tables.clearQuarantined(pages, emptied: &cpu.perCPU.quarantine.value.emptied)
       tables.shared.value.unmaps.end(unmap.slot)
     }
     detachEmptyTables(limit: .max, cpu)

@@ -1,0 +1,186 @@
+internal import CMachine
+
+// Steps 3 and 4 of vmalloc: addresses, frames, tables, entries. What fails undoes what it did.
+
+extension Vmalloc {
+  /// A new area, all but published; where the frames are its caller's, with tables alone.
+  func make(_ request: Request, _ cpu: borrowing CPU) throws(MemoryError) -> Stable<AreaDescriptor> {
+    let number = try arenas.locked(cpu) { () throws(MemoryError) in try reserveAddresses(request.area, cpu) }
+    do throws(MemoryError) {
+      try fill(pool[number], request, cpu)
+    } catch {
+      arenas.locked(cpu) { quarantine.giveBack(number, cpu) }
+      throw error
+    }
+    return pool[number]
+  }
+
+  /// At a multiple of a large leaf, where that may serve and there is room.
+  private func reserveAddresses(
+    _ request: Arena.Request, _ cpu: borrowing CPU
+  ) throws(MemoryError) -> UInt32 {
+    // Another CPU may have given the range back meanwhile.
+    guard let arena = arenas.find(request.traits.arena) else { throw .areasUnavailable }
+    let order = tables.areaLeafOrder
+    guard request.traits.leaves == .largeWherePossible, request.traits.alignment < order,
+      request.place == nil, request.pages.rawValue >= 1 &<< UInt64(truncatingIfNeeded: order)
+    else { return try arena.reserve(request, cpu) }
+    var aligned = request
+    aligned.traits.alignment = order
+    do throws(MemoryError) {
+      return try arena.reserve(aligned, cpu)
+    } catch {
+      guard case .rangeExhausted = error else { throw error }
+      return try arena.reserve(request, cpu)
+    }
+  }
+
+  /// Frames for a new area, and tables for it.
+  private func fill(
+    _ area: Stable<AreaDescriptor>, _ request: Request, _ cpu: borrowing CPU
+  ) throws(MemoryError) {
+    let traits = request.area.traits
+    if request.kind == .borrowing {
+      try pin(area.value.pages, cpu)
+      return cacheEntryPointer(area)
+    }
+    if fillSmall(area, request, cpu) { return }
+    var blocks = try frames.allocateBlocks(request.pages, traits.zone, cpu)
+    let large = largePart(of: area, traits, blocks)
+    do throws(MemoryError) {
+      try pin(area.value.pages, large: large, cpu)
+    } catch {
+      frames.free(&blocks, cpu)
+      blocks.end()
+      throw error
+    }
+    cacheEntryPointer(area)
+    let attributes = MappingAttributes(traits.protection, cache: traits.cache)
+    let entries = tables.fill(area.value.pages, area: area.value.number, attributes, from: &blocks)
+    blocks.end()
+    noteWritten(area, entries: UInt64(entries), cpu)
+    if large.rawValue == request.pages { cacheLargeEntryPointer(area) }
+  }
+
+  /// One block of this CPU's list, in a table that is there: what a small area mostly takes.
+  /// - Returns: false, with nothing done, where it takes more.
+  private func fillSmall(
+    _ area: Stable<AreaDescriptor>, _ request: Request, _ cpu: borrowing CPU
+  ) -> Bool {
+    let traits = request.area.traits
+    let order = request.pages.trailingZeroBitCount
+    guard request.pages == 1 &<< UInt64(truncatingIfNeeded: order), mayCacheEntryPointer(area),
+      frames.hasListed(order: order, traits.zone, cpu)
+    else { return false }
+    let entry = tables.locked(cpu) { tables.pinAndFindEntry(of: area.value.pages) }
+    guard entry != 0, let block = frames.takeListed(order: order, traits.zone, cpu) else { return false }
+    area.value.entryPointer = entry
+    let attributes = MappingAttributes(traits.protection, cache: traits.cache)
+    tables.fill(at: entry, block, order: order, area: area.value.number, attributes)
+    noteWritten(area, entries: request.pages, cpu)
+    return true
+  }
+
+  /// How many pages from its first on an area can have large leaves for.
+  private func largePart(
+    of area: Stable<AreaDescriptor>, _ traits: AreaTraits, _ blocks: borrowing BlockList
+  ) -> PageCount {
+    let order = tables.areaLeafOrder
+    guard traits.leaves == .largeWherePossible, PageNumber(area.value.first).isAligned(toOrder: order)
+    else { return .zero }
+    return PageCount(UInt64(truncatingIfNeeded: blocks.leading(order: order, frames.table) &<< order))
+  }
+
+  /// Puts the tables of an area in place and pins them; the first `large` pages are to have large leaves
+  /// wherever no table is. Where it fails nothing is changed.
+  /// - Throws: `alreadyMapped`, `placeBusy`, `tablesExhausted`.
+  private func pin(_ pages: PageRange, large: PageCount = .zero, _ cpu: borrowing CPU) throws(MemoryError) {
+    #if Ablations
+    if Ablation.followQuarantined.isOn { _ = try tables.tablesMissing(for: pages, large: large) }
+    #endif
+    try tables.reserving(from: frames, cpu) { (source) throws(MemoryError) in
+      // Entries in quarantine lead to tables that a flush frees: they are followed under the lock alone.
+      try tables.locked(cpu) { () throws(MemoryError) in
+        let missing = try tables.tablesMissing(for: pages, large: large)
+        guard missing <= source.count else { return missing }
+        let made = tables.pin(pages, large: large, eachLeaf: false, from: &source)
+        cpu.count(.tablesMade, made)
+        if made > 0 { machine.synchronizeMapping(pages, pageSize, madeTables: true) }
+        return 0
+      }
+    }
+  }
+
+  /// Counts entries that were written, and makes them visible to every CPU's walker.
+  @inline(__always)
+  func noteWritten(_ area: Stable<AreaDescriptor>, entries: UInt64, _ cpu: borrowing CPU) {
+    cpu.count(.entriesWritten, Int(truncatingIfNeeded: entries))
+    cmachine_step(cmachine_step_entries_written)
+    machine.synchronizeMapping(area.value.pages, pageSize)
+    #if Ablations
+    if Ablation.mapGuard.isOn, let leaf = tables.query(area.value.pages.first) {
+      var run = LeafRun(leaf.frame)
+      let guardPage = PageRange(unchecked: area.value.pages.end, count: PageCount(1))
+      _ = tables.write(guardPage, frame: leaf.frame, leaf.attributes, from: &run)
+    }
+    #endif
+  }
+
+  /// Writes the entries of an area whose frames are its caller's.
+  @inline(__always)
+  func map(
+    _ borrowed: UnsafeBufferPointer<FrameNumber>, to area: Stable<AreaDescriptor>, _ traits: AreaTraits,
+    _ cpu: borrowing CPU
+  ) {
+    let attributes = MappingAttributes(traits.protection, cache: traits.cache)
+    let entry = area.value.entryPointer
+    if entry != 0 {
+      unsafe tables.mapBorrowed(borrowed, at: entry, attributes)
+    } else {
+      unsafe tables.mapBorrowed(borrowed, from: PageNumber(area.value.first), attributes)
+    }
+    cpu.count(.entriesWritten, borrowed.count)
+    cmachine_step(cmachine_step_entries_written)
+    machine.synchronizeMapping(area.value.pages, pageSize)
+  }
+}
+
+// MARK: - Where entries are
+
+// An area that is not write-back, whose frames must be cleaned when they come back
+// (MemoryManager+Contents.swift), has no entry pointer, so that filling and clearing it takes the ways that
+// clean, and `pop` and `push` need no test of the type.
+
+extension Vmalloc {
+  /// Whether an area is small enough to sleep, and its guard no larger than it may be.
+  func isSmall(_ area: Stable<AreaDescriptor>) -> Bool {
+    area.value.pageCount <= AreaCache.largest && area.value.span <= 2 * AreaCache.largest
+  }
+
+  /// Whether its entries may be written and cleared where it remembers them to be.
+  private func mayCacheEntryPointer(_ area: Stable<AreaDescriptor>) -> Bool {
+    isSmall(area) && area.value.traits.cache == .writeBack
+  }
+
+  /// Notes where a small area's entries are; its tables are pinned.
+  private func cacheEntryPointer(_ area: Stable<AreaDescriptor>) {
+    area.value.entryPointer = mayCacheEntryPointer(area) ? tables.entryPointer(of: area.value.pages) : 0
+  }
+
+  /// Notes where the entries of an area are that has large leaves alone, if it may sleep.
+  private func cacheLargeEntryPointer(_ area: Stable<AreaDescriptor>) {
+    guard largeLeaves(area.value.pageCount) != nil, area.value.traits.cache == .writeBack,
+      area.value.traits.guardPages <= AreaCache.largest
+    else { return }
+    area.value.entryPointer = tables.largeEntryPointer(of: area.value.pages)
+  }
+
+  /// How many large leaves map so many pages, if that is a number for which there are chains of sleeping
+  /// areas.
+  @inline(__always)
+  func largeLeaves(_ pages: UInt64) -> UInt64? {
+    let order = UInt64(truncatingIfNeeded: tables.areaLeafOrder)
+    let count = pages &>> order
+    return count &<< order == pages && count &- 1 < AreaCache.largest ? count : nil
+  }
+}

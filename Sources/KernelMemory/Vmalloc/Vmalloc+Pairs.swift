@@ -1,0 +1,219 @@
+internal import CMachine
+
+// A pair that stays on this CPU
+//
+// Straight lines over this CPU's own records, which call nothing. `pop` takes the area that was freed here
+// last among those of its page count, still mapped or asleep, if it is of the kind that is asked for and
+// nothing unusual is due for its tag. `push` wants room in a cache, or others of its page count before it in
+// quarantine. Where something is missing nothing is changed, and `allocate` or `free` takes over.
+
+extension Vmalloc {
+  /// The pages of so many bytes; huge where that is not positive.
+  @inline(__always)
+  func pageCount(_ byteCount: Int) -> UInt64 {
+    ((UInt64(bitPattern: Int64(byteCount)) &- 1) &>> UInt64(pageSize.shift)) &+ 1
+  }
+
+  /// - Returns: the first address; zero, which is in no range, where nothing is popped.
+  @inline(__always)
+  func pop(_ count: UInt64, _ traits: AreaTraits, _ byteCount: Int, _ cpu: borrowing CPU) -> UInt {
+    let warm = cpu.perCPU.warm
+    guard let area = warm.value.first(count, traits) else { return wake(count, traits, byteCount, cpu) }
+    guard tags.charge(.areas, traits.tag, bytes(count), cpu) else { return 0 }
+    warm.value.takeFirst(area, count)
+    cpu.count(.warmHits)
+    return UInt(bytes(publish(area, from: .cached, traits, byteCount, cpu)))
+  }
+
+  /// Pops an area that is asleep.
+  @inline(__always)
+  private func wake(
+    _ count: UInt64, _ traits: AreaTraits, _ byteCount: Int, _ cpu: borrowing CPU
+  ) -> UInt {
+    guard let area = firstAsleep(count, traits, .owning, cpu),
+      tags.charge(.areas, traits.tag, bytes(count), cpu)
+    else { return 0 }
+    cmachine_step(cmachine_step_charged)
+    cpu.perCPU.asleep(.owning).value.takeFirst(area, count)
+    tables.revive(count, at: area.value.entryPointer)
+    cpu.count(.entriesWritten, Int(truncatingIfNeeded: count))
+    cmachine_step(cmachine_step_entries_written)
+    if machine.synchronizesMappings { return publishSynchronized(area, traits, byteCount, cpu) }
+    return UInt(bytes(publish(area, from: .retired, traits, byteCount, cpu)))
+  }
+
+  @inline(never)
+  private func publishSynchronized(
+    _ area: Stable<AreaDescriptor>, _ traits: AreaTraits, _ byteCount: Int, _ cpu: borrowing CPU
+  ) -> UInt {
+    machine.synchronizeMapping(area.value.pages, pageSize)
+    return UInt(bytes(publish(area, from: .retired, traits, byteCount, cpu)))
+  }
+
+  /// Pops an area that is asleep for frames of the caller's, and maps them.
+  /// - Returns: its first page; zero, which is in no range, where nothing is popped.
+  @inline(__always)
+  func pop(
+    mapping borrowed: UnsafeBufferPointer<FrameNumber>, _ traits: AreaTraits, _ cpu: borrowing CPU
+  ) -> UInt64 {
+    let count = UInt64(borrowed.count)
+    guard count <= AreaCache.largest, let area = firstAsleep(count, traits, .borrowing, cpu),
+      tags.charge(.areas, traits.tag, 0, cpu)
+    else { return 0 }
+    cpu.perCPU.asleep(.borrowing).value.takeFirst(area, count)
+    unsafe map(borrowed, to: area, traits, cpu)
+    return publish(area, from: .retired, as: .borrowing, traits, Int(bytes(count)), cpu)
+  }
+
+  /// A small area that sleeps and whose entries are where it remembers them; nil where work that frees have
+  /// left is due before.
+  @inline(__always)
+  private func firstAsleep(
+    _ count: UInt64, _ traits: AreaTraits, _ kind: AreaKind, _ cpu: borrowing CPU
+  ) -> Stable<AreaDescriptor>? {
+    guard quarantine.isCalm(with: count &+ UInt64(traits.guardPages), cpu),
+      let area = cpu.perCPU.asleep(kind).value.first(count, traits), area.value.entryPointer != 0
+    else { return nil }
+    return area
+  }
+
+  /// Hands out an area that is charged: notes what was asked for, and makes it visible.
+  /// - Parameters:
+  ///   - old: the state that it is in, in which nobody else changes it.
+  ///   - new: `live` or `borrowing`, in another generation than the one that it was retired in.
+  /// - Returns: its first page.
+  @inline(__always)
+  func publish(
+    _ area: Stable<AreaDescriptor>, from old: AreaState, as new: AreaState = .live, _ traits: AreaTraits,
+    _ byteCount: Int, _ cpu: borrowing CPU
+  ) -> UInt64 {
+    let first = area.value.first
+    area.value.byteCount = UInt64(bitPattern: Int64(byteCount))
+    area.value.traits = traits
+    cpu.perCPU.hints.value.remember(area, at: first)
+    area.value.resume(from: old, as: new)
+    return first
+  }
+}
+
+// MARK: - Pushing
+
+extension Vmalloc {
+  /// What `push` returns for an area that it has freed, and what its caller makes of a CPU that it could not
+  /// enter: no area has these generations.
+  static var freed: UInt64 { .max }
+  static var anyGeneration: UInt64 { .max &- 1 }
+
+  /// Frees an area that this CPU remembers, or that the index leads to: into the warm cache, or behind the
+  /// next flush.
+  /// - Returns: `freed`; or the generation in which `free` is to do it, so that no other area is freed that
+  ///   is behind the address by then: zero, which none has, where there is none.
+  @inline(__always)
+  func push(_ address: VirtualAddress, _ cpu: borrowing CPU) -> UInt64 {
+    guard let (area, generation) = hinted(address, .live, cpu) else { return findAndPush(address, cpu) }
+    cmachine_step(cmachine_step_area_found)
+    return push(area, in: generation, cpu)
+  }
+
+  @inline(never)
+  private func findAndPush(_ address: VirtualAddress, _ cpu: borrowing CPU) -> UInt64 {
+    guard let found = find(address, .live) else { return 0 }
+    return push(found.area, in: found.generation, cpu)
+  }
+
+  @inline(__always)
+  private func push(_ area: Stable<AreaDescriptor>, in generation: UInt64, _ cpu: borrowing CPU) -> UInt64 {
+    let traits = area.value.traits
+    let pages = area.value.span &- UInt64(traits.guardPages)
+    guard tags.isUnlimited(traits.tag, cpu), pages &- 1 < AreaCache.largest else { return generation }
+    if pages <= cpu.perCPU.warm.value.room {
+      guard retire(area, pages, in: generation, to: .warm, cpu) else { return generation }
+    } else {
+      guard canSuspend(area, pages, .owning, cpu),
+        retire(area, pages, in: generation, to: .suspended(.owning), cpu)
+      else { return generation }
+    }
+    tags.local(traits.tag, cpu).discharge(.areas, bytes(pages))
+    return Self.freed
+  }
+
+  /// Unmaps an area of borrowed frames that this CPU remembers, and puts it behind the next flush.
+  /// - Returns: false, with nothing changed, where `free` is to do it.
+  @inline(__always)
+  func pushBorrowing(_ address: VirtualAddress, _ cpu: borrowing CPU) -> Bool {
+    guard let (area, generation) = hinted(address, .borrowing, cpu) else { return false }
+    let traits = area.value.traits
+    let pages = area.value.span &- UInt64(traits.guardPages)
+    guard tags.isUnlimited(traits.tag, cpu), pages &- 1 < AreaCache.largest,
+      canSuspend(area, pages, .borrowing, cpu),
+      retire(area, pages, from: .borrowing, in: generation, to: .suspended(.borrowing), cpu)
+    else { return false }
+    tags.local(traits.tag, cpu).discharge(.areas, 0)
+    return true
+  }
+
+  /// The area at an address, if this CPU has handed it out lately, and its generation.
+  @inline(__always)
+  private func hinted(
+    _ address: VirtualAddress, _ state: AreaState, _ cpu: borrowing CPU
+  ) -> (area: Stable<AreaDescriptor>, generation: UInt64)? {
+    let pageSize = pageSize
+    guard let area = cpu.perCPU.hints.value.area(at: address.number(pageSize).rawValue),
+      let generation = area.value.generation(in: state),
+      PageNumber(area.value.first).address(pageSize) == address
+    else { return nil }
+    return (area, generation)
+  }
+
+  /// Whether an area's entries are where it remembers them, it may sleep, and quarantine takes it as it is.
+  @inline(__always)
+  private func canSuspend(
+    _ area: Stable<AreaDescriptor>, _ pages: UInt64, _ kind: AreaKind, _ cpu: borrowing CPU
+  ) -> Bool {
+    // The entry may be that of another generation: then the compare-and-swap fails.
+    area.value.entryPointer != 0 && pages <= cpu.perCPU.asleep(kind).value.room
+      && quarantine.canPush(area.value.span, pages, kind, cpu)
+  }
+
+  /// Where an area goes when its allocation has ended.
+  enum Destination {
+    /// It stays mapped, in the warm cache, where there is room.
+    case warm
+    /// Its entries are made absent, and quarantine has it, which takes it as it is.
+    case suspended(AreaKind)
+    /// `settle` says.
+    case settled
+
+    @inline(__always)
+    var isWarm: Bool { if case .warm = self { true } else { false } }
+  }
+
+  /// Ends an allocation: of several that try, one succeeds. The one compare-and-swap of a free.
+  /// - Parameter generation: that of the descriptor when the caller looked at it.
+  /// - Returns: false, with nothing changed, where the area is not in that state and generation.
+  @inline(__always)
+  func retire(
+    _ area: Stable<AreaDescriptor>, _ pages: UInt64, from old: AreaState = .live, in generation: UInt64,
+    to destination: Destination, _ cpu: borrowing CPU
+  ) -> Bool {
+    guard area.value.move(from: old, to: destination.isWarm ? .cached : .retired, in: generation) else {
+      return false
+    }
+    switch destination {
+    case .warm:
+      cpu.perCPU.warm.value.push(area, pages)
+      cpu.count(.warmParked)
+    case .suspended(let kind):
+      let entry = area.value.entryPointer
+      if kind == .borrowing {
+        tables.unmapBorrowed(pages, at: entry)
+      } else {
+        tables.suspend(pages, at: entry)
+      }
+      cpu.perCPU.asleep(kind).value.reserve(pages)
+      quarantine.push(area, pages, kind, cpu)
+    case .settled: settle(area, isBorrowing: old == .borrowing, cpu)
+    }
+    return true
+  }
+}

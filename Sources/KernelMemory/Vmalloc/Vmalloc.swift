@@ -1,0 +1,157 @@
+internal import CMachine
+internal import Synchronization
+
+// Vmalloc: areas for callers
+//
+//     vmalloc                                          vfree
+//       1 check size, alignment, tag; charge            1 address → descriptor; one compare-and-swap ends the
+//       2 pop an area of this kind that is still           allocation, and decides wrong and second frees
+//         mapped (warm), or that is asleep: make its     2 fits the warm cache? push it there, done
+//         entries present again; go on at 5              3 small? make its entries absent: it keeps the rest, and
+//       3 make one: a range with its guard; frames;         is asleep when a flush is complete; done
+//         pinned tables                                  4 clear the entries: `Detached`, which Quarantine takes,
+//       4 write entries: cannot fail                        and the range
+//       5 publish the descriptor                         5 a completed flush frees all of it
+//
+// Step 3 of vmalloc can fail, and undoes what it did; nothing after it can. `pop` and `push` (Vmalloc+Pairs)
+// are steps 1, 2 and 5 of a pair that stays on this CPU, in straight lines; `allocate` and `free` are what
+// finds that something else is due. `vmap` goes the same ways: its areas have the state `borrowing`, and the
+// frames are their callers'.
+//
+// A freed area is, until it is handed out again or taken apart:
+//
+//     cached    still mapped, in this CPU's warm cache; a request of the same kind takes it out again
+//     queued    large: its entries are still there, and a purge step clears them by budget
+//     retired   small, or of large leaves alone: suspended, in quarantine, with all that it has; then asleep
+//               in this CPU's cache, where a request of the same kind has its entries present again
+//
+// What has been in a cache too long, or what somebody needs the memory of, is cleared (Vmalloc+Reap).
+
+@safe
+struct Vmalloc {
+  struct State: ~Copyable {
+    let mode: FreeMode
+    let pageSize: PageSize
+    let cpus: CPUs
+    let machine: Stable<Machine>
+    let tags: Tags
+    let frames: Frames
+    let tables: PageTables
+    let arenas: ArenaTable
+    let pool: DescriptorPool
+    let quarantine: Quarantine
+    /// What areas are like when nothing else is said.
+    let defaultTraits: AreaTraits
+    /// The number of the area that an NMI has dropped last; zero for none.
+    let dropped = Atomic<UInt32>(0)
+  }
+
+  /// What one CPU has, besides its caches.
+  struct PerCPU: ~Copyable {
+    /// Freed areas whose entries purge steps clear.
+    var queued: AreaList
+  }
+
+  let state: Stable<State>
+
+  /// Pages that one CPU's warm cache keeps: 1 MiB.
+  static var warmCapacity: UInt64 { 256 }
+
+  init(_ state: Stable<State>) { self.state = state }
+
+  /// Begins, in cleared memory.
+  init(
+    at state: Stable<State>, _ mode: FreeMode, _ machine: Stable<Machine>, _ tags: Tags,
+    _ quarantine: Quarantine, _ defaultTraits: AreaTraits
+  ) {
+    self.state = state
+    let frames = quarantine.frames
+    unsafe state.pointer.initialize(
+      to: State(
+        mode: mode, pageSize: frames.table.pageSize, cpus: frames.cpus, machine: machine, tags: tags,
+        frames: frames, tables: quarantine.tables, arenas: quarantine.arenas, pool: quarantine.pool,
+        quarantine: quarantine, defaultTraits: defaultTraits))
+    for cpu in 0..<cpus.count { beginCaches(cpus.perCPU(cpu)) }
+  }
+
+  /// Room to sleep for what may be behind flushes: all that a CPU may borrow, up to twice its even part, so
+  /// that all CPUs together keep twice the bound at the most. With less, areas that the bound lets be freed
+  /// are taken apart and made anew at each turn.
+  private func beginCaches(_ perCPU: Stable<KernelMemory.PerCPU>) {
+    if mode == .warm { perCPU.warm.value.begin(capacity: Self.warmCapacity) }
+    guard mode != .strict else { return }
+    let (bound, share) = (quarantine.state.value.bound, quarantine.state.value.share)
+    let part = min(bound &- share &* UInt64(cpus.count &- 1), 2 &* bound / UInt64(cpus.count))
+    perCPU.asleep(.owning).value.begin(capacity: part)
+    perCPU.asleep(.large).value.begin(capacity: part &>> UInt64(truncatingIfNeeded: tables.areaLeafOrder))
+    perCPU.asleep(.borrowing).value.begin(capacity: part)
+  }
+
+  var mode: FreeMode { state.value.mode }
+  var cpus: CPUs { state.value.cpus }
+  @inline(__always)
+  var pageSize: PageSize { state.value.pageSize }
+  var machine: Stable<Machine> { state.value.machine }
+  @inline(__always)
+  var tags: Tags { state.value.tags }
+  var frames: Frames { state.value.frames }
+  @inline(__always)
+  var tables: PageTables { state.value.tables }
+  var arenas: ArenaTable { state.value.arenas }
+  var pool: DescriptorPool { state.value.pool }
+  @inline(__always)
+  var quarantine: Quarantine { state.value.quarantine }
+
+  /// The bytes of `pages` pages.
+  @inline(__always)
+  func bytes(_ pages: UInt64) -> UInt64 { pages &<< UInt64(pageSize.shift) }
+}
+
+// MARK: - Per CPU
+
+extension Vmalloc {
+  @inline(__always)
+  static var place: PerCPUPlace<PerCPU> { PerCPUPlace(behind: Slab.place.end) }
+  /// The warm cache, and one of areas of each kind that are asleep.
+  @inline(__always)
+  static var caches: PerCPUPlace<AreaCache> { PerCPUPlace(behind: place.end, count: 1 &+ AreaKind.count) }
+}
+
+extension Stable<PerCPU> {
+  @inline(__always)
+  var vmalloc: Stable<Vmalloc.PerCPU> { records(Vmalloc.place) }
+  @inline(__always)
+  var warm: Stable<AreaCache> { records(Vmalloc.caches) }
+  @inline(__always)
+  func asleep(_ kind: AreaKind) -> Stable<AreaCache> { records(Vmalloc.caches)[1 &+ kind.rawValue] }
+}
+
+// MARK: - Usage
+
+extension Vmalloc {
+  /// Whether there is more to do on this CPU, the caches aside.
+  func hasWork(_ cpu: borrowing CPU) -> Bool {
+    cpu.perCPU.vmalloc.value.queued.first != 0 || quarantine.hasWork(cpu)
+  }
+
+  /// Whether nothing waits on this CPU, and its caches are empty.
+  func isEmpty(_ cpu: borrowing CPU) -> Bool {
+    for cache in 0...AreaKind.count where cpu.perCPU.records(Self.caches)[cache].value.pages > 0 {
+      return false
+    }
+    return !hasWork(cpu)
+  }
+
+  /// What this CPU keeps. O(CPUs + areas that are queued).
+  func retained(_ cpu: borrowing CPU) -> RetainedMemory {
+    var retained = quarantine.retained(cpu)
+    var frames = cpu.perCPU.asleep(.owning).value.pages
+    frames &+= cpu.perCPU.asleep(.large).value.pages &<< UInt64(truncatingIfNeeded: tables.areaLeafOrder)
+    cpu.perCPU.vmalloc.value.queued.forEach(pool) { area in
+      frames &+= pool[area].value.pageCount &- min(pool[area].value.progress, pool[area].value.pageCount)
+    }
+    retained.frames = PageCount(retained.frames.rawValue &+ frames)
+    retained.parked = PageCount(cpu.perCPU.warm.value.pages)
+    return retained
+  }
+}
