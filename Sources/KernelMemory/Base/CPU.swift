@@ -17,13 +17,12 @@ internal import Synchronization
 /// taken out of `CPUs`, so no code can act on one CPU's state while it runs on another.
 @safe
 struct CPU: ~Copyable {
-  let number: Int
   let block: Stable<CPUBlock>
 
-  fileprivate init(number: Int, block: Stable<CPUBlock>) {
-    self.number = number
-    self.block = block
-  }
+  fileprivate init(_ block: Stable<CPUBlock>) { self.block = block }
+
+  /// Read from the block: nothing on a hot path asks for it, and so one register is this CPU.
+  var number: Int { block.value.number }
 
   /// Adds to one of this CPU's counters.
   @inline(__always)
@@ -70,6 +69,8 @@ struct CPUBlock: ~Copyable {
   let locks: Locks
   /// A bit for the rank of each lock that is held; in debug builds alone.
   var heldLocks: Int
+  /// Whose it is.
+  fileprivate(set) var number: Int
 }
 
 extension CPUBlock {
@@ -113,7 +114,10 @@ struct CPUs {
     assert(blocks.address & 127 == 0, "the blocks of CPUs do not begin at a multiple of 128")
     requested.value.store(1, ordering: .relaxed)
     for number in 0..<Self.limit { shared.value.directory[number] = block(min(number, count)) }
-    for number in 0...count { block(number).value.progress.close() }
+    for number in 0...count {
+      block(number).value.number = number
+      block(number).value.progress.close()
+    }
   }
 
   /// The newest flush that was asked for, with bit 0 set.
@@ -126,7 +130,7 @@ struct CPUs {
   /// Switches interrupts off, and then reads this CPU's number: before, the caller may be moved to another
   /// CPU.
   @inline(__always)
-  private func claim() -> (interrupts: UInt, number: Int, block: Stable<CPUBlock>) {
+  private func claim() -> (interrupts: UInt, block: Stable<CPUBlock>) {
     #if Ablations
     let early = cmachine_cpu_number()
     #endif
@@ -138,8 +142,7 @@ struct CPUs {
     #endif
     // A CPU that has joined has a number below 256: `joinCPU` stops the machine at any other.
     assert(read < UInt(Self.limit), "a CPU has a number above every one that there is")
-    let number = Int(truncatingIfNeeded: read & 0xff)
-    return (interrupts, number, shared.value.directory[number])
+    return (interrupts, shared.value.directory[Int(truncatingIfNeeded: read & 0xff)])
   }
 
   /// Runs `body` on this CPU with interrupts off.
@@ -148,18 +151,18 @@ struct CPUs {
   func enter<Result: ~Copyable>(
     _ body: (borrowing CPU) throws(MemoryError) -> Result
   ) throws(MemoryError) -> Result {
-    let (interrupts, number, block) = claim()
+    let (interrupts, block) = claim()
     defer { cmachine_interrupts_restore(interrupts) }
     guard !block.value.progress.isClosed else { throw .wrongContext }
     block.value.progress.enter(shared.value.requested.load(ordering: .relaxed))
     defer { block.value.progress.exit() }
-    return try body(CPU(number: number, block: block))
+    return try body(CPU(block))
   }
 
   /// Runs `body`, a hot path, on this CPU with interrupts off; returns `fallback` where `enter` would throw.
   @inline(__always)
   func attempt<Result>(orElse fallback: Result, _ body: (borrowing CPU) -> Result) -> Result {
-    let (interrupts, number, block) = claim()
+    let (interrupts, block) = claim()
     defer { cmachine_interrupts_restore(interrupts) }
     guard !block.value.progress.isClosed else { return fallback }
     assert(block.value.progress.isOnline, "a CPU came in that has not joined")
@@ -168,7 +171,7 @@ struct CPUs {
     #endif
     block.value.progress.enter(shared.value.requested.load(ordering: .relaxed))
     defer { block.value.progress.exit() }
-    return body(CPU(number: number, block: block))
+    return body(CPU(block))
   }
 
   /// Runs `body` with interrupts off, in any context, an NMI inside this package included: so it gets no CPU,
@@ -177,7 +180,7 @@ struct CPUs {
   /// `fallback`.
   @inline(__always)
   func asReader<Result>(orElse fallback: Result, _ body: () -> Result) -> Result {
-    let (interrupts, _, block) = claim()
+    let (interrupts, block) = claim()
     defer { cmachine_interrupts_restore(interrupts) }
     #if Ablations
     if Ablation.unmarkedLookups.isOn { return body() }
@@ -190,7 +193,7 @@ struct CPUs {
 
   /// Adds to one of this CPU's counters, in any context.
   func count(_ counter: Counter) {
-    let (interrupts, _, block) = claim()
+    let (interrupts, block) = claim()
     defer { cmachine_interrupts_restore(interrupts) }
     block.value.counters.add(1, to: counter)
   }
@@ -202,7 +205,7 @@ struct CPUs {
     defer { cmachine_interrupts_restore(interrupts) }
     let number = cmachine_cpu_number()
     guard number < UInt(count) else { return nil }
-    return body(CPU(number: Int(number), block: block(Int(number))))
+    return body(CPU(block(Int(number))))
   }
 
   /// What the rooms have for a CPU.

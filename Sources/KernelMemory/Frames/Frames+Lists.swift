@@ -93,13 +93,13 @@ extension Frames {
   /// A block of this CPU's list for the highest zone up to `zone` that the machine has; nil where that is
   /// empty. O(1).
   @inline(__always)
-  func takeListed(order: Int, _ zone: ZoneKind, _ cpu: borrowing CPU) -> UInt32? {
+  func popBlock(order: Int, _ zone: ZoneKind, _ cpu: borrowing CPU) -> UInt32? {
     pop(from: list(order: order, zone, cpu), as: .idle, cpu)
   }
 
   /// Whether that list has one.
   @inline(__always)
-  func hasListed(order: Int, _ zone: ZoneKind, _ cpu: borrowing CPU) -> Bool {
+  func hasBlock(order: Int, _ zone: ZoneKind, _ cpu: borrowing CPU) -> Bool {
     list(order: order, zone, cpu).value.head != 0
   }
 
@@ -120,7 +120,7 @@ extension Frames {
       return
     }
     var frames = FrameList()
-    takeSingles(FrameCache.batch, zone, into: &frames, cpu)
+    popFrames(FrameCache.batch, zone, into: &frames, cpu)
     if frames.count > 0 { cpu.count(.frameCacheRefills) }
     list.value.fill(frames, table)
   }

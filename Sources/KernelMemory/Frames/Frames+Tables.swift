@@ -14,7 +14,7 @@ extension Frames {
     while list.count < count, let frame = takeCleared(cpu) { list.push(frame, table) }
     guard list.count < count else { return list }
     do throws(MemoryError) {
-      var others = try allocate(count: count &- list.count, zone: .normal, cpu)
+      var others = try allocate(count: count &- list.count, .normal, cpu)
       while let frame = others.pop(table) {
         #if Ablations
         if !Ablation.linkBeforeZero.isOn { table.zero(FrameNumber(UInt64(frame))) }

@@ -170,11 +170,11 @@ extension Frames {
 extension Frames {
   /// Up to `count` single frames of a zone, from the largest blocks that are not too large: frames of one
   /// block are neighbours, and one visit to the lists yields many.
-  func takeSingles(_ count: Int, _ zone: Int, into list: inout FrameList, _ cpu: borrowing CPU) {
-    withZone(zone, cpu) { takeSingles(count, zone, from: &$0, into: &list) }
+  func popFrames(_ count: Int, _ zone: Int, into list: inout FrameList, _ cpu: borrowing CPU) {
+    withZone(zone, cpu) { popFrames(count, zone, from: &$0, into: &list) }
   }
 
-  private func takeSingles(_ count: Int, _ zone: Int, from lists: inout Zone, into list: inout FrameList) {
+  private func popFrames(_ count: Int, _ zone: Int, from lists: inout Zone, into list: inout FrameList) {
     var missing = count
     while missing > 0 {
       var order = min(Zone.maxOrder, Int.bitWidth - 1 - missing.leadingZeroBitCount)
@@ -204,11 +204,11 @@ extension Frames {
 
   /// Allocates `count` single frames, wherever they lie, from `zone` and lower ones. O(count).
   /// - Throws: `framesExhausted` with how many there were, and none taken.
-  func allocate(count: Int, zone: ZoneKind, _ cpu: borrowing CPU) throws(MemoryError) -> FrameList {
+  func allocate(count: Int, _ zone: ZoneKind, _ cpu: borrowing CPU) throws(MemoryError) -> FrameList {
     var list = FrameList()
     for zone in (0...Int(zone.rawValue)).reversed() where list.count < count {
       takeCached(count &- list.count, zone, into: &list, cpu)
-      if list.count < count && hasFree(zone) { takeSingles(count &- list.count, zone, into: &list, cpu) }
+      if list.count < count && hasFree(zone) { popFrames(count &- list.count, zone, into: &list, cpu) }
     }
     guard list.count == count else {
       let got = PageCount(UInt64(list.count))

@@ -29,21 +29,22 @@ extension MemoryManager {
   public func leaveCPU() throws(MemoryError) {
     try cpus.enter { _ in }
     guard cpus.mayWait, onlineCPUs > 1 else { throw failed(.wrongContext) }
-    while true {
-      wait(for: drainThisCPU())
-      switch cpus.withOwnBlock({ cpu in leave(cpu) }) {
-      case .gone: return
-      // The others have left meanwhile.
-      case .last: throw failed(.wrongContext)
-      case .held, nil: continue
-      }
-    }
+    var departure = Departure.held
+    while departure == .held { departure = drainAndLeave() }
+    if departure == .last { throw failed(.wrongContext) }
   }
 
   private enum Departure {
-    case gone, last
+    case gone
+    /// The others have left meanwhile.
+    case last
     /// An interrupt has brought something here meanwhile.
     case held
+  }
+
+  private func drainAndLeave() -> Departure {
+    wait(for: drainThisCPU())
+    return cpus.withOwnBlock { cpu in leave(cpu) } ?? .held
   }
 
   private func leave(_ cpu: borrowing CPU) -> Departure {
@@ -69,9 +70,11 @@ extension MemoryManager {
     #if Ablations
     if Ablation.serveInNMI.isOn { _ = cpus.withOwnBlock { cpu in quarantine.shootdown.serve(cpu) } }
     #endif
-    cpus.attempt(orElse: ()) { cpu in
-      if !serve(cpu) { quarantine.shootdown.notify(cpu.number, cpu) }
-    }
+    cpus.attempt(orElse: ()) { cpu in serveOrNotify(cpu) }
+  }
+
+  private func serveOrNotify(_ cpu: borrowing CPU) {
+    if !serve(cpu) { quarantine.shootdown.notify(cpu.number, cpu) }
   }
 
   /// - Returns: false where a drain takes another step.
@@ -231,7 +234,7 @@ extension MemoryManager {
   }
 
   /// What an allocation adds to its share where this CPU is over its bound: waits for the flush of what is
-  /// closed, makes one step, and waits for the next flush, too, where frees have gone on so long that what
+  /// sealed, makes one step, and waits for the next flush, too, where frees have gone on so long that what
   /// was open is over the bound by itself.
   @inline(never)
   func reap() {

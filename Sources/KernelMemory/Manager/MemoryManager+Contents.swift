@@ -24,16 +24,20 @@ extension MemoryManager {
     _ byteCount: Int, _ options: VmallocOptions = VmallocOptions()
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
     let memory = unsafe try vmalloc(byteCount, options)
-    #if Ablations
-    if Ablation.forgetToClear.isOn { return unsafe memory }
-    #endif
-    // Nobody else has the address yet, so this needs no protection, and runs with interrupts as they are.
-    let pages = PageRange(
-      unchecked: unsafe VirtualAddress(memory).number(pageSize),
-      count: PageCount(bytes: UInt64(byteCount), pageSize))
-    clear(pages)
-    if options.cache != .writeBack { cleanMemory(of: pages) }
+    unsafe clearNew(VirtualAddress(memory), byteCount, options.cache)
     return unsafe memory
+  }
+
+  /// Clears an area that was just handed out. Nobody else has the address yet, so this needs no protection,
+  /// and runs with interrupts as they are.
+  private func clearNew(_ address: VirtualAddress, _ byteCount: Int, _ cache: CacheType) {
+    #if Ablations
+    if Ablation.forgetToClear.isOn { return }
+    #endif
+    let pages = PageRange(
+      unchecked: address.number(pageSize), count: PageCount(bytes: UInt64(byteCount), pageSize))
+    clear(pages)
+    if cache != .writeBack { cleanMemory(of: pages) }
   }
 
   /// As below, where there is anything to do.

@@ -94,17 +94,9 @@ extension MemoryManager {
     _ pointer: UnsafeMutableRawPointer?, _ byteCount: Int, _ options: KmallocOptions = KmallocOptions()
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
     guard let pointer = unsafe pointer else { return unsafe try kmalloc(byteCount, options) }
-    do throws(MemoryError) { _ = try check(byteCount, options) } catch { throw failed(error) }
+    _ = try counting { () throws(MemoryError) in try check(byteCount, options) }
     guard let old = unsafe try resize(pointer, byteCount, options) else { return unsafe pointer }
-    let copy = unsafe try kmalloc(byteCount, options)
-    unsafe copy.copyMemory(from: pointer, byteCount: min(old, byteCount))
-    do throws(MemoryError) {
-      unsafe try kfree(pointer)
-    } catch {
-      unsafe try kfree(copy)
-      throw error
-    }
-    return unsafe copy
+    return unsafe try move(pointer, min(old, byteCount), to: try kmalloc(byteCount, options))
   }
 
   /// Gives an object or a block another size where it is.
@@ -199,12 +191,9 @@ extension MemoryManager {
   public func physicalAddress(of pointer: UnsafeRawPointer) throws(MemoryError) -> PhysicalAddress {
     let address = unsafe VirtualAddress(pointer)
     if contains(address) { throw .notLinear(address) }
-    let offset = address.rawValue &- UInt64(slab.base)
-    let frame = PhysicalAddress(offset).number(pageSize)
-    guard let metadata = frames.table.metadata(of: frame), metadata.value.state.kind != .unmanaged else {
-      throw .notMemory(address)
-    }
-    return PhysicalAddress(offset)
+    let physical = PhysicalAddress(address.rawValue &- UInt64(slab.base))
+    guard managedFrames(at: physical.number(pageSize)) > 0 else { throw .notMemory(address) }
+    return physical
   }
 }
 

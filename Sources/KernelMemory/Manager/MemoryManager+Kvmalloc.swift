@@ -39,11 +39,16 @@ extension MemoryManager {
     _ byteCount: Int, _ policy: KvmallocPolicy = KvmallocPolicy()
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
     let isLinear = isLinear(byteCount, policy)
-    if isLinear || byteCount <= policy.threshold, policy.alignment == 8 {
-      let address = pop(UInt(bitPattern: byteCount), policy.tag)
-      if address != 0 { return unsafe UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped }
-    }
-    if isLinear { return unsafe try allocateSlow(byteCount, policy.linear) }
+    let isTried = (isLinear || byteCount <= policy.threshold) && policy.alignment == 8
+    let address = isTried ? pop(UInt(bitPattern: byteCount), policy.tag) : 0
+    if address != 0 { return unsafe UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped }
+    return unsafe try isLinear ? allocateSlow(byteCount, policy.linear) : allocate(byteCount, policy)
+  }
+
+  /// Allocates on either side: there is one try on the linear one, without a drain.
+  private func allocate(
+    _ byteCount: Int, _ policy: KvmallocPolicy
+  ) throws(MemoryError) -> UnsafeMutableRawPointer {
     if byteCount <= policy.threshold, let request = try? check(byteCount, policy.linear),
       let address = try? cpus.enter({ (cpu) throws(MemoryError) in try allocate(request, cpu) })
     {
@@ -76,17 +81,7 @@ extension MemoryManager {
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
     guard let pointer = unsafe pointer else { return unsafe try kvmalloc(byteCount, policy) }
     guard let old = unsafe try resize(pointer, byteCount, policy) else { return unsafe pointer }
-    let copy = unsafe try kvmalloc(byteCount, policy)
-    // The copy goes by way of the linear map.
-    if let area = unsafe area(containing: VirtualAddress(pointer)) { cleanUncached(area.pages) }
-    unsafe copyMemory(to: copy, from: pointer, min(old, byteCount))
-    do throws(MemoryError) {
-      unsafe try kvfree(pointer)
-    } catch {
-      unsafe try kvfree(copy)
-      throw error
-    }
-    return unsafe copy
+    return unsafe try move(pointer, min(old, byteCount), to: try kvmalloc(byteCount, policy))
   }
 
   /// Frees what one of the functions above returned, or `kmalloc`, or `vmalloc`; nil is ignored.
@@ -165,6 +160,23 @@ extension MemoryManager {
       unsafe body(place, offset, count)
       offset &+= count
     }
+  }
+
+  /// Copies memory of either side to what is new, and frees it.
+  /// - Throws: `badFree` where somebody has freed it meanwhile; then the copy is freed.
+  func move(
+    _ pointer: UnsafeMutableRawPointer, _ count: Int, to copy: UnsafeMutableRawPointer
+  ) throws(MemoryError) -> UnsafeMutableRawPointer {
+    // The copy goes by way of the linear map.
+    if let area = unsafe area(containing: VirtualAddress(pointer)) { cleanUncached(area.pages) }
+    unsafe copyMemory(to: copy, from: pointer, count)
+    do throws(MemoryError) {
+      unsafe try kvfree(pointer)
+    } catch {
+      unsafe try kvfree(copy)
+      throw error
+    }
+    return unsafe copy
   }
 
   private func copyMemory(

@@ -19,39 +19,47 @@ extension MemoryManager {
     _ pages: PageRange, to frame: FrameNumber, _ attributes: MappingAttributes
   ) throws(MemoryError) {
     try check(pages)
-    do throws(MemoryError) {
-      try tables.checkType(attributes.cache)
+    try check(pages, frame, attributes.cache)
+    if attributes.cache != .writeBack { cleanMemory(FrameRange(unchecked: frame, count: pages.count)) }
+    try retrying { (cpu) throws(MemoryError) in try map(pages, frame, attributes, cpu) }
+  }
+
+  /// The checks of what is mapped that need no lock.
+  private func check(_ pages: PageRange, _ frame: FrameNumber, _ cache: CacheType) throws(MemoryError) {
+    try counting { () throws(MemoryError) in
+      try tables.checkType(cache)
       try tables.checkReach(frame, pages.count)
-    } catch { throw failed(error) }
-    let run = FrameRange(unchecked: frame, count: pages.count)
+    }
     if let page = windows.firstPage(in: pages, notFor: frame) {
       throw failed(.memoryWindow(page.address(pageSize)))
     }
-    try checkMappable(run)
-    if attributes.cache != .writeBack { cleanMemory(run) }
+    try checkMappable(FrameRange(unchecked: frame, count: pages.count))
     #if Ablations
     guard !arenas.overlaps(pages) else { throw failed(.placeTaken(pages.first.address(pageSize))) }
     #endif
-    try retrying { (cpu) throws(MemoryError) in
-      try tables.reserving(from: frames, cpu) { (source) throws(MemoryError) in
-        // That the range is nobody's and that nothing is there is decided under both locks, and the leaves
-        // are written under them: two that map the same, or one beside `makeAreas`, do not both succeed.
-        try arenas.locked(cpu) { () throws(MemoryError) in
-          guard !overlapsAreas(pages) else { throw .placeTaken(pages.first.address(pageSize)) }
-          return try tables.locked(cpu) { () throws(MemoryError) in
-            let missing = try tables.tablesMissing(for: pages, frame: frame, checkingLeaves: true)
-            guard missing <= source.count else { return missing }
-            var leaves = LeafRun(frame)
-            let made = tables.pin(pages, frame: frame, from: &source)
-            cpu.count(.tablesMade, made)
-            cpu.count(.entriesWritten, tables.write(pages, frame: frame, attributes, from: &leaves))
-            machine.synchronizeMapping(pages, pageSize, madeTables: made > 0)
-            return 0
-          }
+  }
+
+  /// That the range is nobody's and that nothing is there is decided under both locks, and the leaves are
+  /// written under them: two that map the same, or one beside `makeAreas`, do not both succeed.
+  private func map(
+    _ pages: PageRange, _ frame: FrameNumber, _ attributes: MappingAttributes, _ cpu: borrowing CPU
+  ) throws(MemoryError) {
+    try tables.reserving(from: frames, cpu) { (source) throws(MemoryError) in
+      try arenas.locked(cpu) { () throws(MemoryError) in
+        guard !overlapsAreas(pages) else { throw .placeTaken(pages.first.address(pageSize)) }
+        return try tables.locked(cpu) { () throws(MemoryError) in
+          let missing = try tables.tablesMissing(for: pages, frame: frame, checkingLeaves: true)
+          guard missing <= source.count else { return missing }
+          var leaves = LeafRun(frame)
+          let made = tables.pin(pages, frame: frame, from: &source)
+          cpu.count(.tablesMade, made)
+          cpu.count(.entriesWritten, tables.write(pages, frame: frame, attributes, from: &leaves))
+          machine.synchronizeMapping(pages, pageSize, madeTables: made > 0)
+          return 0
         }
       }
-      cmachine_step(cmachine_step_entries_written)
     }
+    cmachine_step(cmachine_step_entries_written)
   }
 
   private func overlapsAreas(_ pages: PageRange) -> Bool {

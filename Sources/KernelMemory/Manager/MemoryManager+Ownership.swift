@@ -68,10 +68,12 @@ extension MemoryManager {
     guard !run.isEmpty else { throw failed(.sizeIsZero) }
     try checkKept(run)
     cleanMemory(run)
-    for number in 0..<windows.count {
-      let pages = windows.pages(of: run, in: number)
-      if !pages.isEmpty { try unmapAny(pages) }
-    }
+    for number in 0..<windows.count { try unmap(run, in: number) }
+  }
+
+  private func unmap(_ run: FrameRange, in window: Int) throws(MemoryError) {
+    let pages = windows.pages(of: run, in: window)
+    if !pages.isEmpty { try unmapAny(pages) }
   }
 }
 

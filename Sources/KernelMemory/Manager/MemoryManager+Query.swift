@@ -25,12 +25,14 @@ extension MemoryManager {
   /// The live area that has `address`, interior and guard addresses included. O(1), lock-free.
   public func area(containing address: VirtualAddress) -> Area? {
     let page = address.number(pageSize)
-    return cpus.asReader(orElse: nil) {
-      guard let number = arenas.arena(containing: page)?.find(page), let area = liveArea(number),
-        area.spanRange.contains(page)
-      else { return nil }
-      return area
-    }
+    return cpus.asReader(orElse: nil) { liveArea(containing: page) }
+  }
+
+  private func liveArea(containing page: PageNumber) -> Area? {
+    guard let number = arenas.arena(containing: page)?.find(page), let area = liveArea(number),
+      area.spanRange.contains(page)
+    else { return nil }
+    return area
   }
 
   /// What a descriptor says of a live area; nil where it describes none. Lock-free: what was read belongs
@@ -53,11 +55,14 @@ extension MemoryManager {
   public func forEachArea(_ body: (Area) -> Void) throws(MemoryError) {
     try cpus.enter { _ in }
     for number in 0..<arenas.count {
-      let id = ArenaID(index: UInt8(truncatingIfNeeded: number))
-      var page = PageNumber(0)
-      while let number = nextArea(of: id, from: &page, where: { $0.isLive }) {
-        if let area = liveArea(number) { body(area) }
-      }
+      forEachArea(of: ArenaID(index: UInt8(truncatingIfNeeded: number)), body)
+    }
+  }
+
+  private func forEachArea(of id: ArenaID, _ body: (Area) -> Void) {
+    var page = PageNumber(0)
+    while let number = nextArea(of: id, from: &page, where: { $0.isLive }) {
+      if let area = liveArea(number) { body(area) }
     }
   }
 
@@ -89,35 +94,33 @@ extension MemoryManager {
   /// O(pages).
   public func forEachRun(of area: Area, _ body: (FrameRange) -> Void) {
     var run = FrameRange(from: FrameNumber(0), upTo: FrameNumber(0))
-    forEachLeaf(of: area.pages) { leaf in
-      if !run.isEmpty && leaf.frame == run.end {
-        run = FrameRange(
-          unchecked: run.first, count: PageCount(run.count.rawValue &+ leaf.pages.count.rawValue))
-      } else {
-        if !run.isEmpty { body(run) }
-        run = FrameRange(unchecked: leaf.frame, count: leaf.pages.count)
-      }
-    }
+    forEachLeaf(of: area.pages) { leaf in run.extend(by: leaf.frames, endingWith: body) }
     if !run.isEmpty { body(run) }
   }
 
   /// The runs of frames that this manager hands out or has in use itself, in order: RAM, less what was kept
   /// or reserved at start. O(frames), less those in free blocks.
   public func forEachMemoryRun(_ body: (FrameRange) -> Void) {
-    let end = frames.table.sectionCount &<< FrameTable.sectionShift
-    var first: UInt64 = 0
-    var next: UInt64 = 0
-    while next < end {
-      let state = frames.table.metadata(of: FrameNumber(next))?.value.state ?? FrameState(.unmanaged, zone: 0)
-      guard state.kind == .unmanaged else {
-        next &+= state.kind == .free ? 1 &<< UInt64(state.order) : 1
-        continue
-      }
-      if first < next { body(FrameRange(from: FrameNumber(first), upTo: FrameNumber(next))) }
-      next &+= 1
-      first = next
+    let end = FrameNumber(frames.table.sectionCount &<< FrameTable.sectionShift)
+    var next = FrameNumber(0)
+    while let run = memoryRun(from: &next, upTo: end) { body(run) }
+  }
+
+  /// The next run of managed frames; `next` goes on behind it.
+  private func memoryRun(from next: inout FrameNumber, upTo end: FrameNumber) -> FrameRange? {
+    while next < end, managedFrames(at: next) == 0 { next = FrameNumber(next.rawValue &+ 1) }
+    let first = next
+    while next < end, case let count = managedFrames(at: next), count > 0 {
+      next = FrameNumber(next.rawValue &+ count)
     }
-    if first < end { body(FrameRange(from: FrameNumber(first), upTo: FrameNumber(end))) }
+    return first < end ? FrameRange(from: first, upTo: min(next, end)) : nil
+  }
+
+  /// How many frames from this one on are managed, as metadata says: those of a free block, or one.
+  func managedFrames(at frame: FrameNumber) -> UInt64 {
+    let state = frames.table.metadata(of: frame)?.value.state ?? FrameState(.unmanaged, zone: 0)
+    if state.kind == .unmanaged { return 0 }
+    return state.kind == .free ? 1 &<< UInt64(state.order) : 1
   }
 
   /// Every leaf of the address space, in address order, the lower half first. `body` runs with
@@ -146,5 +149,17 @@ extension MemoryManager {
       guardPages: PageCount(UInt64(traits.guardPages)), byteCount: descriptor.value.byteCount,
       protection: traits.protection, cache: traits.cache, tag: traits.tag, areas: traits.arena,
       isBorrowed: isBorrowed)
+  }
+}
+
+extension FrameRange {
+  /// Adds the frames that follow; where they do not adjoin, what there was is ended, and they begin anew.
+  fileprivate mutating func extend(by next: FrameRange, endingWith body: (FrameRange) -> Void) {
+    if !isEmpty && next.first == end {
+      self = FrameRange(unchecked: first, count: PageCount(count.rawValue &+ next.count.rawValue))
+    } else {
+      if !isEmpty { body(self) }
+      self = next
+    }
   }
 }

@@ -14,28 +14,30 @@ extension MemoryManager {
     guard tables.isCanonical(range) else {
       throw failed(.notCanonical(range.first.address(pageSize)))
     }
-    return try retrying { (cpu) throws(MemoryError) in
-      var made: ArenaID?
-      try tables.reserving(from: frames, cpu) { (source) throws(MemoryError) in
-        // That nothing is mapped there, and that nothing will be by hand, is decided under both locks: `map`
-        // takes them, too.
-        try arenas.locked(cpu) { () throws(MemoryError) in
-          try tables.locked(cpu) { () throws(MemoryError) in
-            guard arenas.canAdd(range) else { throw .areasUnavailable }
-            let missing = tables.tablesBelowRootMissing(for: range)
-            guard missing <= source.count else { return missing }
-            if let page = tables.firstMapped(in: range) { throw .alreadyMapped(page.address(pageSize)) }
-            guard windows.firstPage(in: range) == nil else { throw .areasUnavailable }
-            made = try arenas.add(range, cpu)
-            cpu.count(.tablesMade, tables.makeTablesBelowRoot(for: range, from: &source))
-            return 0
-          }
+    return try retrying { (cpu) throws(MemoryError) in try makeAreas(range, cpu) }
+  }
+
+  /// That nothing is mapped there, and that nothing will be by hand, is decided under both locks: `map` takes
+  /// them, too.
+  private func makeAreas(_ range: PageRange, _ cpu: borrowing CPU) throws(MemoryError) -> ArenaID {
+    var made: ArenaID?
+    try tables.reserving(from: frames, cpu) { (source) throws(MemoryError) in
+      try arenas.locked(cpu) { () throws(MemoryError) in
+        try tables.locked(cpu) { () throws(MemoryError) in
+          guard arenas.canAdd(range) else { throw .areasUnavailable }
+          let missing = tables.tablesBelowRootMissing(for: range)
+          guard missing <= source.count else { return missing }
+          if let page = tables.firstMapped(in: range) { throw .alreadyMapped(page.address(pageSize)) }
+          guard windows.firstPage(in: range) == nil else { throw .areasUnavailable }
+          made = try arenas.add(range, cpu)
+          cpu.count(.tablesMade, tables.makeTablesBelowRoot(for: range, from: &source))
+          return 0
         }
       }
-      machine.synchronizeMapping(range, pageSize, madeTables: true)
-      guard let made else { throw .areasUnavailable }
-      return made
     }
+    machine.synchronizeMapping(range, pageSize, madeTables: true)
+    guard let made else { throw .areasUnavailable }
+    return made
   }
 
   /// Gives a range back in which nobody has an area: what the index and the range's records took is free
@@ -52,17 +54,25 @@ extension MemoryManager {
   ///   several CPUs, and in an NMI; with nothing changed. O(areas).
   public func removeAreas(_ id: ArenaID) throws(MemoryError) {
     guard cpus.count == 1 || cpus.mayWait else { throw .wrongContext }
+    try checkRemovable(id)
+    let leaving = try drainAndWithdraw(id)
+    waitForAll(leaving.request)
+    try cpus.enter { cpu in arenas.locked(cpu) { arenas.end(leaving.arena, cpu) } }
+  }
+
+  /// What is hopeless asks no other CPU for anything.
+  private func checkRemovable(_ id: ArenaID) throws(MemoryError) {
     try cpus.enter { (cpu) throws(MemoryError) in
       vmalloc.freeDropped(cpu)
       guard id != vmallocAreas, arenas.find(id) != nil else { throw .areasUnavailable }
     }
-    // What is hopeless asks no other CPU for anything.
     if let area = firstHeld(in: id) { throw .areasInUse(area) }
-    var leaving = try withdraw(id)
-    if leaving == nil, drainAllCPUs(mayWait: true) { leaving = try withdraw(id) }
-    guard let leaving else { throw .areasInUse(firstHeld(in: id) ?? VirtualAddress(0)) }
-    waitForAll(leaving.request)
-    try cpus.enter { cpu in arenas.locked(cpu) { arenas.end(leaving.arena, cpu) } }
+  }
+
+  private func drainAndWithdraw(_ id: ArenaID) throws(MemoryError) -> (arena: Arena, request: UInt64) {
+    if let leaving = try withdraw(id) { return leaving }
+    if drainAllCPUs(mayWait: true), let leaving = try withdraw(id) { return leaving }
+    throw .areasInUse(firstHeld(in: id) ?? VirtualAddress(0))
   }
 
   private func firstHeld(in id: ArenaID) -> VirtualAddress? {

@@ -15,29 +15,39 @@ extension MemoryManager {
     named name: StaticString, objectSize: Int, alignment: UInt64 = 8, tag: Tag = .untagged,
     constructor: SlabCache.Constructor? = nil, context: UnsafeMutableRawPointer? = nil
   ) throws(MemoryError) -> SlabCache {
+    var block = unsafe try cacheBlock(objectSize, alignment, tag, isConstructed: constructor != nil)
+    unsafe (block.constructor, block.context) = unsafe (constructor, context)
+    block.name = Tags.Name(name)
+    return try makeCache(block)
+  }
+
+  private func makeCache(_ block: CacheBlock) throws(MemoryError) -> SlabCache {
+    try entering { _ throws(MemoryError) in
+      guard let cache = slab.makeCache(block) else {
+        throw .cachesExhausted(limit: Slab.capacity - Slab.firstNamed)
+      }
+      return cache
+    }
+  }
+
+  /// Checks what a cache is to be like, and lays its objects out: what is constructed has its link behind it.
+  private func cacheBlock(
+    _ objectSize: Int, _ alignment: UInt64, _ tag: Tag, isConstructed: Bool
+  ) throws(MemoryError) -> CacheBlock {
     var options = KmallocOptions()
     options.alignment = alignment
     options.tag = tag
-    do throws(MemoryError) { _ = try check(objectSize, options) } catch { throw failed(error) }
+    _ = try counting { () throws(MemoryError) in try check(objectSize, options) }
     let link = (UInt(objectSize) &+ 7) & ~7
-    let padding = slab.hardening.padding
-    let bytes = unsafe (constructor == nil ? max(UInt(objectSize), 8) : link &+ 8) &+ padding
+    let bytes = (isConstructed ? link &+ 8 : max(UInt(objectSize), 8)) &+ slab.hardening.padding
     let alignment = max(UInt(alignment), 8)
     let stride = (bytes &+ alignment &- 1) & ~(alignment &- 1)
     guard stride <= SizeClass.largest else { throw failed(.blockTooLarge(limit: Int(SizeClass.largest))) }
     var block = CacheBlock(SlabLayout(stride: stride, pageSize), slab.hardening)
     block.objectSize = UInt(objectSize)
     block.tag = tag
-    if unsafe constructor != nil { block.linkOffset = link }
-    unsafe block.constructor = constructor
-    unsafe block.context = context
-    block.name = Tags.Name(name)
-    return try entering { _ throws(MemoryError) in
-      guard let cache = slab.makeCache(block) else {
-        throw .cachesExhausted(limit: Slab.capacity - Slab.firstNamed)
-      }
-      return cache
-    }
+    if isConstructed { block.linkOffset = link }
+    return block
   }
 
   /// Allocates an object of a cache. O(1) from a magazine; O(orders + batch) where it is empty.
@@ -51,24 +61,21 @@ extension MemoryManager {
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
     guard slab.contains(cache) else { throw failed(.cacheUnavailable) }
     let number = Int(cache.number)
-    let address = popObject(number, slab.caches[number].value.tag)
-    if address != 0 { return unsafe UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped }
-    let found = try retrying(mayWait: mayWait) { (cpu) throws(MemoryError) -> UInt in
-      let address = take(cache, cpu)
-      let (order, tag) = (
-        slab.caches[Int(cache.number)].value.layout.order, slab.caches[Int(cache.number)].value.tag
-      )
+    var address = popObject(number, slab.caches[number].value.tag)
+    if address == 0 { address = try allocateSlow(from: number, mayWait: mayWait) }
+    return unsafe UnsafeMutableRawPointer(bitPattern: address).unsafelyUnwrapped
+  }
+
+  @inline(never)
+  private func allocateSlow(from number: Int, mayWait: Bool) throws(MemoryError) -> UInt {
+    let block = slab.caches[number]
+    let (order, tag) = (block.value.layout.order, block.value.tag)
+    return try retrying(mayWait: mayWait) { (cpu) throws(MemoryError) -> UInt in
+      let address = slab.allocateSlow(number, asked: block.value.objectSize, tag: tag, cpu)
       guard address != Slab.overQuota else { throw tags.error(.overBytes, tag) }
       guard address != 0 else { throw .framesExhausted(got: .zero, of: PageCount(1 &<< UInt64(order))) }
       return address
     }
-    return unsafe UnsafeMutableRawPointer(bitPattern: found).unsafelyUnwrapped
-  }
-
-  @inline(__always)
-  private func take(_ cache: SlabCache, _ cpu: borrowing CPU) -> UInt {
-    let block = slab.caches[Int(cache.number)]
-    return slab.allocateSlow(Int(cache.number), asked: block.value.objectSize, tag: block.value.tag, cpu)
   }
 
   /// Destroys a cache none of whose objects is live; objects that lie in magazines of other CPUs are
@@ -76,18 +83,20 @@ extension MemoryManager {
   /// - Throws: `cacheUnavailable` where it was destroyed before, `cacheInUse`, `wouldWait` where objects are
   ///   in other CPUs' magazines and must not be waited for; with nothing changed.
   public func destroy(_ cache: SlabCache) throws(MemoryError) {
-    let isDone = try entering { (cpu) throws(MemoryError) in
-      guard slab.contains(cache) else { throw .cacheUnavailable }
-      let objects = slab.usage(of: Int(cache.number), cpu).objects
-      guard objects == 0 else { throw .cacheInUse(objects: objects) }
-      slab.drain(Int(cache.number), downTo: 0, cpu)
-      return slab.endCache(cache, cpu)
-    }
-    if isDone { return }
+    if try entering({ (cpu) throws(MemoryError) in try drainAndEnd(cache, cpu) }) { return }
     guard drainAllCPUs(mayWait: true) else { throw failed(.wouldWait) }
     guard try entering({ cpu in slab.endCache(cache, cpu) }) else {
       throw failed(.cacheInUse(objects: try usage(of: cache).objects))
     }
+  }
+
+  /// - Returns: false where objects lie in other CPUs' magazines.
+  private func drainAndEnd(_ cache: SlabCache, _ cpu: borrowing CPU) throws(MemoryError) -> Bool {
+    guard slab.contains(cache) else { throw .cacheUnavailable }
+    let objects = slab.usage(of: Int(cache.number), cpu).objects
+    guard objects == 0 else { throw .cacheInUse(objects: objects) }
+    slab.drain(Int(cache.number), downTo: 0, cpu)
+    return slab.endCache(cache, cpu)
   }
 
   /// What a cache holds. O(CPUs).
@@ -126,28 +135,27 @@ extension MemoryManager {
   /// - Throws: `wrongContext` in an NMI that has interrupted this package, before anything is written.
   public func writeSlabReports(to sink: inout some TextSink) throws(MemoryError) {
     var number: UInt64 = 0
-    while let report = try slabReport(from: &number) {
-      sink.write(report.kind.text)
-      sink.write(" 0x")
-      sink.write(hex: report.address.rawValue, width: 16)
-      sink.write(" cache ")
-      writeCacheName(report.cache, to: &sink)
-      sink.write(" tag ")
-      writeName(of: report.tag, to: &sink)
-      sink.newline()
-    }
+    while let report = try slabReport(from: &number) { write(report, to: &sink) }
+  }
+
+  private func write(_ report: SlabReport, to sink: inout some TextSink) {
+    sink.write(report.kind.text)
+    sink.write(" 0x")
+    sink.write(hex: report.address.rawValue, width: 16)
+    sink.write(" cache ")
+    writeCacheName(report.cache, to: &sink)
+    sink.write(" tag ")
+    writeName(of: report.tag, to: &sink)
+    sink.newline()
   }
 
   /// Writes the name of a cache by its number in a report: `kmalloc-64`, or that of a named cache; "-" for
   /// none.
   public func writeCacheName(_ number: Int?, to sink: inout some TextSink) {
     guard let number, (0..<Slab.capacity).contains(number) else { return sink.write("-") }
-    if number < SizeClass.count {
-      sink.write("kmalloc-")
-      sink.write(decimal: UInt64(SizeClass.size(number)))
-    } else {
-      slab.caches[number].value.name.write(to: &sink)
-    }
+    guard number < SizeClass.count else { return slab.caches[number].value.name.write(to: &sink) }
+    sink.write("kmalloc-")
+    sink.write(decimal: UInt64(SizeClass.size(number)))
   }
 }
 

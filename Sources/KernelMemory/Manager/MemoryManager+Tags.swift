@@ -31,14 +31,16 @@ extension MemoryManager {
   ///   with several CPUs, and in an NMI; with nothing changed.
   public func removeTag(_ tag: Tag) throws(MemoryError) {
     guard cpus.count == 1 || cpus.mayWait else { throw .wrongContext }
-    let request = try cpus.enter { (cpu) throws(MemoryError) in
-      vmalloc.freeDropped(cpu)
-      guard !slab.hasCache(chargedTo: tag) else { throw .tagInUse(bytes: 0, objects: 0, areas: 0) }
-      try tags.beginRemoval(of: tag, cpu)
-      return quarantine.shootdown.askAll(cpu)
-    }
-    waitForAll(request)
+    waitForAll(try cpus.enter { (cpu) throws(MemoryError) in try beginRemoval(of: tag, cpu) })
     try cpus.enter { (cpu) throws(MemoryError) in try tags.endRemoval(of: tag, cpu) }
+  }
+
+  /// - Returns: the request for every CPU to be outside the package once.
+  private func beginRemoval(of tag: Tag, _ cpu: borrowing CPU) throws(MemoryError) -> UInt64 {
+    vmalloc.freeDropped(cpu)
+    guard !slab.hasCache(chargedTo: tag) else { throw .tagInUse(bytes: 0, objects: 0, areas: 0) }
+    try tags.beginRemoval(of: tag, cpu)
+    return quarantine.shootdown.askAll(cpu)
   }
 
   /// What a tag has been charged with, now and at peak; zero for a tag that does not exist. O(CPUs).
@@ -106,18 +108,18 @@ extension MemoryManager {
   /// Writes one line for each tag that has grown, in the order of their numbers:
   /// `+81920 driver objects=-3 areas=+2`. O(tags × CPUs).
   public func writeGrowth(since earlier: TagSnapshot, to sink: inout some TextSink) {
-    tags.forEach { tag in
-      let growth = TagGrowth(tag, from: earlier[tag], to: TagSnapshot.Live(tags.usage(of: tag)))
-      guard growth.hasGrown else { return }
-      sink.write(signed: growth.bytes)
-      sink.write(" ")
-      writeName(of: tag, to: &sink)
-      sink.write(" objects=")
-      sink.write(signed: growth.objects)
-      sink.write(" areas=")
-      sink.write(signed: growth.areas)
-      sink.newline()
-    }
+    forEachGrowth(since: earlier) { growth in write(growth, to: &sink) }
+  }
+
+  private func write(_ growth: TagGrowth, to sink: inout some TextSink) {
+    sink.write(signed: growth.bytes)
+    sink.write(" ")
+    writeName(of: growth.tag, to: &sink)
+    sink.write(" objects=")
+    sink.write(signed: growth.objects)
+    sink.write(" areas=")
+    sink.write(signed: growth.areas)
+    sink.newline()
   }
 }
 

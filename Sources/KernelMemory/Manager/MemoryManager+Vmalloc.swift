@@ -50,7 +50,7 @@ extension MemoryManager {
     guard let pointer = unsafe pointer else { return }
     let address = unsafe VirtualAddress(pointer)
     let generation = push(address)
-    if generation != Vmalloc.freed { try free(address, in: generation) }
+    if generation != Vmalloc.freed { try freeSlow(address, in: generation) }
   }
 }
 
@@ -92,10 +92,14 @@ extension MemoryManager {
     return vmalloc.cpus.attempt(orElse: Vmalloc.anyGeneration) { cpu in vmalloc.push(address, cpu) }
   }
 
-  /// Frees the area at an address, or unmaps it: none but the one that has the generation.
   @inline(never)
+  func freeSlow(_ address: VirtualAddress, in generation: UInt64) throws(MemoryError) {
+    try free(address, .live, in: generation)
+  }
+
+  /// Frees the area at an address, or unmaps it: none but the one that has the generation.
   func free(
-    _ address: VirtualAddress, _ state: AreaState = .live, in generation: UInt64
+    _ address: VirtualAddress, _ state: AreaState, in generation: UInt64
   ) throws(MemoryError) {
     let request = try freeing { (cpu) throws(MemoryError) in
       try vmalloc.free(address, state, in: generation, cpu)

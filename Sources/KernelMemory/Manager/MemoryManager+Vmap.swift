@@ -35,15 +35,8 @@ extension MemoryManager {
   ) throws(MemoryError) -> UnsafeMutableRawPointer {
     guard borrowed.count > 0 else { throw failed(.sizeIsZero) }
     unsafe try checkOwned(borrowed)
-    var traits = vmalloc.state.value.defaultTraits
-    traits.protection = protection
-    traits.cache = cache
-    traits.tag = tag
     if cache != .writeBack { unsafe try clean(borrowed, for: cache) }
-    let popped = unsafe pop(mapping: borrowed, traits)
-    let first = popped != 0 ? PageNumber(popped) : unsafe try map(borrowed, traits, mayWait: mayWait)
-    // Page zero is in no range.
-    return unsafe first.address(pageSize).pointer.unsafelyUnwrapped
+    return unsafe try popOrMap(borrowed, traits(protection, cache, tag), mayWait: mayWait)
   }
 
   /// Unmaps what `vmap` returned; nil is ignored. The frames may still be reached through the addresses until
@@ -59,17 +52,41 @@ extension MemoryManager {
     let address = unsafe VirtualAddress(pointer)
     let vmalloc = vmalloc
     if cpus.attempt(orElse: false, { cpu in vmalloc.pushBorrowing(address, cpu) }) { return }
-    if let area = area(containing: address), area.isBorrowed, area.cache != .writeBack {
-      // What was stored goes to memory before, and no line of it stays, whoever of several ends it then.
-      cleanMemory(of: area.pages)
-    }
-    try free(address, .borrowing, in: Vmalloc.anyGeneration)
+    try unmapSlow(address)
   }
 }
 
 // MARK: - Each step, in a section of its own
 
 extension MemoryManager {
+  @inline(__always)
+  private func traits(_ protection: Protection, _ cache: CacheType, _ tag: Tag) -> AreaTraits {
+    var traits = vmalloc.state.value.defaultTraits
+    traits.protection = protection
+    traits.cache = cache
+    traits.tag = tag
+    return traits
+  }
+
+  @inline(__always)
+  private func popOrMap(
+    _ borrowed: UnsafeBufferPointer<FrameNumber>, _ traits: AreaTraits, mayWait: Bool
+  ) throws(MemoryError) -> UnsafeMutableRawPointer {
+    let popped = unsafe pop(mapping: borrowed, traits)
+    let first = popped != 0 ? PageNumber(popped) : unsafe try map(borrowed, traits, mayWait: mayWait)
+    // Page zero is in no range.
+    return unsafe first.address(pageSize).pointer.unsafelyUnwrapped
+  }
+
+  @inline(never)
+  private func unmapSlow(_ address: VirtualAddress) throws(MemoryError) {
+    if let area = area(containing: address), area.isBorrowed, area.cache != .writeBack {
+      // What was stored goes to memory before, and no line of it stays, whoever of several ends it then.
+      cleanMemory(of: area.pages)
+    }
+    try free(address, .borrowing, in: Vmalloc.anyGeneration)
+  }
+
   @inline(__always)
   private func pop(mapping borrowed: UnsafeBufferPointer<FrameNumber>, _ traits: AreaTraits) -> UInt64 {
     let vmalloc = vmalloc

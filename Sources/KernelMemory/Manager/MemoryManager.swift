@@ -166,7 +166,7 @@ extension MemoryManager {
     guard order >= 0 else { throw failed(.sizeOverflow) }
     let pages = PageCount(1 &<< UInt64(truncatingIfNeeded: min(order, 51)))
     let limit = min(frames.managed(in: zone), PageCount(1 &<< UInt64(truncatingIfNeeded: Zone.maxOrder)))
-    guard pages <= limit else { throw failed(.sizeTooLarge(pages: pages, limit: limit)) }
+    try check(pages, limit)
     return try retrying { (cpu) throws(MemoryError) in try frames.allocate(order: order, zone, cpu) }
   }
 
@@ -178,15 +178,14 @@ extension MemoryManager {
     count: Int, zone: ZoneKind = .normal, _ body: (FrameNumber) -> Void
   ) throws(MemoryError) {
     guard count >= 0 else { throw failed(.sizeOverflow) }
-    let limit = frames.managed(in: zone)
-    guard UInt64(count) <= limit.rawValue else {
-      throw failed(.sizeTooLarge(pages: PageCount(UInt64(count)), limit: limit))
-    }
-    var list = try retrying { (cpu) throws(MemoryError) in
-      try frames.allocate(count: count, zone: zone, cpu)
-    }
+    try check(PageCount(UInt64(count)), frames.managed(in: zone))
+    var list = try retrying { (cpu) throws(MemoryError) in try frames.allocate(count: count, zone, cpu) }
     while let frame = frames.handOut(from: &list) { body(frame) }
     _ = list.unchained()
+  }
+
+  private func check(_ pages: PageCount, _ limit: PageCount) throws(MemoryError) {
+    guard pages <= limit else { throw failed(.sizeTooLarge(pages: pages, limit: limit)) }
   }
 
   /// Frees what one of the functions above returned. O(orders).

@@ -40,7 +40,7 @@ public struct VirtualBuffer: ~Copyable {
   public consuming func vfree() throws(MemoryError) {
     let (manager, address, generation) = (manager, address, generation)
     discard self
-    try manager.free(address, in: generation)
+    try manager.freeSlow(address, in: generation)
   }
 
   /// Gives up ownership: the caller frees the memory by its address.
@@ -52,7 +52,7 @@ public struct VirtualBuffer: ~Copyable {
 
   private func release() {
     do {
-      try manager.free(address, in: generation)
+      try manager.freeSlow(address, in: generation)
     } catch {
       // Or the memory was freed by its address, which the manager has counted.
       if case .wrongContext = error { manager.freeLater(address, in: generation) }

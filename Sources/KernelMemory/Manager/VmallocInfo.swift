@@ -9,19 +9,9 @@ extension MemoryManager {
 
   /// Writes the line of one area.
   public func writeVmallocInfo(of area: Area, to sink: inout some TextSink) {
-    let end = area.guardRange.end.address(pageSize)
-    sink.write("0x")
-    sink.write(hex: area.address.rawValue, width: 16)
-    sink.write("-0x")
-    sink.write(hex: end.rawValue, width: 16)
-    sink.write(" ")
-    sink.write(decimal: end.rawValue &- area.address.rawValue, width: 7)
-    sink.write(" ")
+    sink.write(range: area.address.rawValue, area.guardRange.end.address(pageSize).rawValue)
     writeName(of: area.tag, to: &sink)
-    sink.write(" pages=")
-    sink.write(decimal: area.pages.count.rawValue)
-    sink.write(area.isBorrowed ? " vmap N0=" : " vmalloc N0=")
-    sink.write(decimal: area.pages.count.rawValue)
+    sink.write(pagesOf: area)
     sink.newline()
   }
 
@@ -61,9 +51,12 @@ extension MemoryManager {
   /// nil when all is well.
   /// O(frames + tables + areas): for tests, and for a kernel that suspects itself.
   public func validate() -> StaticString? {
-    if let problem = frames.validate(retired: quarantine.retiredFrames) { return problem }
-    if let problem = tables.validate(areas: { arenas.pinningAreas(in: $0) }) { return problem }
-    if let problem = slab.validate() { return problem }
+    frames.validate(retired: quarantine.retiredFrames)
+      ?? tables.validate(areas: { arenas.pinningAreas(in: $0) })
+      ?? slab.validate() ?? validateAreas()
+  }
+
+  private func validateAreas() -> StaticString? {
     var problem: StaticString?
     arenas.forEach { arena in
       if problem == nil { problem = arena.validate() }
@@ -107,5 +100,25 @@ extension MemoryManager {
       }
     }
     return nil
+  }
+}
+
+extension TextSink {
+  /// Writes two addresses, and how many bytes are between them.
+  fileprivate mutating func write(range start: UInt64, _ end: UInt64) {
+    write("0x")
+    write(hex: start, width: 16)
+    write("-0x")
+    write(hex: end, width: 16)
+    write(" ")
+    write(decimal: end &- start, width: 7)
+    write(" ")
+  }
+
+  fileprivate mutating func write(pagesOf area: Area) {
+    write(" pages=")
+    write(decimal: area.pages.count.rawValue)
+    write(area.isBorrowed ? " vmap N0=" : " vmalloc N0=")
+    write(decimal: area.pages.count.rawValue)
   }
 }

@@ -1,6 +1,6 @@
 internal import CMachine
 
-// Closing batches, and completing them.
+// Sealing batches, and completing them.
 
 extension Quarantine {
   /// Strict mode: asks for the flush of all that is retired here, and completes it where no other CPU has to
@@ -20,26 +20,26 @@ extension Quarantine {
     if cpu.perCPU.quarantine.value.awaited == 0 { _ = requestFlush(cpu) }
   }
 
-  /// Asks for the flush of the open batch, which joins the closed one.
-  /// - Returns: the request that the closed batch waits for; zero where there is nothing to flush.
+  /// Asks for the flush of the open batch, which joins the sealed one.
+  /// - Returns: the request that the sealed batch waits for; zero where there is nothing to flush.
   private func requestFlush(_ cpu: borrowing CPU) -> UInt64 {
-    let (own, open, closed) = (cpu.perCPU.quarantine, openBatch(cpu), closedBatch(cpu))
+    let (own, open, sealed) = (cpu.perCPU.quarantine, openBatch(cpu), sealedBatch(cpu))
     guard !open.value.isEmpty else { return own.value.awaited }
     let ranges = open.value.ranges
     // The newer request is complete no earlier than that of what is there.
-    closed.value.append(open, frames.table, pool)
-    for kind in 0..<AreaKind.count { cpu.perCPU.records(Self.suspended)[kind].value.close() }
+    sealed.value.append(open, frames.table, pool)
+    for kind in 0..<AreaKind.count { cpu.perCPU.records(Self.suspended)[kind].value.seal() }
     own.value.awaited = shootdown.request(ranges, cpu)
-    own.value.awaitedPages = closed.value.pages
+    own.value.awaitedPages = sealed.value.pages
     return own.value.awaited
   }
 
-  /// Takes the closed batch for flushed, if its flush is complete. O(1).
+  /// Takes the sealed batch for flushed, if its flush is complete. O(1).
   func pollFlush(_ cpu: borrowing CPU) {
     let own = cpu.perCPU.quarantine
     guard own.value.awaited != 0, let token = shootdown.token(for: own.value.awaited) else { return }
-    guard flushedBatch(cpu).value.append(closedBatch(cpu), token, frames.table, pool) else {
-      shootdown.fail("a batch was completed by a flush that was requested before it was closed")
+    guard flushedBatch(cpu).value.append(sealedBatch(cpu), token, frames.table, pool) else {
+      shootdown.fail("a batch was completed by a flush that was requested before it was sealed")
     }
     for kind in 0..<AreaKind.count { cpu.perCPU.records(Self.suspended)[kind].value.flush() }
     own.value.awaited = 0
@@ -48,7 +48,7 @@ extension Quarantine {
     cpu.count(.batchesCompleted)
   }
 
-  /// The request that this CPU's closed batch waits for; zero where it has none.
+  /// The request that this CPU's sealed batch waits for; zero where it has none.
   func awaited(_ cpu: borrowing CPU) -> UInt64 { cpu.perCPU.quarantine.value.awaited }
 }
 

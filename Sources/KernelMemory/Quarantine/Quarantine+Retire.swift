@@ -40,6 +40,7 @@ extension Quarantine {
   }
 
   /// Takes what an area has given up whose entries no CPU translates through any more, and its addresses.
+  @inline(__always)
   func addFlushed(_ detached: consuming Detached, _ area: Stable<AreaDescriptor>, _ cpu: borrowing CPU) {
     let batch = flushedBatch(cpu)
     batch.value.held.frames.prepend(detached.frames, frames.table)
@@ -54,6 +55,7 @@ extension Quarantine {
   ///   - progress: what it notes then; nil for nothing.
   ///   - isAll: whether it pins no table any more.
   ///   - cpu: this CPU.
+  @inline(__always)
   func unpin(
     _ pages: PageRange, of area: Stable<AreaDescriptor>, progress: UInt64? = nil, isAll: Bool,
     _ cpu: borrowing CPU
@@ -145,7 +147,7 @@ extension Quarantine {
 // batch of slabs has one requested that flushes nothing.
 
 extension Quarantine {
-  /// Frames in the open batch from which on an emptied slab has the batch closed: a request, and an interrupt
+  /// Frames in the open batch from which on an emptied slab has the batch sealed: a request, and an interrupt
   /// for every CPU, for 256 KiB with 4 KiB frames.
   static let slabFrames = 64
 

@@ -8,7 +8,7 @@ internal import Synchronization
 //
 //     open      it comes in: what an unmap has detached, ranges of addresses, emptied tables and nodes of the
 //               index, slabs; and areas that keep all that they have, and whose entries are absent alone
-//     closed    the flush of all that has been requested: nothing is added to it any more
+//     sealed    the flush of all that has been requested: nothing is added to it any more
 //     flushed   every CPU has served the request. It is completed bit by bit: frames, tables, addresses. The
 //               areas that keep all are taken out by whoever put them in, to be used again
 //
@@ -44,9 +44,9 @@ struct Quarantine {
     var expectedPages: UInt64
     /// Pages, guards included, that this CPU may have freed and not flushed.
     var limit: UInt64
-    /// The request that the closed batch waits for; zero where there is no closed batch.
+    /// The request that the sealed batch waits for; zero where there is no sealed batch.
     var awaited: UInt64
-    /// The closed batch's pages.
+    /// The sealed batch's pages.
     var awaitedPages: UInt64
     var emptied: EmptiedTables
   }
@@ -71,7 +71,7 @@ struct Quarantine {
     for cpu in 0..<cpus.count {
       cpus.perCPU(cpu).quarantine.value.limit = share
       unsafe cpus.perCPU(cpu).records(Self.open).pointer.initialize(to: RetiredBatch())
-      unsafe cpus.perCPU(cpu).records(Self.closed).pointer.initialize(to: RetiredBatch())
+      unsafe cpus.perCPU(cpu).records(Self.sealed).pointer.initialize(to: RetiredBatch())
       unsafe cpus.perCPU(cpu).records(Self.flushed).pointer.initialize(to: FlushedBatch())
     }
   }
@@ -92,9 +92,9 @@ extension Quarantine {
   @inline(__always)
   static var open: PerCPUPlace<RetiredBatch> { PerCPUPlace(behind: place.end) }
   @inline(__always)
-  static var closed: PerCPUPlace<RetiredBatch> { PerCPUPlace(behind: open.end) }
+  static var sealed: PerCPUPlace<RetiredBatch> { PerCPUPlace(behind: open.end) }
   @inline(__always)
-  static var flushed: PerCPUPlace<FlushedBatch> { PerCPUPlace(behind: closed.end) }
+  static var flushed: PerCPUPlace<FlushedBatch> { PerCPUPlace(behind: sealed.end) }
   /// One of each kind.
   @inline(__always)
   static var suspended: PerCPUPlace<SuspendedAreas> {
@@ -103,7 +103,7 @@ extension Quarantine {
 
   @inline(__always)
   func openBatch(_ cpu: borrowing CPU) -> Stable<RetiredBatch> { cpu.perCPU.records(Self.open) }
-  func closedBatch(_ cpu: borrowing CPU) -> Stable<RetiredBatch> { cpu.perCPU.records(Self.closed) }
+  func sealedBatch(_ cpu: borrowing CPU) -> Stable<RetiredBatch> { cpu.perCPU.records(Self.sealed) }
   func flushedBatch(_ cpu: borrowing CPU) -> Stable<FlushedBatch> { cpu.perCPU.records(Self.flushed) }
 }
 
@@ -133,7 +133,7 @@ extension Quarantine {
     let isFlushed = own.value.awaited == 0 || shootdown.isComplete(own.value.awaited)
     let closedPages = isFlushed ? 0 : own.value.awaitedPages
     let frames =
-      open.value.held.frameCount &+ closedBatch(cpu).value.held.frameCount
+      open.value.held.frameCount &+ sealedBatch(cpu).value.held.frameCount
       &+ flushedBatch(cpu).value.held.frameCount
     return RetainedMemory(
       unflushed: PageCount(open.value.pages &+ own.value.expectedPages &+ closedPages),
@@ -146,7 +146,7 @@ extension Quarantine {
     for cpu in 0..<frames.cpus.count {
       let perCPU = frames.cpus.perCPU(cpu)
       count &+= perCPU.records(Self.open).value.held.frames.count
-      count &+= perCPU.records(Self.closed).value.held.frames.count
+      count &+= perCPU.records(Self.sealed).value.held.frames.count
       count &+= perCPU.records(Self.flushed).value.held.frames.count
     }
     return count

@@ -13,14 +13,14 @@ enum AreaKind: Int {
 /// Freed areas of one kind that keep all that they have, and whose entries are absent: on their way through a
 /// flush. A CPU may still translate through them until they are flushed.
 struct SuspendedAreas: ~Copyable {
-  /// Those that wait with the open batch, and with the closed one.
+  /// Those that wait with the open batch, and with the sealed one.
   var open: AreaChains
-  var closed: AreaChains
+  var sealed: AreaChains
   /// Those that can be used again.
   var flushed: AreaChains
 
-  mutating func close() { closed.append(&open) }
-  mutating func flush() { flushed.append(&closed) }
+  mutating func seal() { sealed.append(&open) }
+  mutating func flush() { flushed.append(&sealed) }
 }
 
 /// Areas in chains by how many entries they have. In cleared memory it is empty.

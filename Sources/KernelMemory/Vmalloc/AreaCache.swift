@@ -47,7 +47,7 @@ struct AreaCache: ~Copyable {
 
   /// Takes out what `first` found.
   @inline(__always)
-  mutating func takeFirst(_ area: Stable<AreaDescriptor>, _ count: UInt64) {
+  mutating func popFirst(_ area: Stable<AreaDescriptor>, _ count: UInt64) {
     young[Int(truncatingIfNeeded: count &- 1)] = area.value.nextCached
     room &+= count
   }

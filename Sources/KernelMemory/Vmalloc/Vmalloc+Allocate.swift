@@ -93,7 +93,7 @@ extension Vmalloc {
     let outcome = tags.charge(asking: .areas, request.tag, charged, cpu)
     guard !outcome.isRefused else { throw tags.error(outcome, request.tag) }
     do throws(MemoryError) {
-      let made = try takeOrMake(request, cpu)
+      let made = try popOrMake(request, cpu)
       tags.finish(outcome, request.tag, cpu)
       return made
     } catch {
@@ -102,11 +102,11 @@ extension Vmalloc {
     }
   }
 
-  private func takeOrMake(_ request: Request, _ cpu: borrowing CPU) throws(MemoryError) -> Allocation {
+  private func popOrMake(_ request: Request, _ cpu: borrowing CPU) throws(MemoryError) -> Allocation {
     var made = Allocation()
-    if let area = takeWarm(request, cpu) { return publish(area, from: .cached, request, made, cpu) }
+    if let area = popWarm(request, cpu) { return publish(area, from: .cached, request, made, cpu) }
     if mode != .strict { made.isOverBound = reapShare(request, cpu) }
-    if let area = takeAsleep(request, cpu) { return publish(area, from: .retired, request, made, cpu) }
+    if let area = popAsleep(request, cpu) { return publish(area, from: .retired, request, made, cpu) }
     makeRoom(for: request, cpu)
     made.isNew = true
     return publish(try make(request, cpu), from: .preparing, request, made, cpu)
@@ -130,7 +130,7 @@ extension Vmalloc {
   }
 
   /// In warm mode, a freed area of the same kind that is still mapped.
-  private func takeWarm(_ request: Request, _ cpu: borrowing CPU) -> Stable<AreaDescriptor>? {
+  private func popWarm(_ request: Request, _ cpu: borrowing CPU) -> Stable<AreaDescriptor>? {
     guard request.area.place == nil, request.kind == .owning,
       let area = cpu.perCPU.warm.value.take(request.pages, request.area.traits)
     else { return nil }
@@ -139,7 +139,7 @@ extension Vmalloc {
   }
 
   /// A freed area of the same kind that is asleep, mapped again, but for frames that are borrowed.
-  private func takeAsleep(_ request: Request, _ cpu: borrowing CPU) -> Stable<AreaDescriptor>? {
+  private func popAsleep(_ request: Request, _ cpu: borrowing CPU) -> Stable<AreaDescriptor>? {
     guard request.area.place == nil else { return nil }
     if let area = cpu.perCPU.asleep(request.kind).value.take(request.pages, request.area.traits) {
       if request.kind == .owning {

@@ -63,6 +63,7 @@ extension Vmalloc {
 
   /// Takes apart an area whose entries are absent already.
   /// - Returns: what it has given up.
+  @inline(__always)
   func strip(_ area: Stable<AreaDescriptor>, _ cpu: borrowing CPU) -> Detached {
     let detached = tables.detach(area.value.pages)
     if area.value.traits.cache != .writeBack { clean(detached.frames) }

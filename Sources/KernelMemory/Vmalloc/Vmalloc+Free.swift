@@ -42,7 +42,7 @@ extension Vmalloc {
     let pages = area.value.pageCount
     let fits = state == .live && pages &- 1 < AreaCache.largest && pages <= cpu.perCPU.warm.value.room
     guard
-      retire(area, pages, from: state, in: found.generation, to: fits ? .warm : .settled, cpu)
+      retire(area, pages, from: state, in: found.generation, to: fits ? .warm : .quarantined, cpu)
     else { throw .badFree(.alreadyFree) }
     tags.discharge(.areas, tag, state == .live ? bytes(pages) : 0, cpu)
   }
@@ -69,9 +69,9 @@ extension Vmalloc {
   /// Puts an area whose allocation has ended on its way back: asleep, where it may; else it is cleared, or
   /// queued to be.
   @inline(never)
-  func settle(_ area: Stable<AreaDescriptor>, isBorrowing: Bool, _ cpu: borrowing CPU) {
+  func suspendOrClear(_ area: Stable<AreaDescriptor>, isBorrowing: Bool, _ cpu: borrowing CPU) {
     quarantine.makeRoom(for: area.value.span, cpu)
-    if isBorrowing { return settleBorrowing(area, cpu) }
+    if isBorrowing { return unmapBorrowing(area, cpu) }
     if mode != .strict && sleep(area, cpu) { return }
     let pages = area.value.pageCount
     area.value.progress = 0
@@ -114,7 +114,7 @@ extension Vmalloc {
 
   /// Clears every entry of an area whose frames are its caller's: O(pages), a store each. Its addresses and
   /// tables may sleep.
-  private func settleBorrowing(_ area: Stable<AreaDescriptor>, _ cpu: borrowing CPU) {
+  private func unmapBorrowing(_ area: Stable<AreaDescriptor>, _ cpu: borrowing CPU) {
     let (pages, count) = (area.value.pages, area.value.pageCount)
     tables.unmapBorrowed(pages)
     if isSmall(area), count <= cpu.perCPU.asleep(.borrowing).value.room {
@@ -167,7 +167,7 @@ extension Vmalloc {
       let area = pool[next]
       next = area.value.next
       let (pages, tag) = (area.value.pageCount, area.value.traits.tag)
-      guard retire(area, pages, from: .dropped, in: area.value.generation, to: .settled, cpu) else {
+      guard retire(area, pages, from: .dropped, in: area.value.generation, to: .quarantined, cpu) else {
         continue
       }
       tags.discharge(.areas, tag, bytes(pages), cpu)

@@ -70,10 +70,10 @@ extension Vmalloc {
     let traits = request.area.traits
     let order = request.pages.trailingZeroBitCount
     guard request.pages == 1 &<< UInt64(truncatingIfNeeded: order), mayCacheEntryPointer(area),
-      frames.hasListed(order: order, traits.zone, cpu)
+      frames.hasBlock(order: order, traits.zone, cpu)
     else { return false }
     let entry = tables.locked(cpu) { tables.pinAndFindEntry(of: area.value.pages) }
-    guard entry != 0, let block = frames.takeListed(order: order, traits.zone, cpu) else { return false }
+    guard entry != 0, let block = frames.popBlock(order: order, traits.zone, cpu) else { return false }
     area.value.entryPointer = entry
     let attributes = MappingAttributes(traits.protection, cache: traits.cache)
     tables.fill(at: entry, block, order: order, area: area.value.number, attributes)

@@ -18,23 +18,23 @@ extension Vmalloc {
   @inline(__always)
   func pop(_ count: UInt64, _ traits: AreaTraits, _ byteCount: Int, _ cpu: borrowing CPU) -> UInt {
     let warm = cpu.perCPU.warm
-    guard let area = warm.value.first(count, traits) else { return wake(count, traits, byteCount, cpu) }
+    guard let area = warm.value.first(count, traits) else { return popAsleep(count, traits, byteCount, cpu) }
     guard tags.charge(.areas, traits.tag, bytes(count), cpu) else { return 0 }
-    warm.value.takeFirst(area, count)
+    warm.value.popFirst(area, count)
     cpu.count(.warmHits)
     return UInt(bytes(publish(area, from: .cached, traits, byteCount, cpu)))
   }
 
   /// Pops an area that is asleep.
   @inline(__always)
-  private func wake(
+  private func popAsleep(
     _ count: UInt64, _ traits: AreaTraits, _ byteCount: Int, _ cpu: borrowing CPU
   ) -> UInt {
     guard let area = firstAsleep(count, traits, .owning, cpu),
       tags.charge(.areas, traits.tag, bytes(count), cpu)
     else { return 0 }
     cmachine_step(cmachine_step_charged)
-    cpu.perCPU.asleep(.owning).value.takeFirst(area, count)
+    cpu.perCPU.asleep(.owning).value.popFirst(area, count)
     tables.revive(count, at: area.value.entryPointer)
     cpu.count(.entriesWritten, Int(truncatingIfNeeded: count))
     cmachine_step(cmachine_step_entries_written)
@@ -60,7 +60,7 @@ extension Vmalloc {
     guard count <= AreaCache.largest, let area = firstAsleep(count, traits, .borrowing, cpu),
       tags.charge(.areas, traits.tag, 0, cpu)
     else { return 0 }
-    cpu.perCPU.asleep(.borrowing).value.takeFirst(area, count)
+    cpu.perCPU.asleep(.borrowing).value.popFirst(area, count)
     unsafe map(borrowed, to: area, traits, cpu)
     return publish(area, from: .retired, as: .borrowing, traits, Int(bytes(count)), cpu)
   }
@@ -181,8 +181,8 @@ extension Vmalloc {
     case warm
     /// Its entries are made absent, and quarantine has it, which takes it as it is.
     case suspended(AreaKind)
-    /// `settle` says.
-    case settled
+    /// `suspendOrClear` says.
+    case quarantined
 
     @inline(__always)
     var isWarm: Bool { if case .warm = self { true } else { false } }
@@ -212,7 +212,7 @@ extension Vmalloc {
       }
       cpu.perCPU.asleep(kind).value.reserve(pages)
       quarantine.push(area, pages, kind, cpu)
-    case .settled: settle(area, isBorrowing: old == .borrowing, cpu)
+    case .quarantined: suspendOrClear(area, isBorrowing: old == .borrowing, cpu)
     }
     return true
   }

@@ -20,7 +20,7 @@ extension Vmalloc {
   func gather(budget: Int, all: Bool, _ cpu: borrowing CPU) -> Int {
     var left = budget
     left &-= quarantine.complete(limit: left, cpu)
-    takeFlushed(cpu)
+    popFlushed(cpu)
     left &-= evictWarm(all: all, limit: left, cpu)
     left &-= stripAsleep(all: all, limit: left, cpu)
     if all {
@@ -49,7 +49,7 @@ extension Vmalloc {
   /// Takes the areas out of quarantine that have kept all that they have: they are asleep from here on.
   /// O(chains that there are).
   @inline(__always)
-  func takeFlushed(_ cpu: borrowing CPU) {
+  func popFlushed(_ cpu: borrowing CPU) {
     for kind in 0..<AreaKind.count {
       cpu.perCPU.records(Self.caches)[1 &+ kind].value.push(
         allOf: &cpu.perCPU.records(Quarantine.suspended)[kind].value.flushed)
@@ -140,7 +140,7 @@ extension Vmalloc {
   func reapShare(_ request: Request, _ cpu: borrowing CPU) -> Bool {
     let share = Work.share &+ Int(truncatingIfNeeded: request.pages)
     quarantine.pollFlush(cpu)
-    takeFlushed(cpu)
+    popFlushed(cpu)
     if !quarantine.flushedBatch(cpu).value.held.isEmpty {
       if request.pages > AreaCache.largest {
         quarantine.completeShare(pages: share, cpu)
@@ -153,14 +153,14 @@ extension Vmalloc {
     // What this flushes may be what is asked for.
     quarantine.seal(cpu)
     quarantine.pollFlush(cpu)
-    takeFlushed(cpu)
+    popFlushed(cpu)
     return quarantine.isOverBound(with: request.span, cpu)
   }
 
   /// Whether this CPU's lists have the largest block that so many pages take.
   @inline(__always)
   private func hasFrames(for pages: UInt64, _ cpu: borrowing CPU) -> Bool {
-    frames.hasListed(order: 63 &- pages.leadingZeroBitCount, .normal, cpu)
+    frames.hasBlock(order: 63 &- pages.leadingZeroBitCount, .normal, cpu)
   }
 
   /// For a new area: where what sleeps is of other kinds and sizes, and leaves no room for this one when it

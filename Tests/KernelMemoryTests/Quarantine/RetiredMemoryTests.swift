@@ -16,7 +16,7 @@ import Testing
     ) {
       let test = try TestMachine(ram: [.small])
       try test.manager.cpus.with { (cpu) throws(MemoryError) in
-        _ = try test.manager.frames.allocate(count: 3, zone: .normal, cpu)
+        _ = try test.manager.frames.allocate(count: 3, .normal, cpu)
       }
     }
     #expect(String(decoding: result.standardErrorContent, as: UTF8.self).contains(Self.dropped))
@@ -68,7 +68,7 @@ import Testing
     let result = try await #require(
       processExitsWith: .signal(SIGABRT), observing: [\.standardErrorContent]
     ) { try Self.close(batchAhead: 2) }
-    let message = "a batch was completed by a flush that was requested before it was closed"
+    let message = "a batch was completed by a flush that was requested before it was sealed"
     #expect(String(decoding: result.standardErrorContent, as: UTF8.self).contains(message))
   }
 

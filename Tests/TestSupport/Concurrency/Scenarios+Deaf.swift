@@ -43,7 +43,7 @@ extension Scenarios {
     stage.test.simulated.onCPU(1) {
       stage.manager.cpus.with { cpu in
         quarantine.pollFlush(cpu)
-        vmalloc.takeFlushed(cpu)
+        vmalloc.popFlushed(cpu)
         _ = vmalloc.stripAsleep(all: true, limit: .max, cpu)
         _ = quarantine.complete(limit: .max, cpu)
       }

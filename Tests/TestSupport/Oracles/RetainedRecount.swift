@@ -22,24 +22,24 @@ struct RetainedRecount {
     self.manager = manager
     let quarantine = manager.quarantine
     let (own, pool) = (cpu.perCPU.quarantine, quarantine.pool)
-    let (open, closed) = (quarantine.openBatch(cpu), quarantine.closedBatch(cpu))
+    let (open, sealed) = (quarantine.openBatch(cpu), quarantine.sealedBatch(cpu))
     let isFlushed = quarantine.shootdown.isComplete(own.value.awaited)
     unflushed = span(of: open.value.held.areas)
-    var awaited = span(of: closed.value.held.areas)
+    var awaited = span(of: sealed.value.held.areas)
     for kind in AreaKind.all {
       let chains = Chains(kind, cpu)
       unflushed += walk(chains.open).reduce(0) { $0 + $1.value.span }
-      awaited += walk(chains.closed).reduce(0) { $0 + $1.value.span }
+      awaited += walk(chains.sealed).reduce(0) { $0 + $1.value.span }
       count(kind, chains)
     }
-    expect(awaited == own.value.awaitedPages, "\(awaited) pages are closed")
+    expect(awaited == own.value.awaitedPages, "\(awaited) pages are sealed")
     cpu.perCPU.vmalloc.value.queued.forEach(pool) { area in
       unflushed += pool[area].value.span
       frames += mapped(pool[area])
     }
     if !isFlushed { unflushed += awaited }
     count(open.value.held)
-    count(closed.value.held)
+    count(sealed.value.held)
     count(quarantine.flushedBatch(cpu).value.held)
     for area in walk(cpu.perCPU.warm.value.young) + walk(cpu.perCPU.warm.value.old) {
       expect(area.value.state == .cached, "an area in the warm cache is \(area.value.state)")
@@ -49,12 +49,12 @@ struct RetainedRecount {
 
   /// The chains of one kind, and the pages, or large leaves, that they say they have.
   private struct Chains {
-    let open, closed, young, old: AreaChains.Chains
+    let open, sealed, young, old: AreaChains.Chains
     let said: UInt64
 
     init(_ kind: AreaKind, _ cpu: borrowing CPU) {
       let (suspended, asleep) = (cpu.perCPU.suspended(kind), cpu.perCPU.asleep(kind))
-      (open, closed) = (suspended.value.open.first, suspended.value.closed.first)
+      (open, sealed) = (suspended.value.open.first, suspended.value.sealed.first)
       (young, old, said) = (asleep.value.young, asleep.value.old, asleep.value.pages)
     }
   }
@@ -62,7 +62,7 @@ struct RetainedRecount {
   private mutating func count(_ kind: AreaKind, _ chains: Chains) {
     let asleep = walk(chains.young) + walk(chains.old)
     var pages: UInt64 = 0
-    for area in walk(chains.open) + walk(chains.closed) + asleep {
+    for area in walk(chains.open) + walk(chains.sealed) + asleep {
       pages += area.value.pageCount
       expect(area.value.state == .retired, "an area that sleeps, or will, is \(area.value.state)")
       expect(mapped(area) == 0, "an area that sleeps, or will, can be reached")
