@@ -6,7 +6,7 @@
 // them. Of the platforms in the kernel's sources, only that architecture's is compiled.
 import PackageDescription
 
-let architectures = ["x86_64", "aarch64"]
+let architectures = ["x86_64", "aarch64", "riscv64"]
 let architecture = Context.environment["VMALLOC_BARE_METAL"]
 let isBareMetal = architecture.map(architectures.contains) ?? false
 

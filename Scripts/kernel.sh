@@ -5,7 +5,7 @@
 #   Scripts/kernel.sh run [QEMU arguments...]  run what was built
 #   Scripts/kernel.sh path                     print where it is
 #
-# ARCH in the environment is the architecture, x86_64 (the default) or aarch64.
+# ARCH in the environment is the architecture, x86_64 (the default), aarch64 or riscv64.
 #
 # The run takes TRACE (a recorded trace, default the one in Examples), MEMORY (MiB, default 4096), CPUS
 # (default 1), CPU (its model, default max) and OPTIONS (the kernel's command line) from the environment; on x86-64 also
@@ -32,8 +32,14 @@ case $arch in
     triple=aarch64-none-none-elf
     scratch=.build-kernel-aarch64
     ;;
-  *) die "kernel: ARCH is x86_64 or aarch64, not \"$arch\"" 2 ;;
+  riscv64)
+    triple=riscv64-none-none-eabi
+    scratch=.build-kernel-riscv64
+    ;;
+  *) die "kernel: ARCH is x86_64, aarch64 or riscv64, not \"$arch\"" 2 ;;
 esac
+usual_cpu=max
+if [ "$arch" = riscv64 ]; then usual_cpu=rv64; fi
 toolset=toolset-$arch.json
 linker_script=$arch.ld
 emulator=qemu-system-$arch
@@ -92,6 +98,7 @@ machine() {
       if [ "${CPUS:-1}" -gt 8 ]; then gic=3; fi
       printf '%s\n' -machine "virt,dtb-randomness=off,gic-version=${GIC:-$gic}" -semihosting -nic none
       ;;
+    riscv64) printf '%s\n' -machine virt -nic none ;;
   esac
 }
 
@@ -102,8 +109,8 @@ run() {
   command -v "$emulator" >/dev/null || die "kernel: $emulator is missing" 2
   local arguments levels=""
   mapfile -t arguments < <(machine)
-  if [ "$arch" = x86_64 ]; then levels="levels=${LEVELS:-4} "; fi
-  "$emulator" -accel tcg -cpu "${CPU:-max}" -m "${MEMORY:-4096}" -smp "${CPUS:-1}" \
+  if [ "$arch" != aarch64 ]; then levels="levels=${LEVELS:-4} "; fi
+  "$emulator" -accel tcg -cpu "${CPU:-$usual_cpu}" -m "${MEMORY:-4096}" -smp "${CPUS:-1}" \
     -display none -serial stdio -monitor none -no-reboot "${arguments[@]}" \
     -kernel "$(loaded_image)" -initrd "$trace" -append "$levels${OPTIONS:-}" "$@" || status=$?
   if [ "$status" -eq "$success" ]; then return 0; fi

@@ -167,6 +167,6 @@ check x86_64-unknown-none-elf KernelMemory BareMetal
 # The heap must not be its own customer.
 check x86_64-unknown-none-elf KernelMemory RuntimeHeap
 check aarch64-none-none-elf KernelMemory BareMetal
-check riscv64-none-none-eabi KernelMemory
+check riscv64-none-none-eabi KernelMemory BareMetal
 check_traces x86_64-unknown-none-elf
 exit "$failed"

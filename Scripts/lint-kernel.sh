@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds the kernel of x86-64, optimised and unoptimised, and that of AArch64, and proves of each that the guard below each
-# stack catches every overflow: no function has a frame larger than the guard (Kernel/x86_64.ld and aarch64.ld, 32 KiB)
-# less a page. A larger one could reach over the guard with its first access. A frame is what a function subtracts from
-# its stack pointer at once. One whose size is known only when it runs is refused.
+# Builds the kernel of x86-64, optimised and unoptimised, and those of AArch64 and RISC-V, and proves of each that the guard
+# below each stack catches every overflow: no function has a frame larger than the guard (Kernel/*.ld, 32 KiB) less a
+# page. A larger one could reach over the guard with its first access. A frame is what a function subtracts from its
+# stack pointer at once. One whose size is known only when it runs is refused.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 limit=$((28 * 1024))
@@ -23,17 +23,37 @@ frames() {
       }
       return value
     }
+    function signed(text) { return substr(text, 1, 1) == "-" ? -number(substr(text, 2)) : number(text) }
+    # Cuts the operands of an instruction apart.
+    function parse(   text) {
+      text = $0
+      sub(/[ \t]*(#|<|\/\/).*/, "", text)
+      sub(/^[ \t]*[0-9a-f]+:[ \t]+[a-z.]+[ \t]+/, "", text)
+      split(text, operand, /,[ \t]*/)
+    }
     function flush_sum() {
       if (sum > 0) print sum, name
       sum = 0
     }
-    /^[0-9a-f]+ <.*>:$/ { flush_sum(); name = $2; next }
+    /^[0-9a-f]+ <.*>:$/ { flush_sum(); name = $2; pushed = 0; next }
     /sub[ \t]+sp, sp, #/ {
       match($0, /#(0x)?[0-9a-f]+/)
       sum += number(substr($0, RSTART + 1, RLENGTH - 1)) * ($0 ~ /lsl #12/ ? 4096 : 1)
       next
     }
     { flush_sum() }
+    # RISC-V subtracts up to 2,048 bytes at once, and the rest of a large frame by a register that is made before.
+    /:[ \t]+lui[ \t]/ { parse(); made[operand[1]] = 4096 * number(operand[2]) }
+    /:[ \t]+addiw?[ \t]/ {
+      parse()
+      if (operand[1] != operand[2]) delete made[operand[1]]
+      else if (operand[1] != "sp") made[operand[1]] += signed(operand[3])
+      else if (signed(operand[3]) < 0) print pushed = -signed(operand[3]), name
+    }
+    /:[ \t]+sub[ \t]+sp, sp, [ast][0-9]/ {
+      parse()
+      print (made[operand[3]] > 0 ? pushed + made[operand[3]] : "unknown"), name
+    }
     /subq?[ \t]+[$](0x)?[0-9a-f]+, %rsp/ {
       match($0, /[$](0x)?[0-9a-f]+, %rsp/)
       print number(substr($0, RSTART + 1, RLENGTH - 7)), name
@@ -53,9 +73,15 @@ tried=$(frames <<'DISASSEMBLY' | paste -sd ' '
 0000000000100000 <wide>:
   100000:      	subq	$0x7008, %rsp           # imm = 0x7008
   100007:      	subq	%rax, %rsp
+0000000080200000 <long>:
+80200000:      	addi	sp, sp, -0x7f0
+80200004:      	lui	a6, 0x7
+80200008:      	addi	a6, a6, -0x4d0
+8020000c:      	sub	sp, sp, a6
+80200010:      	sub	sp, sp, a0
 DISASSEMBLY
 )
-[ "$tried" = "28704 <large>: unknown <large>: 28680 <wide>: unknown <wide>:" ] ||
+[ "$tried" = "28704 <large>: unknown <large>: 28680 <wide>: unknown <wide>: 2032 <long>: 29472 <long>: unknown <long>:" ] ||
   die "lint: the sizes of frames are not read from a disassembly: $tried"
 
 # check_frames ARCHITECTURE CONFIGURATION
@@ -84,4 +110,5 @@ check_frames() {
 check_frames x86_64 release
 check_frames x86_64 debug
 check_frames aarch64 release
+check_frames riscv64 release
 exit "$failed"

@@ -3,13 +3,13 @@
 # MACHINE=simulated or where there is no QEMU, on the simulated machine. Exit status 0 if every page
 # was right, 2 if what was asked for makes no sense or the trace is none.
 #
-#   MACHINE=simulated  TRACE=path  LAPS=n  LISTING=all  MEMORY=MiB  CPUS=n  LEVELS=5  ARCH=aarch64  CPU=name
+#   MACHINE=simulated  TRACE=path  LAPS=n  LISTING=all  MEMORY=MiB  CPUS=n  LEVELS=5  ARCH=aarch64|riscv64  CPU=name
 #
 # After the report comes a table that compares kmalloc with vmalloc (Scripts/compare.sh), from short runs of
 # its own.
 #
 # The job runs on one CPU; the others of a booted kernel idle and serve its flush requests. LEVELS is how many
-# levels of page tables there are, 4 or 5. ARCH is the architecture, x86_64 or aarch64, CPU a model that its emulator knows.
+# levels of page tables there are, 4 or 5. ARCH is the architecture, x86_64, aarch64 or riscv64, CPU a model that its emulator knows.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 machine=${MACHINE:-qemu}
@@ -32,13 +32,13 @@ case $machine in
   *) die "run: MACHINE is qemu or simulated, not \"$machine\"" 2 ;;
 esac
 case $ARCH in
-  x86_64 | aarch64) ;;
-  *) die "run: ARCH is x86_64 or aarch64, not \"$ARCH\"" 2 ;;
+  x86_64 | aarch64 | riscv64) ;;
+  *) die "run: ARCH is x86_64, aarch64 or riscv64, not \"$ARCH\"" 2 ;;
 esac
 if [ "$machine" = simulated ] && [ "$ARCH" != x86_64 ]; then
   die "run: the simulated machine reads the page tables of x86-64 alone; ARCH=$ARCH is for the booted kernel" 2
 fi
-if [ "$ARCH" != x86_64 ] && [ "$LEVELS" != 4 ]; then die "run: LEVELS is for x86-64, not for ARCH=$ARCH" 2; fi
+if [ "$ARCH" = aarch64 ] && [ "$LEVELS" != 4 ]; then die "run: LEVELS is not for ARCH=$ARCH" 2; fi
 whole_number LAPS "${LAPS:-1}"
 whole_number MEMORY "$MEMORY"
 whole_number CPUS "$CPUS"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes sure that QEMU is here, for the architecture that ARCH names (x86_64, the default, or aarch64); exit status 0 if
-# it is. Installing is tried only where it can happen without a question: as root, or where sudo asks for no
+# Makes sure that QEMU is here, for the architecture that ARCH names (x86_64, the default, aarch64 or riscv64); exit status
+# 0 if it is. Installing is tried only where it can happen without a question: as root, or where sudo asks for no
 # password.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -8,7 +8,8 @@ emulator=qemu-system-${ARCH:-x86_64}
 case ${ARCH:-x86_64} in
   x86_64) package=qemu-system-x86 ;;
   aarch64) package=qemu-system-arm ;;
-  *) die "setup: ARCH is x86_64 or aarch64, not \"$ARCH\"" 2 ;;
+  riscv64) package=qemu-system-misc ;;
+  *) die "setup: ARCH is x86_64, aarch64 or riscv64, not \"$ARCH\"" 2 ;;
 esac
 
 have_emulator() { command -v "$emulator" >/dev/null; }

@@ -72,17 +72,16 @@ else
   say "kernel: does not build"
   failed_total=$((failed_total + 1))
 fi
-# Its emulator is installed only when that is asked for.
-if ! command -v qemu-system-aarch64 >/dev/null; then
-  complain "test: qemu-system-aarch64 is missing, so the tests that boot the kernel of AArch64 are skipped;" \
-    "ARCH=aarch64 Scripts/setup.sh installs it"
-elif ARCH=aarch64 Scripts/kernel.sh build; then
-  VMALLOC_AARCH64_KERNEL=$(ARCH=aarch64 Scripts/kernel.sh path).img
-  export VMALLOC_AARCH64_KERNEL
-else
-  say "kernel of AArch64: does not build"
-  failed_total=$((failed_total + 1))
-fi
+# Their emulators are installed only when that is asked for.
+for architecture in aarch64 riscv64; do
+  if ! command -v "qemu-system-$architecture" >/dev/null; then
+    complain "test: qemu-system-$architecture is missing, so the tests that boot the kernel of $architecture are" \
+      "skipped; ARCH=$architecture Scripts/setup.sh installs it"
+  elif ! ARCH=$architecture Scripts/kernel.sh build; then
+    say "kernel of $architecture: does not build"
+    failed_total=$((failed_total + 1))
+  fi
+done
 run "kernel tests"
 # Behind the kernel's build: one of them boots it, and reads what it says.
 run "tool tests"

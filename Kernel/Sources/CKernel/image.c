@@ -12,7 +12,7 @@ extern char stack_start[], stack_end[];
 extern char double_fault_stack_start[], double_fault_stack_end[];
 extern char nmi_stack_start[], nmi_stack_end[];
 extern char machine_check_stack_start[], machine_check_stack_end[];
-#elif defined(__aarch64__)
+#else
 extern char exception_stack_start[], exception_stack_end[];
 #endif
 
@@ -45,7 +45,7 @@ struct kernel_span kernel_stack(unsigned int index) {
     case 1: return span(double_fault_stack_start, double_fault_stack_end);
     case 2: return span(nmi_stack_start, nmi_stack_end);
     default: return span(machine_check_stack_start, machine_check_stack_end);
-#elif defined(__aarch64__)
+#else
     default: return span(exception_stack_start, exception_stack_end);
 #endif
   }

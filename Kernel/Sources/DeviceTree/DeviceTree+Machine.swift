@@ -70,6 +70,11 @@ extension DeviceTree {
     return nil
   }
 
+  /// Counts of the harts' real-time counter in a second, of RISC-V; nil where the tree does not say.
+  public var timebaseFrequency: UInt64? {
+    node { $0.depth == 1 && $0.name == "cpus" }?.property("timebase-frequency")?.number
+  }
+
   /// One that firmware has found broken is none.
   private static func isCPU(_ node: Node) -> Bool {
     node.depth == 2 && node.isOfType("cpu") && !(node.property("status")?.lists("fail") ?? false)

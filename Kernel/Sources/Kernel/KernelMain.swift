@@ -31,15 +31,15 @@ public func kernelMain(_ loaderData: UInt) -> Never {
 
 /// Makes this CPU read page tables as the core writes them, and switches its protections on.
 func prepareCPU() {
-  do throws(MissingFeature) {
-    try PagingControls.prepare()
-  } catch {
-    panic { console in
-      console.write("this CPU lacks ")
-      console.write(error.name)
-    }
-  }
+  Platform.prepareCPU()
   ProcessorProtection.enable()
+}
+
+func panicForMissing(_ feature: StaticString) -> Never {
+  panic { console in
+    console.write("this CPU lacks ")
+    console.write(feature)
+  }
 }
 
 private func run(_ request: BootRequest, on manager: MemoryManager) -> Never {

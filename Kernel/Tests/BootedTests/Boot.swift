@@ -9,6 +9,13 @@ struct Boot {
   /// What the emulator's monitor answered.
   let monitor: String
 
+  /// What the kernel itself said: firmware's banner comes before it on the same port, where there is one.
+  var kernelLines: [Substring] {
+    let lines = serial.split(separator: "\n")
+    guard let banner = lines.lastIndex(where: { $0.hasPrefix("Boot HART MEDELEG") }) else { return lines }
+    return Array(lines[(banner + 1)...])
+  }
+
   /// The lines `name=value` of the job's report.
   var values: [String: String] {
     var values: [String: String] = [:]
@@ -92,7 +99,8 @@ private final class Machine {
     }
   }
 
+  /// Firmware ends its lines with a carriage return, too, which is one character with the newline.
   private func text(_ file: URL) throws -> String {
-    String(decoding: try Data(contentsOf: file), as: UTF8.self)
+    String(decoding: try Data(contentsOf: file), as: UTF8.self).replacing("\r\n", with: "\n")
   }
 }

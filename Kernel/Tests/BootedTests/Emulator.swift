@@ -2,7 +2,7 @@ import Foundation
 
 /// What a kernel is built for.
 enum Architecture: Sendable {
-  case x86_64, aarch64
+  case x86_64, aarch64, riscv64
 }
 
 /// QEMU, and the kernels that it boots.
@@ -16,9 +16,18 @@ enum Emulator {
   static let aarch64Absence =
     "qemu-system-aarch64 is not installed; ARCH=aarch64 Scripts/setup.sh installs it"
 
+  static let riscv64Path = find("qemu-system-riscv64")
+  static let hasRISCV64 = riscv64Path != nil
+  static let riscv64Absence =
+    "qemu-system-riscv64 is not installed; ARCH=riscv64 Scripts/setup.sh installs it"
+
   /// The emulator of an architecture.
   static func path(_ architecture: Architecture) -> String? {
-    architecture == .x86_64 ? path : aarch64Path
+    switch architecture {
+    case .x86_64: path
+    case .aarch64: aarch64Path
+    case .riscv64: riscv64Path
+    }
   }
 
   /// The built kernel: VMALLOC_KERNEL says where, or it is where Scripts/kernel.sh puts it.
@@ -31,6 +40,12 @@ enum Emulator {
   static let aarch64Kernel =
     ProcessInfo.processInfo.environment["VMALLOC_AARCH64_KERNEL"]
     ?? package.appending(path: ".build-kernel-aarch64/aarch64-none-none-elf/release/Kernel.img").path
+
+  /// That of RISC-V: VMALLOC_RISCV64_KERNEL says where, or it is where ARCH=riscv64 Scripts/kernel.sh puts
+  /// it.
+  static let riscv64Kernel =
+    ProcessInfo.processInfo.environment["VMALLOC_RISCV64_KERNEL"]
+    ?? package.appending(path: ".build-kernel-riscv64/riscv64-none-none-eabi/release/Kernel").path
 
   /// The same of x86-64, unoptimised: VMALLOC_DEBUG_KERNEL says where, or it is where Scripts/kernel.sh puts
   /// it.
@@ -80,8 +95,11 @@ struct Setup {
         description: "no kernel at \(kernel); build it: ARCH=\(architecture) Scripts/kernel.sh build")
     }
     let devices =
-      architecture == .x86_64
-      ? ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"] : ["-semihosting", "-nic", "none"]
+      switch architecture {
+      case .x86_64: ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
+      case .aarch64: ["-semihosting", "-nic", "none"]
+      case .riscv64: ["-nic", "none"]
+      }
     return [
       "-accel", "tcg", "-machine", board, "-cpu", processor, "-smp", "\(cpus)", "-m", "\(mebibytes)",
       "-display", "none", "-no-reboot", "-serial", "file:\(serial.path)",
@@ -99,6 +117,17 @@ extension Setup {
     setup.board = "virt,dtb-randomness=off,\(board)"
     setup.kernel = Emulator.aarch64Kernel
     setup.architecture = .aarch64
+    return setup
+  }
+
+  /// QEMU's virt machine of RISC-V.
+  static func riscv64(
+    _ options: String = "", cpus: Int = 1, processor: String = "rv64"
+  ) -> Setup {
+    var setup = Setup(options: options, processor: processor, cpus: cpus)
+    setup.board = "virt"
+    setup.kernel = Emulator.riscv64Kernel
+    setup.architecture = .riscv64
     return setup
   }
 }

@@ -64,6 +64,20 @@ struct Rows {
     #expect(map.count == 4)
   }
 
+  /// How fast the harts' counter is, where the tree says it, in four bytes or in eight.
+  @Test(
+    arguments: [
+      ([0, 0x98, 0x96, 0x80], 10_000_000), ([0, 0, 0, 0, 0, 0x98, 0x96, 0x80], 10_000_000), ([0, 0x98], nil),
+    ] as [([UInt8], UInt64?)])
+  func theCountersFrequencyIsThatOfTheCPUs(_ value: [UInt8], _ frequency: UInt64?) throws {
+    let builder = TreeBuilder()
+    builder.node("") {
+      builder.node("timer") { builder.property("timebase-frequency", 7) }
+      builder.node("cpus") { builder.property("timebase-frequency", value) }
+    }
+    #expect(try builder.tree().timebaseFrequency == frequency)
+  }
+
   @Test func nothingIsChosenWhereNothingIsSaid() throws {
     let builder = TreeBuilder()
     builder.node("") { builder.node("chosen") { builder.property("bootargs", [0]) } }

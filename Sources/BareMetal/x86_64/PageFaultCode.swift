@@ -1,4 +1,4 @@
-#if !arch(arm64)
+#if !arch(arm64) && !arch(riscv64)
 
 /// The error code that an x86 CPU pushes for a page fault (Intel SDM vol. 3A, 4.7, figure 4-12).
 @frozen

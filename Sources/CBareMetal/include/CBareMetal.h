@@ -139,5 +139,6 @@ CBAREMETAL_INLINE void x86_pause(void) { __asm__ volatile("pause" : : : "memory"
 #endif
 
 #include "aarch64.h"
+#include "riscv64.h"
 
 #endif

@@ -28,6 +28,7 @@ struct kernel_span {
 
 // Each is empty but on its own architecture.
 #include "aarch64.h"
+#include "riscv64.h"
 #include "x86_64.h"
 
 #define KERNEL_IMAGE_PART_COUNT (3 + KERNEL_STACK_COUNT)

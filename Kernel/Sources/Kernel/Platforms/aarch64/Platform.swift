@@ -15,6 +15,11 @@ enum Platform {
   /// Instructions of all CPUs so far, under QEMU's `-icount shift=0,sleep=off`: the cycle counter.
   static var instructions: UInt64 { CycleCounter.now }
 
+  /// Has this CPU read page tables as the core writes them; ends the run where it cannot.
+  static func prepareCPU() {
+    do throws(MissingFeature) { try PagingControls.prepare() } catch { panicForMissing(error.name) }
+  }
+
   /// Before anything else, on the first CPU; and on each other one.
   static func begin() { CycleCounter.start() }
   static func beginOnOtherCPU() { CycleCounter.start() }

@@ -12,6 +12,11 @@ enum Platform {
   /// Instructions of all CPUs so far, under QEMU's `-icount shift=0,sleep=off`.
   static var instructions: UInt64 { TimeStamp.now }
 
+  /// Has this CPU read page tables as the core writes them; ends the run where it cannot.
+  static func prepareCPU() {
+    do throws(MissingFeature) { try PagingControls.prepare() } catch { panicForMissing(error.name) }
+  }
+
   /// Before anything else, on the first CPU; and on each other one.
   static func begin() { LegacyInterruptControllers.silence() }
   static func beginOnOtherCPU() {}

@@ -1,0 +1,11 @@
+import BareMetal
+
+/// Waits by the real-time counter, which runs at the same rate on every hart.
+enum IntervalTimer {
+  /// For at least that long.
+  static func wait(microseconds: UInt32) {
+    let start = TimeStamp.now
+    let counts = (UInt64(microseconds) * (unsafe Devices.countsPerSecond) + 999_999) / 1_000_000
+    while TimeStamp.now &- start <= counts { relax() }
+  }
+}

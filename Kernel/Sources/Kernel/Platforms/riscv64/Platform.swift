@@ -1,0 +1,119 @@
+import BareMetal
+import CBareMetal
+import CKernel
+import KernelMemory
+import LoaderText
+
+/// A RISC-V machine that a device tree describes, as the rest of the kernel asks for it.
+enum Platform {
+  static var name: StaticString { "RISC-V" }
+
+  /// What this hart is called by hardware. Supervisor mode has no register of it, so it is in the hart's
+  /// block; a hart without one is the first, before or while that is its mistake.
+  static var hardwareID: UInt64 {
+    let block = riscv_read_thread_pointer()
+    guard block != 0, let pointer = unsafe UnsafePointer<kernel_cpu>(bitPattern: block) else {
+      return CPUBlock(number: 0)?.hardwareID ?? 0
+    }
+    return UInt64(unsafe pointer.pointee.hardware_id)
+  }
+
+  /// Instructions of all harts so far, under QEMU's `-icount shift=0,sleep=off`.
+  static var instructions: UInt64 { InstructionCounter.now }
+
+  /// How many levels a hart walks is found out when they are loaded; nothing else is needed.
+  static func prepareCPU() {}
+
+  /// Before anything else, on the first hart; and on each other one.
+  static func begin() {}
+  static func beginOnOtherCPU() {}
+}
+
+// MARK: - Memory
+
+extension Platform {
+  /// How many levels of tables there are to be: as the command line says.
+  nonisolated(unsafe) private static var levels = PageTableFormatChoice.RISCV64Levels.sv48
+
+  private static var hasFiveLevels: Bool { unsafe levels == .sv57 }
+
+  /// As on x86-64 with as many levels.
+  static var linearMapBase: VirtualAddress {
+    VirtualAddress(hasFiveLevels ? 0xff11_0000_0000_0000 : 0xffff_8880_0000_0000)
+  }
+
+  static var vmallocStart: VirtualAddress {
+    VirtualAddress(hasFiveLevels ? 0xffa0_0000_0000_0000 : 0xffff_c900_0000_0000)
+  }
+
+  /// A large leaf may be replaced by smaller ones while it is in use.
+  static var canSplitLeaves: Bool { true }
+
+  /// Types of memory are the platform's: what a page of a device is needs no bit of an entry.
+  static func format(for _: Options) -> PageTableFormatChoice {
+    unsafe .riscv64(levels: levels, hasPageTypes: false)
+  }
+
+  static func machine(
+    cpuCount: Int, notify: @escaping Machine.Notify, fatal: @escaping Machine.Fatal
+  ) -> Machine {
+    unsafe .riscv64(cpuCount: cpuCount, notify: notify, fatal: fatal)
+  }
+
+  /// At the addresses that they had without these tables, so that a fault on the way can be reported.
+  static func mapDevices(with bootstrap: inout Bootstrap) throws(MemoryError) {
+    for index in 0..<Devices.count {
+      let range = Devices.range(index)
+      try bootstrap.map(range, to: FrameNumber(range.first.rawValue), MappingAttributes(.readWrite))
+    }
+  }
+
+  static func load(root: PhysicalAddress, addressBits: Int) throws(MemoryError) {
+    try PagingControls.load(root: root, addressBits: addressBits)
+  }
+}
+
+// MARK: - Options
+
+extension Platform {
+  /// Takes in a word that is this platform's own; nil where it is none.
+  static func accepts(_ word: CommandLine.Word) -> Bool? {
+    guard let count = word.dropping("levels=") else { return nil }
+    switch count.decimal {
+    case 4: unsafe levels = .sv48
+    case 5: unsafe levels = .sv57
+    default: return false
+    }
+    return true
+  }
+
+  static func writeUsage(to sink: inout some TextSink) {
+    sink.write("  levels=5     use five levels of page tables (Sv57), not four\n")
+  }
+}
+
+// MARK: - Scenarios
+
+extension Platform {
+  /// NMIs, machine checks and global pages are x86-64's; a hart that has interrupts off stops for nobody
+  /// here; and `load` sets all of a hart's translation, so that nothing is left to forget.
+  static func has(_ scenario: Scenario) -> Bool {
+    switch scenario {
+    case .nonMaskable, .machineCheck, .noGlobalPages, .stopped, .unprepared, .wrongLevels: false
+    default: true
+    }
+  }
+
+  static func run(_: Scenario, on _: MemoryManager) throws(MemoryError) {}
+}
+
+extension Scenario {
+  /// Before the manager starts: undoes what a kernel may forget.
+  func prepare() {
+    switch self {
+    case .noThreadPointer: riscv_write_thread_pointer(0)
+    case .wrongNumber: unsafe kernel_cpu_block(0)?.pointee.number = 77
+    default: break
+    }
+  }
+}

@@ -1,0 +1,22 @@
+#if arch(riscv64)
+
+private import CBareMetal
+
+/// Lets this hart take interrupts.
+public func enableInterrupts() { riscv_enable_interrupts() }
+
+/// Keeps interrupts from this hart.
+public func disableInterrupts() { riscv_disable_interrupts() }
+
+/// Lets this hart take interrupts and sleeps until the next one; call with interrupts off. One that came
+/// meanwhile ends the sleep at once: WFI goes on where an interrupt waits that `sie` permits, masked or not
+/// (Privileged Architecture, 3.3.3).
+public func waitForInterrupt() {
+  riscv_wfi()
+  riscv_enable_interrupts()
+}
+
+/// A turn of a loop that waits for another hart.
+public func relax() { riscv_pause() }
+
+#endif
