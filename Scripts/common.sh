@@ -34,13 +34,14 @@ swift_build() {
   if on_terminal; then swift build "$@"; else swift build --quiet "$@"; fi
 }
 
-# What is arithmetic and tables is a program (Benchmarks/Figures), built where it is needed first.
+# What is arithmetic and tables, and what is checked, are programs (Benchmarks/Figures), built where they are needed first.
 figures_package=Benchmarks/Figures
 figures() { "$figures_package/.build/debug/figures" "$@"; }
+checks() { "$figures_package/.build/debug/checks" "$@"; }
 build_figures() {
-  local built=$figures_package/.build/debug/figures
-  if [ ! -x "$built" ] || [ -n "$(find "$figures_package/Sources" -newer "$built")" ]; then
-    swift_build --package-path "$figures_package" --product figures >&2
+  local stamp=$figures_package/.build/built
+  if [ ! -e "$stamp" ] || [ -n "$(find "$figures_package"/{Sources,Package.swift} -newer "$stamp")" ]; then
+    swift_build --package-path "$figures_package" >&2 && touch "$stamp"
   fi
 }
 
