@@ -62,8 +62,14 @@ extension MemoryManager {
   func pop(_ byteCount: Int, _ traits: AreaTraits) -> UInt {
     let vmalloc = vmalloc
     let count = vmalloc.pageCount(byteCount)
-    guard count &- 1 < AreaCache.largest else { return 0 }
+    guard count &- 1 < AreaCache.largest else { return popLarge(count, byteCount, traits) }
     return vmalloc.cpus.attempt(orElse: 0) { cpu in vmalloc.pop(count, traits, byteCount, cpu) }
+  }
+
+  @inline(never)
+  private func popLarge(_ count: UInt64, _ byteCount: Int, _ traits: AreaTraits) -> UInt {
+    guard traits.leaves == .largeWherePossible else { return 0 }
+    return cpus.attempt(orElse: 0) { cpu in vmalloc.popLarge(count, traits, byteCount, cpu) }
   }
 
   @inline(never)

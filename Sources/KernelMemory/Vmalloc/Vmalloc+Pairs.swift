@@ -33,10 +33,32 @@ extension Vmalloc {
     guard let area = firstAsleep(count, traits, .owning, cpu),
       tags.charge(.areas, traits.tag, bytes(count), cpu)
     else { return 0 }
+    return wake(area, count, .owning, traits, byteCount, cpu)
+  }
+
+  /// Pops an area of large leaves alone that is asleep. Its charge may be a peak, which takes a sum.
+  @inline(never)
+  func popLarge(_ pages: UInt64, _ traits: AreaTraits, _ byteCount: Int, _ cpu: borrowing CPU) -> UInt {
+    guard let leaves = largeLeaves(pages), let area = firstAsleep(leaves, traits, .large, cpu) else {
+      return 0
+    }
+    let outcome = tags.charge(asking: .areas, traits.tag, bytes(pages), cpu)
+    guard !outcome.isRefused else { return 0 }
+    let address = wake(area, leaves, .large, traits, byteCount, cpu)
+    tags.finish(outcome, traits.tag, cpu)
+    return address
+  }
+
+  /// Makes the entries of a charged area that is asleep present again, and hands it out.
+  @inline(__always)
+  private func wake(
+    _ area: Stable<AreaDescriptor>, _ entries: UInt64, _ kind: AreaKind, _ traits: AreaTraits,
+    _ byteCount: Int, _ cpu: borrowing CPU
+  ) -> UInt {
     cmachine_step(cmachine_step_charged)
-    cpu.perCPU.asleep(.owning).value.popFirst(area, count)
-    tables.revive(count, at: area.value.entryPointer)
-    cpu.count(.entriesWritten, Int(truncatingIfNeeded: count))
+    cpu.perCPU.asleep(kind).value.popFirst(area, entries)
+    tables.revive(entries, at: area.value.entryPointer)
+    cpu.count(.entriesWritten, Int(truncatingIfNeeded: entries))
     cmachine_step(cmachine_step_entries_written)
     if machine.synchronizesMappings { return publishSynchronized(area, traits, byteCount, cpu) }
     return UInt(bytes(publish(area, from: .retired, traits, byteCount, cpu)))
@@ -65,13 +87,14 @@ extension Vmalloc {
     return publish(area, from: .retired, as: .borrowing, traits, Int(bytes(count)), cpu)
   }
 
-  /// A small area that sleeps and whose entries are where it remembers them; nil where work that frees have
-  /// left is due before.
+  /// An area of so many entries that sleeps, and whose entries are where it remembers them; nil where work
+  /// that frees have left is due before.
   @inline(__always)
   private func firstAsleep(
     _ count: UInt64, _ traits: AreaTraits, _ kind: AreaKind, _ cpu: borrowing CPU
   ) -> Stable<AreaDescriptor>? {
-    guard quarantine.isCalm(with: count &+ UInt64(traits.guardPages), cpu),
+    let pages = kind == .large ? count &<< UInt64(truncatingIfNeeded: tables.areaLeafOrder) : count
+    guard quarantine.isCalm(with: pages &+ UInt64(traits.guardPages), cpu),
       let area = cpu.perCPU.asleep(kind).value.first(count, traits), area.value.entryPointer != 0
     else { return nil }
     return area
@@ -125,15 +148,29 @@ extension Vmalloc {
   private func push(_ area: Stable<AreaDescriptor>, in generation: UInt64, _ cpu: borrowing CPU) -> UInt64 {
     let traits = area.value.traits
     let pages = area.value.span &- UInt64(traits.guardPages)
-    guard tags.isUnlimited(traits.tag, cpu), pages &- 1 < AreaCache.largest else { return generation }
-    if pages <= cpu.perCPU.warm.value.room {
-      guard retire(area, pages, in: generation, to: .warm, cpu) else { return generation }
-    } else {
-      guard canSuspend(area, pages, .owning, cpu),
-        retire(area, pages, in: generation, to: .suspended(.owning), cpu)
-      else { return generation }
+    guard tags.isUnlimited(traits.tag, cpu) else { return generation }
+    guard pages &- 1 < AreaCache.largest else {
+      return pushLarge(area, pages, traits.tag, in: generation, cpu)
     }
+    let isPushed =
+      pages <= cpu.perCPU.warm.value.room
+      ? retire(area, pages, in: generation, to: .warm, cpu)
+      : canSuspend(area, pages, .owning, cpu)
+        && retire(area, pages, in: generation, to: .suspended(.owning), cpu)
+    guard isPushed else { return generation }
     tags.local(traits.tag, cpu).discharge(.areas, bytes(pages))
+    return Self.freed
+  }
+
+  /// Frees an area of large leaves alone.
+  @inline(never)
+  private func pushLarge(
+    _ area: Stable<AreaDescriptor>, _ pages: UInt64, _ tag: Tag, in generation: UInt64, _ cpu: borrowing CPU
+  ) -> UInt64 {
+    guard let leaves = largeLeaves(pages), canSuspend(area, leaves, .large, cpu),
+      retire(area, leaves, in: generation, to: .suspended(.large), cpu)
+    else { return generation }
+    tags.local(tag, cpu).discharge(.areas, bytes(pages))
     return Self.freed
   }
 
@@ -168,11 +205,11 @@ extension Vmalloc {
   /// Whether an area's entries are where it remembers them, it may sleep, and quarantine takes it as it is.
   @inline(__always)
   private func canSuspend(
-    _ area: Stable<AreaDescriptor>, _ pages: UInt64, _ kind: AreaKind, _ cpu: borrowing CPU
+    _ area: Stable<AreaDescriptor>, _ entries: UInt64, _ kind: AreaKind, _ cpu: borrowing CPU
   ) -> Bool {
     // The entry may be that of another generation: then the compare-and-swap fails.
-    area.value.entryPointer != 0 && pages <= cpu.perCPU.asleep(kind).value.room
-      && quarantine.canPush(area.value.span, pages, kind, cpu)
+    area.value.entryPointer != 0 && entries <= cpu.perCPU.asleep(kind).value.room
+      && quarantine.canPush(area.value.span, entries, kind, cpu)
   }
 
   /// Where an area goes when its allocation has ended.
