@@ -33,6 +33,7 @@ extension Frames {
   func selectFastZone() {
     var zone = ZoneKind.count &- 1
     while zone > 0 && buddyLists(zone).value.managed == 0 { zone &-= 1 }
+    state.value.fastZone = zone
     for cpu in 0..<cpus.count {
       for order in 0...FrameCache.largestFast {
         cpus.perCPU(cpu).frames.value.fastLists[order] = list(cpu, zone, order)
@@ -90,8 +91,8 @@ extension Frames {
     return pop(from: list, as: use, note: note, cpu)
   }
 
-  /// A block of this CPU's list for the highest zone up to `zone` that the machine has; nil where that is
-  /// empty. O(1).
+  /// A block of this CPU's list for a zone, or for the highest that has memory where that is below it; nil
+  /// where the list is empty. O(1).
   @inline(__always)
   func popBlock(order: Int, _ zone: ZoneKind, _ cpu: borrowing CPU) -> UInt32? {
     pop(from: list(order: order, zone, cpu), as: .idle, cpu)
@@ -105,9 +106,7 @@ extension Frames {
 
   @inline(__always)
   private func list(order: Int, _ zone: ZoneKind, _ cpu: borrowing CPU) -> Stable<FrameCache> {
-    var zone = Int(zone.rawValue)
-    while zone > 0, buddyLists(zone).value.managed == 0 { zone &-= 1 }
-    return self.list(zone, order, cpu)
+    list(min(Int(zone.rawValue), state.value.fastZone), order, cpu)
   }
 
   /// Fills an empty list: by a batch of single frames, or one larger block, as far as the zone has them.

@@ -26,6 +26,8 @@ struct Frames {
     let locks: Stable<SpinLock>
     /// Frames of RAM that the linear map or the metadata cannot reach.
     var refused: UInt64 = 0
+    /// The highest zone that has memory.
+    var fastZone = 0
   }
 
   let state: Stable<State>
@@ -272,8 +274,12 @@ extension Frames {
 
   /// Frames managed in a zone and below it: the most that a request for that zone can get.
   func managed(in kind: ZoneKind) -> PageCount {
-    var sum: UInt64 = 0
-    for zone in 0...Int(kind.rawValue) { sum &+= buddyLists(zone).value.managed }
+    // No loop over a range: its index alone costs more than the sum.
+    var (sum, zone) = (UInt64(0), Int(kind.rawValue))
+    while zone >= 0 {
+      sum &+= buddyLists(zone).value.managed
+      zone &-= 1
+    }
     return PageCount(sum)
   }
 
