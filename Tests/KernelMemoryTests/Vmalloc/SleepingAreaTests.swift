@@ -162,6 +162,48 @@ import Testing
     test.expectValid()
   }
 
+  /// Their pages are no index of a chain; their leaves are.
+  @Test func largeLeavesGoTheHotPath() throws {
+    let test = try TestMachine(ram: RAMRegion.pc(byteCount: 256 << 20), mode: .lazy)
+    let tag = try test.manager.makeTag(named: "frames")
+    var options = VmallocOptions(tag: tag)
+    let areas = try (0..<3).map { _ in try test.manager.vmalloc(2 << 20, options) }
+    for area in areas { try test.manager.vfree(area) }
+    test.manager.purge()
+    test.manager.purge()
+    let (counters, locks) = (test.manager.counters, test.manager.locks.taken)
+    let popped = try (0..<3).map { _ in
+      try #require(UnsafeMutableRawPointer(bitPattern: test.manager.pop(2 << 20, options.traits)))
+    }
+    #expect(Set(popped) == Set(areas))
+    #expect(test.manager.pop(2 << 20, options.traits) == 0)
+    #expect(test.manager.usage(of: tag)?.liveBytes == 6 << 20)
+    #expect(test.manager.usage(of: tag)?.peakBytes == 6 << 20)
+    test.expectValid()
+    // The first of a batch goes the longer way, and is in the flush that the others are behind.
+    try test.manager.vfree(popped[0])
+    for area in popped[1...] {
+      #expect(test.manager.push(VirtualAddress(area)) == Vmalloc.freed)
+      #expect(throws: MemoryError.badFree(.alreadyFree)) { try test.manager.vfree(area) }
+    }
+    let work = test.manager.counters.since(counters)
+    #expect(work[.entriesWritten] == 3 && work[.entriesCleared] == 3)
+    #expect(test.manager.locks.taken == locks)
+    #expect(test.manager.usage(of: tag)?.liveBytes == 0)
+    // Neither other leaves nor an emptied quota.
+    test.manager.purge()
+    test.manager.purge()
+    try test.manager.setQuota(3 << 20, for: tag)
+    let one = try test.manager.vmalloc(2 << 20, options)
+    #expect(test.manager.pop(2 << 20, options.traits) == 0)
+    #expect(test.manager.usage(of: tag)?.liveBytes == 2 << 20)
+    options.leaves = .base
+    options.tag = .untagged
+    #expect(test.manager.pop(2 << 20, options.traits) == 0)
+    try test.manager.vfree(one)
+    test.expectValid()
+  }
+
   /// What sleeps is memory for whoever needs it, in one block or many.
   @Test(arguments: [1, 16, 64])
   func givesItsFramesUpWhenMemoryIsShort(pages: Int) throws {
