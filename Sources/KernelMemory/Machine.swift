@@ -91,8 +91,7 @@ public struct Machine {
   /// needed with several CPUs: for drains, and where a tag or a range of areas is removed. Used where the
   /// target has such an instruction, AArch64 and the simulated machine; elsewhere it counts for nothing.
   public var flushReachesAllCPUs = false
-  /// Nil on a machine with one CPU. With several, and nil, every wait for another CPU is for one that nobody
-  /// has told: it may be for ever. `start` does not refuse that.
+  /// Nil on a machine with one CPU. With several CPUs `Bootstrap.start` refuses nil (`notifyMissing`).
   public var notify: Notify?
   /// Nil where the architecture needs nothing: x86-64 never caches an entry that is not present
   /// (Intel SDM vol. 3A, 4.10.2.3).

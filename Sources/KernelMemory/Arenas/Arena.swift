@@ -73,7 +73,7 @@ extension Arena {
   /// Reserves a range of pages with its guard: O(bits of a size), whatever the number of holes. A named place
   /// is found in O(levels × slots of a node of the index). An aligned request finds every hole of its size
   /// and alignment together; of smaller ones, which serve it if they lie well, it tries a few.
-  /// - Returns: the number of a descriptor in state `reserved`; going live, or `release`, ends that.
+  /// - Returns: the number of a descriptor in state `preparing`; going live, or `release`, ends that.
   /// - Throws: `rangeExhausted`, `placeTaken`, `metadataExhausted`, with nothing reserved.
   func reserve(_ request: Request, _ cpu: borrowing CPU) throws(MemoryError) -> UInt32 {
     guard let span = request.pages.adding(PageCount(UInt64(request.traits.guardPages)))?.rawValue,

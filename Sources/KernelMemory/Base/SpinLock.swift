@@ -57,7 +57,7 @@ struct SpinLock: ~Copyable {
   private borrowing func acquire(_ cpu: borrowing CPU) {
     cmachine_step(cmachine_step_lock_wanted)
     cpu.countLock()
-    if isTaken() { wait(cpu) }
+    if !tryAcquire() { wait(cpu) }
   }
 
   @inline(never)
@@ -67,13 +67,13 @@ struct SpinLock: ~Copyable {
       while word.load(ordering: .relaxed) != 0 {
         cmachine_wait(cmachine_step_lock_waiting)
       }
-    } while isTaken()
+    } while !tryAcquire()
   }
 
-  /// Takes the lock, if nobody has it.
-  /// - Returns: whether somebody had.
+  /// Takes the lock if it is free.
+  /// - Returns: whether this CPU has the lock now.
   @inline(__always)
-  private borrowing func isTaken() -> Bool {
-    updating(.lock) { word.exchange(1, ordering: .acquiring) != 0 }
+  private borrowing func tryAcquire() -> Bool {
+    updating(.lock) { word.exchange(1, ordering: .acquiring) == 0 }
   }
 }

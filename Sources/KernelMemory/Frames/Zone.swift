@@ -35,7 +35,7 @@ public struct ZoneUsage: Equatable, Sendable {
   public var used: PageCount { PageCount(managed.rawValue.less(free.rawValue &+ cached.rawValue)) }
 }
 
-/// A zone of one memory node: lists of free blocks by order.
+/// A zone: lists of free blocks, by order.
 ///
 /// A block of order n is 2ⁿ frames at a multiple of 2ⁿ; its buddy is the block that differs from it in
 /// that one bit of the frame number. Only the first frame of a block has a state other than `tail`, so a

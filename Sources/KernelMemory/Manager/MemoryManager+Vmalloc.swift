@@ -14,9 +14,10 @@ extension MemoryManager {
   ///   - options: alignment, place, guard, protection, zone, range, and who is charged.
   /// - Returns: the address of the first byte; page-aligned at least.
   /// - Throws: `sizeIsZero`, `sizeOverflow`, `sizeTooLarge`, `badAlignment`, `rangeExhausted`, `placeTaken`,
-  ///   `framesExhausted`, `tablesExhausted`, `metadataExhausted`, `wouldWait`, `overQuota`, `overAreaQuota`;
-  ///   `areasUnavailable` or `tagUnavailable` for options that name a range or a tag that does not exist;
-  ///   `wrongContext` in an NMI that has interrupted this package. After any of them nothing has changed.
+  ///   `placeBusy`, `cacheTypeUnavailable`, `framesExhausted`, `tablesExhausted`, `metadataExhausted`,
+  ///   `wouldWait`, `overQuota`, `overAreaQuota`; `areasUnavailable` or `tagUnavailable` for options that
+  ///   name a range or a tag that does not exist; `wrongContext` in an NMI that has interrupted this package.
+  ///   After any of them nothing has changed.
   // Inlined, so that the hot path calls one function, which calls none.
   @inline(__always)
   public func vmalloc(

@@ -65,6 +65,8 @@ extension MemoryManager {
     traits.protection = protection
     traits.cache = cache
     traits.tag = tag
+    // Its frames lie anywhere, so its place needs no alignment.
+    traits.leaves = .base
     return traits
   }
 

@@ -61,7 +61,7 @@ extension PageTables {
     }
   }
 
-  /// As `descend`, through tables at rest as well: under the lock.
+  /// Descends through quarantined tables, too. Under the tables' lock.
   func reach(to level: Int, for page: PageNumber) -> (table: FrameNumber, level: Int) {
     var (frame, at) = descend(to: level, for: page)
     while at > level {

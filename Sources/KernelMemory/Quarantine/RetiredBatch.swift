@@ -1,7 +1,7 @@
 internal import CMachine
 
-/// Areas that were freed and whose pages must stay out of use until a flush: a chain through their
-/// descriptors. Like a list of frames it cannot be dropped.
+/// Retired areas: a chain through their descriptors. As with a list of frames, a path that drops one does not
+/// link.
 @frozen
 @usableFromInline
 struct AreaList: ~Copyable {

@@ -28,9 +28,9 @@ struct CacheBlock {
   var empty = 0
   /// Objects that are not in their slab: live, in a magazine, or abandoned.
   var outstanding = 0
-  /// Objects that were found damaged, and are never handed out again; counted in `out`.
+  /// Objects that were found damaged, and are never handed out again; they count as `outstanding`, too.
   var abandoned = 0
-  /// The peak of `out`.
+  /// The peak of `outstanding`.
   var peak = 0
 
   /// Empty slabs that stay: one, since use that crosses a slab's border would else make and free it each

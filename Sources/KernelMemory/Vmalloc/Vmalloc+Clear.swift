@@ -7,7 +7,7 @@ extension Vmalloc {
   /// has all of it.
   /// - Parameters:
   ///   - area: its descriptor.
-  ///   - limit: of work, as `Walker.detach` counts it.
+  ///   - limit: of work, in the units of `Detached.work`.
   ///   - cpu: this CPU.
   /// - Returns: how much work that was, and whether it was the last step.
   @discardableResult
@@ -31,14 +31,10 @@ extension Vmalloc {
     let done = area.value.progress
     let pages = PageRange(
       unchecked: PageNumber(area.value.first &+ done), count: PageCount(area.value.pageCount &- done))
-    let isCached = area.value.traits.cache == .writeBack
-    // To clean a page is as much work as a page of a purge step, and `detach` counts 32 pages as one.
-    let detached = tables.detach(pages, limit: isCached ? limit : max(limit / 32, 1))
+    let detached = detach(pages, of: area, limit: limit)
     cmachine_step(cmachine_step_entries_cleared)
     cpu.count(.entriesCleared, detached.entries)
-    if !isCached { clean(detached.frames) }
-    let count = detached.pages
-    let work = isCached ? detached.work : detached.work &+ Int(truncatingIfNeeded: count)
+    let (count, work) = (detached.pages, detached.work)
     quarantine.add(detached, PageRange(unchecked: pages.first, count: PageCount(count)), cpu)
     area.value.progress = done &+ count
     return work
@@ -61,12 +57,25 @@ extension Vmalloc {
     return Work.unpin &* (1 &+ Int(truncatingIfNeeded: (next &- first) / span))
   }
 
+  /// Takes pages out of the tables, and has caches forget their frames where they were mapped with another
+  /// type than write-back: to clean a page is as much work as a page of a purge step, and the tables count 32
+  /// pages as one.
+  @inline(__always)
+  private func detach(
+    _ pages: PageRange, of area: Stable<AreaDescriptor>, limit: Int = .max
+  ) -> Detached {
+    guard area.value.traits.cache != .writeBack else { return tables.detach(pages, limit: limit) }
+    var detached = tables.detach(pages, limit: max(limit / 32, 1))
+    clean(detached.frames)
+    detached.work &+= Int(truncatingIfNeeded: detached.pages)
+    return detached
+  }
+
   /// Takes apart an area whose entries are absent already.
   /// - Returns: what it has given up.
   @inline(__always)
   func strip(_ area: Stable<AreaDescriptor>, _ cpu: borrowing CPU) -> Detached {
-    let detached = tables.detach(area.value.pages)
-    if area.value.traits.cache != .writeBack { clean(detached.frames) }
+    let detached = detach(area.value.pages, of: area)
     quarantine.unpin(area.value.pages, of: area, isAll: true, cpu)
     return detached
   }

@@ -59,7 +59,7 @@ extension Vmalloc {
     let entries = tables.fill(area.value.pages, area: area.value.number, attributes, from: &blocks)
     blocks.end()
     noteWritten(area, entries: UInt64(entries), cpu)
-    if large.rawValue == request.pages { cacheLargeEntryPointer(area) }
+    cacheLargeEntryPointer(area, entries: UInt64(entries))
   }
 
   /// One block of this CPU's list, in a table that is there: what a small area mostly takes.
@@ -167,9 +167,10 @@ extension Vmalloc {
     area.value.entryPointer = mayCacheEntryPointer(area) ? tables.entryPointer(of: area.value.pages) : 0
   }
 
-  /// Notes where the entries of an area are that has large leaves alone, if it may sleep.
-  private func cacheLargeEntryPointer(_ area: Stable<AreaDescriptor>) {
-    guard largeLeaves(area.value.pageCount) != nil, area.value.traits.cache == .writeBack,
+  /// Notes where the entries of an area are that has large leaves alone, if it may sleep. How many were
+  /// written says that: where a table was in place, a part of the area has base leaves.
+  private func cacheLargeEntryPointer(_ area: Stable<AreaDescriptor>, entries: UInt64) {
+    guard largeLeaves(area.value.pageCount) == entries, area.value.traits.cache == .writeBack,
       area.value.traits.guardPages <= AreaCache.largest
     else { return }
     area.value.entryPointer = tables.largeEntryPointer(of: area.value.pages)

@@ -71,4 +71,29 @@ import Testing
     #expect(leafPages(test, VirtualAddress(third)) == 512)
     test.expectValid()
   }
+
+  /// A table that is in place for the second 2 MiB gets base leaves: then not all entries are where a
+  /// sleeping area would look for them.
+  @Test func aTableInTheMiddleIsNoLargeLeaf() throws {
+    let test = try TestMachine(ram: RAMRegion.pc(byteCount: 256 << 20), mode: .lazy)
+    let used = test.framesInUse
+    let base = VirtualAddress(TestMachine.vmallocStart.address(.size4K).rawValue + (1 << 30))
+    let second = VirtualAddress(base.rawValue + Self.twoMiB)
+    var options = VmallocOptions()
+    options.address = second
+    try test.manager.vfree(try test.manager.vmalloc(4096, options))
+    // Flushed and asleep; then taken apart, but for the table.
+    for _ in 0..<2 { test.manager.purge() }
+    for _ in 0..<2 { test.manager.purge(budget: 3) }
+    options.address = base
+    let pointer = try test.manager.vmalloc(Int(2 * Self.twoMiB), options)
+    #expect(leafPages(test, base) == 512)
+    #expect(leafPages(test, second) == 1)
+    test.expectValid()
+    try test.manager.vfree(pointer)
+    test.expectValid()
+    try test.manager.flushRetired()
+    #expect(test.framesInUse == used)
+    test.expectValid()
+  }
 }

@@ -281,4 +281,19 @@ private let uncachedTypes = [CacheType.writeCombining, .uncachedMinus, .uncached
       PageRange(Pages.free, 16), to: kept.first, MappingAttributes(.readWrite, cache: .uncached))
     #expect(try simulated.load(UInt64.self, at: other) == 7)
   }
+
+  /// A page that is cleaned is a page of work, whether its area is cleared or taken apart.
+  @Test func aStepCleansNoMoreThanItsBudget() throws {
+    let test = try test()
+    let areas = try (0..<8).map { _ in try test.manager.vmalloc(64 * 4096, options(.uncached)) }
+    for area in areas { try test.manager.vfree(area) }
+    var most: UInt64 = 0
+    for _ in 0..<40 {
+      let before = test.simulated.counters.cleanedPages
+      test.manager.purge(budget: 96)
+      most = max(most, test.simulated.counters.cleanedPages - before)
+    }
+    // The last area of a step is taken apart whole.
+    #expect(most > 0 && most <= 96 + 64)
+  }
 }

@@ -201,4 +201,14 @@ import Testing
       test.expectValid()
     }
   }
+
+  /// The frames of a caller lie anywhere, so the place of a large mapping is aligned to nothing.
+  @Test func aLargeMappingWastesNoAddresses() throws {
+    let test = try TestMachine()
+    let own = try frames(512, test)
+    let (first, second) = (try vmap(own, test), try vmap(own, test))
+    #expect(second - first == 513 * 4096)
+    for pointer in [first, second] { try test.manager.vunmap(pointer) }
+    test.expectValid()
+  }
 }
