@@ -62,7 +62,7 @@ struct AreaDescriptor: ~Copyable {
   var after: UInt32
   /// Links of the list that the state implies: holes of one size, a batch, the pool.
   var next: UInt32
-  /// Of a hole, a link as well; of an area, its own number.
+  /// In a hole: the previous link. In an area: its own number.
   var previous: UInt32
   private let detailWord: Atomic<UInt64>
 
@@ -74,9 +74,8 @@ struct AreaDescriptor: ~Copyable {
     nonmutating set { detailWord.store(newValue, ordering: .relaxed) }
   }
 
-  /// Of any other: where the entry of its first page is, if it is small, or mapped by large leaves alone, and
-  /// the others are behind it in the same table; else zero. That table is pinned as long as there is the
-  /// area.
+  /// In any other area: the address of its first entry, if the area is small or has large leaves alone and
+  /// its entries lie in one table; else zero. That table is pinned as long as there is the area.
   @inline(__always)
   var entryPointer: UInt {
     get { UInt(detailWord.load(ordering: .relaxed)) }

@@ -7,7 +7,7 @@ internal import Synchronization
 // off, and an NMI that finds the CPU inside is refused. `CPU` is the proof of both; every lock asks for one.
 //
 // Invariants:
-//   - a CPU's block is written by that CPU alone, inside, but for the fields that say otherwise;
+//   - only its CPU writes a block, after `enter`; fields that others write say so;
 //   - the number is read with interrupts off, so that a block is that of the CPU which runs;
 //   - a CPU that has not joined finds its block closed, and comes no further.
 
@@ -21,7 +21,7 @@ struct CPU: ~Copyable {
 
   fileprivate init(_ block: Stable<CPUBlock>) { self.block = block }
 
-  /// Read from the block: nothing on a hot path asks for it, and so one register is this CPU.
+  /// Loaded from the block, so that a `CPU` takes one register. No hot path needs it.
   var number: Int { block.value.number }
 
   /// Adds to one of this CPU's counters.
@@ -69,7 +69,7 @@ struct CPUBlock: ~Copyable {
   let locks: Locks
   /// A bit for the rank of each lock that is held; in debug builds alone.
   var heldLocks: Int
-  /// Whose it is.
+  /// The number of this block's CPU.
   fileprivate(set) var number: Int
 }
 
@@ -88,7 +88,7 @@ struct CPUs {
     /// that are written by requests alone.
     let requested: Atomic<UInt64>
     private let padding: InlineArray<15, UInt64>
-    /// By CPU number: a block, or for a number that is too high one that nobody enters.
+    /// The block of each CPU number. Numbers from `count` on lead to a block that is always closed.
     var directory: InlineArray<256, Stable<CPUBlock>>
   }
 

@@ -16,8 +16,8 @@ internal import Synchronization
 //     answered  the newest drain that the CPU has made
 //
 // Requests are even numbers. A CPU that has not joined, or has left, is ahead of them all (`away`): nobody
-// waits for it, and since that is odd, whatever it asks of this package is refused as what an NMI asks is, at
-// no cost. So what is owed before a CPU joins is one flush of all that it knows.
+// waits for it, and since that is odd, its calls are refused by the test that refuses an NMI's, at no extra
+// cost. So what is owed before a CPU joins is one flush of all that it knows.
 //
 // Where CPUs flush by interrupt, `done` says both: a CPU serves between two walks alone. Where hardware sends
 // the flush to all of them (`Machine.flushReachesAllCPUs`) nobody serves, and epochs alone say that walkers
@@ -68,7 +68,7 @@ extension CPUProgress {
   @inline(__always)
   borrowing func exit() { epochWord.store(0, ordering: .releasing) }
 
-  /// Joins: nobody's request is older than `requested`, nobody's drain than `drainEpoch`.
+  /// Takes part in requests after `requested` and drains after `drainEpoch`.
   borrowing func join(requested: UInt64, drainEpoch: UInt64) {
     answeredWord.store(drainEpoch, ordering: .releasing)
     doneWord.store(requested, ordering: .releasing)

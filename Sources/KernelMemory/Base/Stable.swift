@@ -11,7 +11,7 @@ struct Stable<Element: ~Copyable> {
   @inlinable @inline(__always)
   init(at address: VirtualAddress) { self.init(bitPattern: UInt(address.rawValue)) }
 
-  /// Zero for what is never used.
+  /// Zero makes a reference that is never followed.
   @inlinable @inline(__always)
   init(bitPattern address: UInt) {
     unsafe pointer = unsafeBitCast(

@@ -1,19 +1,19 @@
 internal import Synchronization
 
-/// One CPU's list of blocks of one order, in one zone. Memory that is all zero is a list that has none and
-/// takes none.
+/// One CPU's list of blocks of one order, in one zone. Zeroed memory is an empty list without room.
 struct FrameCache: ~Copyable {
   /// The first block; zero for none.
   private(set) var head: UInt32 = 0
   private let countWord: Atomic<Int>
   /// Capacity, in blocks.
   private let limit: Int
-  /// What each block's first frame says of itself; and what it says in the hands of a caller, and of
-  /// kmalloc's.
+  /// The state of a listed block's first frame.
   let idle: FrameState
+  /// Its state when a caller has the block.
   let allocated: FrameState
+  /// Its state when kmalloc has handed it out.
   let large: FrameState
-  /// Of a block.
+  /// Bytes of a block.
   let byteCount: UInt64
 
   init(order: Int, zone: Int, limit: Int, _ pageSize: PageSize) {

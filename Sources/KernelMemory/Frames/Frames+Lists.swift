@@ -57,7 +57,7 @@ extension Frames {
     return block
   }
 
-  /// The same, of a block that was seen to be the first.
+  /// Pops `block`, which the caller has read as the head.
   @inline(__always)
   func pop(
     _ block: UInt32, from list: Stable<FrameCache>, as kind: FrameKind, note: UInt32, _ cpu: borrowing CPU

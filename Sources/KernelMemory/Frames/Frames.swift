@@ -13,7 +13,7 @@ internal import Synchronization
 //   - only the first frame of a block has a state other than `tail`;
 //   - managed = free + cached + used, zone by zone.
 //
-// Who frees says which frame and which order; the metadata knows both, so a second free, a foreign
+// The caller of a free names the frame and the order; the metadata knows both, so a second free, a foreign
 // frame and a wrong order are refused before anything is written.
 
 /// The page frames of a machine.

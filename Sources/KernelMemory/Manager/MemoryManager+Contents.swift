@@ -40,7 +40,7 @@ extension MemoryManager {
     if cache != .writeBack { cleanMemory(of: pages) }
   }
 
-  /// As below, where there is anything to do.
+  /// Clears and cleans an area that needs it, before its address is returned.
   func prepare(_ made: Vmalloc.Allocation, _ request: Vmalloc.Request) {
     let traits = request.area.traits
     guard traits.needsPreparing else { return }

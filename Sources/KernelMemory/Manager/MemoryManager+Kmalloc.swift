@@ -126,7 +126,7 @@ extension MemoryManager {
   }
 
   /// Frees memory of `kmalloc` that must be charged to a tag.
-  /// - Throws: `badFree`, with nothing changed; `foreign` for what is charged to another tag.
+  /// - Throws: `badFree`, with nothing changed; `foreign` for what is charged to another tag; `wrongContext`.
   @inline(__always)
   public func kfree(_ pointer: UnsafeMutableRawPointer?, chargedTo tag: Tag) throws(MemoryError) {
     unsafe try free(pointer, only: tag)
@@ -238,7 +238,7 @@ extension MemoryManager {
     return ObjectRequest(byteCount: rounded, asked: UInt(byteCount), zone: options.zone, tag: options.tag)
   }
 
-  /// One try, that asks nobody to give anything back.
+  /// Tries once, without a drain.
   func allocate(_ request: ObjectRequest, _ cpu: borrowing CPU) throws(MemoryError) -> UInt {
     let address =
       request.zone == .normal

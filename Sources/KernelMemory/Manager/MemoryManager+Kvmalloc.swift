@@ -85,7 +85,7 @@ extension MemoryManager {
   }
 
   /// Frees what one of the functions above returned, or `kmalloc`, or `vmalloc`; nil is ignored.
-  /// - Throws: `badFree`, with nothing changed.
+  /// - Throws: `badFree` and `wrongContext`, with nothing changed.
   public func kvfree(_ pointer: UnsafeMutableRawPointer?) throws(MemoryError) {
     guard let pointer = unsafe pointer else { return }
     if unsafe contains(VirtualAddress(pointer)) { return unsafe try vfree(pointer) }

@@ -11,10 +11,10 @@ extension MemoryManager {
   ///
   /// Where a window on all memory has a hole, a device may be mapped at the place that its frames have there;
   /// that is then a part of the window, and `unmapMemory` unmaps it.
-  /// - Throws: `sizeIsZero`, `alreadyMapped`, `placeTaken` inside a managed range, `memoryWindow` for another
-  ///   place in the linear map or in another window on all memory, `notCanonical`, `frameOutOfReach`,
-  ///   `frameUnavailable`, `cacheTypeUnavailable`, `tablesExhausted`, `wouldWait`, `wrongContext`, with
-  ///   nothing mapped.
+  /// - Throws: `sizeIsZero`, `alreadyMapped`, `placeBusy`, `placeTaken` inside a managed range,
+  ///   `memoryWindow` for another place in the linear map or in another window on all memory, `notCanonical`,
+  ///   `frameOutOfReach`, `frameUnavailable`, `cacheTypeUnavailable`, `tablesExhausted`, `wouldWait`,
+  ///   `wrongContext`, with nothing mapped.
   public func map(
     _ pages: PageRange, to frame: FrameNumber, _ attributes: MappingAttributes
   ) throws(MemoryError) {

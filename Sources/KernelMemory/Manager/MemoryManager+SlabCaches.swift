@@ -54,8 +54,8 @@ extension MemoryManager {
   /// - Parameters:
   ///   - cache: what `makeCache` returned.
   ///   - mayWait: whether the call may wait for other CPUs when memory is short.
-  /// - Throws: `cacheUnavailable` where the cache was destroyed, `overQuota`, `framesExhausted`,
-  ///   `wouldWait`.
+  /// - Throws: `cacheUnavailable` where the cache was destroyed, `wrongContext`, `overQuota`,
+  ///   `framesExhausted`, `wouldWait`.
   public func allocate(
     from cache: SlabCache, mayWait: Bool = true
   ) throws(MemoryError) -> UnsafeMutableRawPointer {

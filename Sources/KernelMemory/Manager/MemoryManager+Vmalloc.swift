@@ -55,7 +55,7 @@ extension MemoryManager {
   }
 }
 
-// MARK: - Each step, in a section of its own
+// MARK: - One critical section each
 
 extension MemoryManager {
   /// - Returns: an address; zero where `allocate` must see to it.

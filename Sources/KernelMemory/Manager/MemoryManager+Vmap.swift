@@ -56,7 +56,7 @@ extension MemoryManager {
   }
 }
 
-// MARK: - Each step, in a section of its own
+// MARK: - One critical section each
 
 extension MemoryManager {
   @inline(__always)

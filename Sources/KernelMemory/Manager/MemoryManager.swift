@@ -189,7 +189,8 @@ extension MemoryManager {
   }
 
   /// Frees what one of the functions above returned. O(orders).
-  /// - Throws: `badFree`, with nothing changed, where `frame` does not head an allocated block of `order`.
+  /// - Throws: `badFree`, with nothing changed, where `frame` does not head an allocated block of `order`;
+  ///   `wrongContext` in an NMI that has interrupted this package.
   @inline(__always)
   public func freeFrames(_ frame: FrameNumber, order: Int = 0) throws(MemoryError) {
     if order != 0 || !pushFrame(frame) { try freeFramesSlow(frame, order: order) }

@@ -35,12 +35,12 @@ public struct VirtualBuffer: ~Copyable {
 
   deinit { release() }
 
-  /// Frees the memory now.
+  /// Frees the memory now; in an NMI that has interrupted this package the next purge does.
   /// - Throws: `badFree` where somebody has freed it by its address meanwhile.
   public consuming func vfree() throws(MemoryError) {
     let (manager, address, generation) = (manager, address, generation)
     discard self
-    try manager.freeSlow(address, in: generation)
+    try Self.free(address, in: generation, of: manager)
   }
 
   /// Gives up ownership: the caller frees the memory by its address.
@@ -51,11 +51,18 @@ public struct VirtualBuffer: ~Copyable {
   }
 
   private func release() {
-    do {
+    // Where the memory was freed by its address, the manager has counted that.
+    try? Self.free(address, in: generation, of: manager)
+  }
+
+  private static func free(
+    _ address: VirtualAddress, in generation: UInt64, of manager: MemoryManager
+  ) throws(MemoryError) {
+    do throws(MemoryError) {
       try manager.freeSlow(address, in: generation)
     } catch {
-      // Or the memory was freed by its address, which the manager has counted.
-      if case .wrongContext = error { manager.freeLater(address, in: generation) }
+      guard case .wrongContext = error else { throw error }
+      manager.freeLater(address, in: generation)
     }
   }
 

@@ -21,7 +21,7 @@ struct PageTables {
     rootTable = table.address(of: root)
   }
 
-  /// Those that a manager uses from its start on.
+  /// The page tables of a manager.
   init(
     format: WalkedFormat, root: FrameNumber, _ table: FrameTable,
     carving memory: inout some Carver & ~Copyable

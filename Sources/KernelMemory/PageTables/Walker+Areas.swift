@@ -60,7 +60,7 @@ extension PageTables {
     }
   }
 
-  /// Those of the next table: a call for each, so that loops over entries have the registers to themselves.
+  /// The run in the next table. Not inlined: the loops over entries need the registers.
   @inline(never)
   private func nextRun(at page: PageNumber, before end: PageNumber) -> Run {
     Run(self, at: page, before: end)

@@ -37,7 +37,7 @@ extension PageTables {
     for index in 0..<Int(truncatingIfNeeded: count) { first[index].write(0) }
   }
 
-  /// As above, in all tables of `pages`.
+  /// Clears the entries of `pages`, which may lie in several tables.
   func unmapBorrowed(_ pages: PageRange) {
     forEachRun(pages) { first, count in unmapBorrowed(UInt64(count), at: first.address) }
   }

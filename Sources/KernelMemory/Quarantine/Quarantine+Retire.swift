@@ -127,7 +127,7 @@ extension Quarantine {
     cpu.perCPU.suspended(kind).value.open.push(area, count)
   }
 
-  /// The same where there may be no other of its kind, or the flush does not cover it yet.
+  /// Pushes an area that may be the first of its count, and adds its pages to the flush.
   @inline(never)
   func pushCovering(
     _ area: Stable<AreaDescriptor>, _ count: UInt64, _ kind: AreaKind, _ cpu: borrowing CPU

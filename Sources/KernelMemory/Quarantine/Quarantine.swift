@@ -7,7 +7,7 @@ internal import Synchronization
 // a walk through it. It passes these stages, on the CPU that has freed it:
 //
 //     open      it comes in: what an unmap has detached, ranges of addresses, emptied tables and nodes of the
-//               index, slabs; and areas that keep all that they have, and whose entries are absent alone
+//               index, slabs; and suspended areas, which keep everything but the present bits of their entries
 //     sealed    the flush of all that has been requested: nothing is added to it any more
 //     flushed   every CPU has served the request. It is completed bit by bit: frames, tables, addresses. The
 //               areas that keep all are taken out by whoever put them in, to be used again

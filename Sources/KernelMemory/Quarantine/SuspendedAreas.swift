@@ -1,4 +1,4 @@
-/// What the entries of an area are, which has it wait in other chains than areas of another kind.
+/// What an area's entries map. Areas of different kinds wait in different chains.
 enum AreaKind: Int {
   /// Pages of frames of its own.
   case owning

@@ -20,14 +20,14 @@ struct Magazine: ~Copyable {
 
   /// The address of the slot that was filled last. Written by the CPU that has the magazine, read by any.
   private let topWord: Atomic<UInt>
-  /// That of the last slot; in checked mode that of the first, so that a free takes the slow path.
+  /// The address of the last slot; in checked mode that of the first, so that a free takes the slow path.
   private let end: UInt
-  /// That of the slot below the first.
+  /// The address below the first slot.
   private let bottom: UInt
   let grid: SlabGrid
   private let padding: InlineArray<2, UInt>
 
-  /// Of a cache: an empty one.
+  /// An empty magazine of `cache`.
   init(_ cache: borrowing CacheBlock, slots: Stable<Slot>) {
     bottom = slots.address
     topWord = Atomic(slots.address)

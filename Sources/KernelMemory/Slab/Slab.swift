@@ -61,7 +61,7 @@ struct Slab {
     let quarantine: Quarantine
     let caches: Stable<CacheBlock>
     let locks: Stable<SpinLock>
-    /// Of the caches.
+    /// The generation of each cache number.
     let generations: Stable<Atomic<UInt32>>
     let reports: Stable<SlabReports>
     let reportsLock: Stable<SpinLock>

@@ -20,8 +20,8 @@ extension Stable<Tags.Charges> {
     self[kind].allocated.bump(.max)
   }
 
-  /// Counts one of a kind as freed, and adds to the allowance. Releases: the credit that it was made before
-  /// is seen by who sees the count.
+  /// Counts one of a kind as freed, and adds to the allowance. Stored with release: whoever reads the count
+  /// also sees the credit that was added before.
   @inline(__always)
   func discharge(_ kind: Tags.Kind, _ bytes: UInt64) {
     self[kind].freed.bumpReleasing(1)

@@ -9,10 +9,11 @@ internal import Synchronization
 //
 //     allocated - freed + the credit of all CPUs <= limit
 //
-// and nobody keeps what is left: a CPU whose credit does not suffice adds up all the others' words under the
-// tag lock, and gives itself credit out of the difference. Where that does not suffice it takes the credit of
-// all CPUs first, which takes one atomic operation on each word and no waiting. So usage never passes the
-// limit; and without others that allocate or free at the same moment, what is refused does not fit.
+// what is left of the limit belongs to no CPU: a CPU whose credit does not suffice adds up all the others'
+// words under the tag lock, and gives itself credit out of the difference. Where that does not suffice it
+// takes the credit of all CPUs first, which takes one atomic operation on each word and no waiting. So usage
+// never passes the limit; and without others that allocate or free at the same moment, what is refused does
+// not fit.
 //
 // The sum is taken while others go on, so it may be too large, but must not be too small. It reads what is
 // freed, then credit, then what is allocated. An allocation counts itself before it spends its credit, and a

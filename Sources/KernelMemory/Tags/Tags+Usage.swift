@@ -1,7 +1,7 @@
 internal import CMachine
 internal import Synchronization
 
-// What a tag has, and has had at the most
+// Usage and peaks
 //
 // A peak is the maximum over time of a sum over CPUs, and a sum for each allocation would cost O(CPUs). Each
 // CPU has an allowance of 64 KiB, to which what it frees is added; more than 320 KiB count as 320. When it

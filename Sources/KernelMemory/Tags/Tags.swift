@@ -153,7 +153,7 @@ struct Tags {
     var isLeaving: Bool { rawValue & Self.leaving != 0 }
   }
 
-  /// What no handle is.
+  /// A value that is no tag's handle.
   static var noTag: UInt64 { .max }
 
   struct State: ~Copyable {
@@ -254,7 +254,7 @@ struct Tags {
     state.value.cpus.perCPU(cpu).charges[Int(tag.index)]
   }
 
-  /// The record before that of the first tag: what is charged to nobody leads there.
+  /// The record at index -1, which an owner byte of zero leads to.
   private func nobody(_ cpu: Int) -> Stable<Charges> { charges(of: .untagged, cpu)[-1] }
 
   func shared(of tag: Tag) -> Stable<Shared> { state.value.shared[Int(tag.index)] }

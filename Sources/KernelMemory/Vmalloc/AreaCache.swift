@@ -16,7 +16,7 @@ struct AreaCache: ~Copyable {
   /// How far a chain is searched for an area with the same key: 4 descriptors cost less than a new area.
   static let depth = 4
 
-  /// Of areas of n + 1 pages.
+  /// At n: the chain of areas of n + 1 pages.
   private(set) var young: AreaChains.Chains
   private(set) var old: AreaChains.Chains
   /// Bit n: there may be an old area of n + 1 pages.
@@ -32,7 +32,7 @@ struct AreaCache: ~Copyable {
     room = capacity
   }
 
-  /// Of all areas that take room, without their guards.
+  /// Pages that the areas take, guards not counted.
   var pages: UInt64 { capacity &- room }
 
   /// The young area of `count` pages that was pushed last, if it has the key of `traits`. `mutating` only to

@@ -62,7 +62,7 @@ extension Vmalloc {
     cacheLargeEntryPointer(area, entries: UInt64(entries))
   }
 
-  /// One block of this CPU's list, in a table that is there: what a small area mostly takes.
+  /// Fills a small area from one block of this CPU's list, in a table that exists: the usual case.
   /// - Returns: false, with nothing done, where it takes more.
   private func fillSmall(
     _ area: Stable<AreaDescriptor>, _ request: Request, _ cpu: borrowing CPU

@@ -3,15 +3,21 @@ internal import Synchronization
 
 // Vmalloc: areas for callers
 //
-//     vmalloc                                          vfree
-//       1 check size, alignment, tag; charge            1 address → descriptor; one compare-and-swap ends the
-//       2 pop an area of this kind that is still           allocation, and decides wrong and second frees
-//         mapped (warm), or that is asleep: make its     2 fits the warm cache? push it there, done
-//         entries present again; go on at 5              3 small? make its entries absent: it keeps the rest, and
-//       3 make one: a range with its guard; frames;         is asleep when a flush is complete; done
-//         pinned tables                                  4 clear the entries: `Detached`, which Quarantine takes,
-//       4 write entries: cannot fail                        and the range
-//       5 publish the descriptor                         5 a completed flush frees all of it
+//     vmalloc
+//       1 check size, alignment, tag; charge
+//       2 pop an area of this kind that is still mapped (warm), or that is asleep: make its entries present
+//         again; go on at 5
+//       3 make one: a range with its guard; frames; pinned tables
+//       4 write entries: cannot fail
+//       5 publish the descriptor
+//
+//     vfree
+//       1 address to descriptor; one compare-and-swap ends the allocation, and decides wrong and second frees
+//       2 fits the warm cache? push it there, done
+//       3 small, or of large leaves alone? make its entries absent: it keeps the rest, and is asleep when a
+//         flush is complete; done
+//       4 clear the entries: `Detached`, which Quarantine takes, and the range
+//       5 a completed flush frees all of it
 //
 // Step 3 of vmalloc can fail, and undoes what it did; nothing after it can. `pop` and `push` (Vmalloc+Pairs)
 // are steps 1, 2 and 5 of a pair that stays on this CPU, in straight lines; `allocate` and `free` are what

@@ -139,7 +139,8 @@ import Testing
   }
 
   /// Where an NMI that has interrupted the package drops a buffer, its memory is the next purge's.
-  @Test(arguments: [FreeMode.lazy, .warm, .strict]) func whatAnNMIDropsIsFreedLater(mode: FreeMode) throws {
+  @Test(arguments: [FreeMode.lazy, .warm, .strict], [false, true])
+  func whatAnNMIGivesUpIsFreedLater(mode: FreeMode, explicitly: Bool) throws {
     let test = try TestMachine(ram: [.small], mode: mode)
     let probe = FlushProbe(test)
     let tag = try test.manager.makeTag(named: "buffers")
@@ -148,7 +149,11 @@ import Testing
     var addresses: [VirtualAddress] = []
     let buffers = Buffers()
     probe.atFlush = {
-      while let buffer = buffers.take() { addresses.append(buffer.address) }
+      while let buffer = buffers.take() {
+        addresses.append(buffer.address)
+        guard explicitly else { continue }
+        do { try buffer.vfree() } catch { Issue.record(error) }
+      }
       return true
     }
     for pages in [1, 3, 200] {
