@@ -86,6 +86,7 @@ public struct Machine {
   public var cpuCount: Int
   /// A flush of more pages than this asks for everything instead.
   public var fullFlushThreshold: PageCount
+  /// Flushes translations on the CPU that calls it.
   public var flush: Flush
   /// Whether `flush` is one of all CPUs, by hardware, so that no free sends an interrupt. `notify` is still
   /// needed with several CPUs: for drains, and where a tag or a range of areas is removed. Used where the
@@ -96,6 +97,7 @@ public struct Machine {
   /// Nil where the architecture needs nothing: x86-64 never caches an entry that is not present
   /// (Intel SDM vol. 3A, 4.10.2.3).
   public var afterMap: AfterMap?
+  /// Ends the machine with a message: a broken invariant, or `stop`.
   public var fatal: Fatal
   /// Nil where nobody wants to know: then a CPU that never answers has the others hang without a word.
   public var silent: Silent?
@@ -112,6 +114,7 @@ public struct Machine {
   /// Nil for a machine that cannot say.
   public var check: Check?
 
+  /// What every machine needs; what some need besides is set afterwards.
   public init(
     context: UnsafeMutableRawPointer?, cpuCount: Int, fullFlushThreshold: PageCount,
     flush: @escaping Flush, notify: Notify? = nil, afterMap: AfterMap?, fatal: @escaping Fatal,

@@ -14,17 +14,22 @@ public enum Physical {}
 /// The space of byte addresses that a CPU's instructions use.
 public enum Virtual {}
 
+/// An address of RAM or of a device's registers, as the memory bus has it.
 public typealias PhysicalAddress = Address<Physical>
+/// An address as instructions have it, before the MMU translates it.
 public typealias VirtualAddress = Address<Virtual>
 
 /// A byte address in one space.
 @frozen
 public struct Address<Space>: Equatable, Hashable, Comparable, Sendable {
+  /// In bytes.
   public let rawValue: UInt64
 
+  /// From a number of bytes.
   @inlinable
   public init(_ rawValue: UInt64) { self.rawValue = rawValue }
 
+  /// In order of the numbers, without sign.
   @inlinable
   public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 
@@ -41,6 +46,7 @@ public struct Address<Space>: Equatable, Hashable, Comparable, Sendable {
     rawValue >= other.rawValue ? rawValue &- other.rawValue : nil
   }
 
+  /// Whether a page starts here.
   @inlinable
   public func isAligned(to pageSize: PageSize) -> Bool { rawValue & pageSize.offsetMask == 0 }
 
@@ -52,6 +58,7 @@ public struct Address<Space>: Equatable, Hashable, Comparable, Sendable {
 }
 
 extension Address where Space == Virtual {
+  /// The address that a pointer has.
   @inlinable
   public init(_ pointer: UnsafeRawPointer) {
     self.init(UInt64(UInt(bitPattern: pointer)))

@@ -6,8 +6,10 @@ public struct LinearMap: Equatable, Sendable {
   public let base: VirtualAddress
   /// The first physical address that the map does not reach.
   public let limit: PhysicalAddress
+  /// The size of the pages that the map is counted in.
   public let pageSize: PageSize
 
+  /// A map from `base` on, of physical memory below `limit`.
   @inlinable
   public init(base: VirtualAddress, limit: PhysicalAddress, pageSize: PageSize) {
     self.base = base

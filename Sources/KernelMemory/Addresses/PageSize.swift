@@ -14,6 +14,8 @@ public struct PageSize: Equatable, Sendable {
   /// AArch64's 64 KiB granule.
   @inlinable public static var size64K: PageSize { PageSize(shift: 16) }
 
+  /// How many bytes a page has.
+  /// The bits of an address that say where in its page it is.
   @inlinable public var bytes: UInt64 { 1 &<< UInt64(shift) }
   @inlinable public var offsetMask: UInt64 { bytes &- 1 }
 }
@@ -21,8 +23,10 @@ public struct PageSize: Equatable, Sendable {
 /// A number of pages, or of page frames: the one always holds the other.
 @frozen
 public struct PageCount: Equatable, Hashable, Comparable, Sendable {
+  /// How many pages.
   public let rawValue: UInt64
 
+  /// From a number of pages.
   @inlinable
   public init(_ rawValue: UInt64) { self.rawValue = rawValue }
 
@@ -33,8 +37,10 @@ public struct PageCount: Equatable, Hashable, Comparable, Sendable {
     rawValue = bytes & pageSize.offsetMask == 0 ? whole : whole &+ 1
   }
 
+  /// No page.
   @inlinable public static var zero: PageCount { PageCount(0) }
 
+  /// In order of the numbers.
   @inlinable
   public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 
@@ -45,6 +51,7 @@ public struct PageCount: Equatable, Hashable, Comparable, Sendable {
     return overflow ? nil : product
   }
 
+  /// The sum; nil where it does not fit into 64 bits.
   @inlinable
   public func adding(_ other: PageCount) -> PageCount? {
     let (sum, overflow) = rawValue.addingReportingOverflow(other.rawValue)

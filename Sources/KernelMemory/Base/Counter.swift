@@ -43,8 +43,10 @@ public enum Counter: Int, Sendable {
 public struct Counters: Equatable, Sendable {
   fileprivate var values = InlineArray<48, UInt64>(repeating: 0)
 
+  /// All zero.
   public init() {}
 
+  /// The count of one kind.
   public subscript(_ counter: Counter) -> UInt64 { values[counter.rawValue] }
 
   /// What happened since `earlier`.
@@ -56,6 +58,7 @@ public struct Counters: Equatable, Sendable {
     return difference
   }
 
+  /// Whether all counts are the same.
   public static func == (left: Counters, right: Counters) -> Bool {
     for index in 0..<Counter.count where left.values[index] != right.values[index] { return false }
     return true

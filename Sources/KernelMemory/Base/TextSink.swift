@@ -6,10 +6,12 @@ public protocol TextSink {
 }
 
 extension TextSink {
+  /// Writes a constant text.
   public mutating func write(_ text: StaticString) {
     text.withUTF8Buffer { utf8 in unsafe write(utf8: utf8) }
   }
 
+  /// Writes bytes of UTF-8.
   public mutating func write(utf8 bytes: UnsafeBufferPointer<UInt8>) {
     var index = 0
     while index < bytes.count {
@@ -47,6 +49,7 @@ extension TextSink {
     }
   }
 
+  /// Ends the line.
   public mutating func newline() { write(UInt8(ascii: "\n")) }
 
   private mutating func pad(_ count: Int, with byte: UInt8) {

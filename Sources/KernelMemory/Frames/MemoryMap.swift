@@ -17,6 +17,7 @@
 /// Copies are the same map.
 @safe
 public struct MemoryMap {
+  /// What a region of the map is.
   public enum Kind: UInt8, Sendable {
     /// RAM that nobody uses.
     case usable

@@ -19,6 +19,7 @@ public struct KvmallocPolicy: Sendable {
   /// Who is charged.
   public var tag: Tag = .untagged
 
+  /// Every property at its default.
   public init() {}
 }
 

@@ -66,6 +66,7 @@ public struct VirtualBuffer: ~Copyable {
     }
   }
 
+  /// The address of the first byte.
   public var address: VirtualAddress { unsafe VirtualAddress(start) }
 
   /// The bytes, for as long as the buffer is borrowed.

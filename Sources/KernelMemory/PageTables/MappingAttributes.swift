@@ -6,8 +6,10 @@ public enum Protection: UInt8, Sendable {
   /// Refused by every allocation function that does not say this.
   case writableExecutable
 
+  /// Whether stores are allowed.
   @inline(__always)
   public var isWritable: Bool { self == .readWrite || self == .writableExecutable }
+  /// Whether instructions may be fetched.
   @inline(__always)
   public var isExecutable: Bool { self == .readExecute || self == .writableExecutable }
 
@@ -37,11 +39,14 @@ public enum CacheType: UInt8, Sendable {
 /// All that a leaf says of its memory besides where it is.
 @frozen
 public struct MappingAttributes: Equatable, Sendable {
+  /// What the pages allow.
   public var protection: Protection
+  /// How CPUs cache them.
   public var cache: CacheType
   /// Survives a switch of the address space in the TLBs, as kernel memory does.
   public var isGlobal: Bool
 
+  /// Attributes of a mapping of the kernel's.
   public init(_ protection: Protection, cache: CacheType = .writeBack, isGlobal: Bool = true) {
     self.protection = protection
     self.cache = cache
@@ -51,7 +56,10 @@ public struct MappingAttributes: Equatable, Sendable {
 
 /// A leaf: a run of pages that one entry maps to a run of frames.
 public struct MappedRange: Equatable, Sendable {
+  /// The pages, all mapped in one run.
   public let pages: PageRange
+  /// The frame of the first page; the others follow it.
   public let frame: FrameNumber
+  /// What all of them allow, and how they are cached.
   public let attributes: MappingAttributes
 }

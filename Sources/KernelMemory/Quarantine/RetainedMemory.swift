@@ -9,6 +9,7 @@ public struct RetainedMemory: Equatable, Sendable {
   /// Frames in the warm cache, which stay mapped.
   public var parked = PageCount.zero
 
+  /// Nothing retained.
   public init() {}
 
   init(unflushed: PageCount, frames: PageCount, parked: PageCount) {

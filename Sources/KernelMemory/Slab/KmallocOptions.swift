@@ -12,5 +12,6 @@ public struct KmallocOptions: Sendable {
   /// Whether the call may wait for other CPUs when memory is short; with interrupts off it never does.
   public var mayWait = true
 
+  /// Every property at its default.
   public init() {}
 }

@@ -23,6 +23,7 @@ public struct SlabCacheUsage: Equatable, Sendable {
   public let peakObjects: Int
   /// Given up because they, or the links to them, were found damaged; they go with their cache.
   public let abandonedObjects: Int
+  /// Slabs that the cache has, empty ones included.
   public let slabs: Int
   /// In all slabs.
   public let frames: PageCount

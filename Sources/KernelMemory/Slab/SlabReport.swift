@@ -1,5 +1,6 @@
 /// A misuse of kmalloc's memory.
 public struct SlabReport: Equatable, Sendable {
+  /// What was found.
   @frozen
   public enum Kind: UInt8, Sendable {
     /// Freed, but not allocated: freed before, or never handed out.
@@ -16,11 +17,13 @@ public struct SlabReport: Equatable, Sendable {
     case corruptLink
   }
 
+  /// What was found.
   public let kind: Kind
   /// The number of the cache, by which `writeCacheName` names it; nil for a block or for other memory.
   public let cache: Int?
   /// Who is charged for the object, or was last; untagged where that is not known.
   public let tag: Tag
+  /// Where: the first byte of the object.
   public let address: VirtualAddress
 }
 

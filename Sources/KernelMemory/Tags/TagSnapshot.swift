@@ -44,9 +44,13 @@ public struct TagSnapshot: Sendable {
 
 /// By how much what a tag has grew between two snapshots; negative for what shrank.
 public struct TagGrowth: Equatable, Sendable {
+  /// Whose growth it is.
   public let tag: Tag
+  /// Live bytes more than at the snapshot; below zero where they are fewer.
   public let bytes: Int64
+  /// Live objects more.
   public let objects: Int64
+  /// Live areas more.
   public let areas: Int64
 
   init(_ tag: Tag, from earlier: TagSnapshot.Live, to later: TagSnapshot.Live) {

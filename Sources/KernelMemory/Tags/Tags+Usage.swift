@@ -13,16 +13,22 @@ internal import Synchronization
 
 /// What one tag has been charged with; pages do not include guards.
 public struct TagUsage: Equatable, Sendable {
+  /// Areas of vmalloc and vmap, since the tag was made.
   public var areasAllocated: UInt64 = 0
+  /// Areas given back, since the tag was made.
   public var areasFreed: UInt64 = 0
+  /// Pages of areas that have frames of their own, since the tag was made.
   public var pagesAllocated: UInt64 = 0
+  /// Pages of such areas, given back since the tag was made.
   public var pagesFreed: UInt64 = 0
   /// Of kmalloc and caches, blocks included.
   public var objectsAllocated: UInt64 = 0
+  /// Objects given back, since the tag was made.
   public var objectsFreed: UInt64 = 0
   /// Of kmalloc, sizes of classes and blocks; of vmalloc, whole pages. As in the counts of pages, what is
   /// being allocated counts, too.
   public var bytesAllocated: UInt64 = 0
+  /// Bytes given back, since the tag was made.
   public var bytesFreed: UInt64 = 0
   /// The most that were live at once, as far as was seen: less than the truth by at most 320 KiB for each
   /// CPU, and by what others free while one looks. A single allocation of more is always seen, and so is what
@@ -30,12 +36,17 @@ public struct TagUsage: Equatable, Sendable {
   public var peakBytes: UInt64 = 0
   /// The most objects, and the most areas, that were live at the moments at which `peakBytes` was looked for.
   public var peakObjects: UInt64 = 0
+  /// The most areas that were live at those moments.
   public var peakAreas: UInt64 = 0
 
+  /// Areas that are live.
   // Zero where frees on other CPUs were seen, and not the allocations before them.
   public var liveAreas: UInt64 { areasAllocated.less(areasFreed) }
+  /// Pages of areas that are live.
   public var livePages: UInt64 { pagesAllocated.less(pagesFreed) }
+  /// Objects that are live.
   public var liveObjects: UInt64 { objectsAllocated.less(objectsFreed) }
+  /// Bytes that are live, of areas and objects together.
   public var liveBytes: UInt64 { bytesAllocated.less(bytesFreed) }
 }
 

@@ -4,10 +4,13 @@ public struct Area: Equatable, Sendable {
   public let address: VirtualAddress
   /// Its pages, without the guard behind them.
   public let pages: PageRange
+  /// Pages behind the area that are never mapped.
   public let guardPages: PageCount
   /// The bytes that were asked for.
   public let byteCount: UInt64
+  /// What its pages allow.
   public let protection: Protection
+  /// How CPUs cache it.
   public let cache: CacheType
   /// Who is charged.
   public let tag: Tag

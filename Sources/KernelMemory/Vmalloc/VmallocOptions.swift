@@ -25,6 +25,7 @@ public struct VmallocOptions: Sendable {
   /// One guard page, read-write, write-back, from any zone, large leaves, untagged.
   @usableFromInline static var defaultTraits: UInt64 { 0x0000_0200_0001_0001 }
 
+  /// Any place, page-aligned, read-write, write-back, with one guard page, charged to nobody.
   public init() {}
 
   /// Pages behind the area that are never mapped; at most 65,535. Zero gives up the fault at an overrun.
@@ -33,6 +34,7 @@ public struct VmallocOptions: Sendable {
     set { traits.guardPages = newValue }
   }
 
+  /// What the pages allow; read-write by default.
   public var protection: Protection {
     get { traits.protection }
     set { traits.protection = newValue }
