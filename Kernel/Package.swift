@@ -3,12 +3,15 @@
 //
 // The bare-metal targets are present only when VMALLOC_BARE_METAL names an architecture, as Scripts/kernel.sh
 // has it: they need a toolset beside this file, and a hosted `swift build` or `swift test` has no use for
-// them. Of the platforms in the kernel's sources, only that architecture's is compiled.
+// them. Of the platforms in the kernel's sources, only that architecture's is compiled,
+// and `devicetree` for all but x86-64.
 import PackageDescription
 
 let architectures = ["x86_64", "aarch64", "riscv64"]
 let architecture = Context.environment["VMALLOC_BARE_METAL"]
 let isBareMetal = architecture.map(architectures.contains) ?? false
+let otherPlatforms =
+  architectures.filter { $0 != architecture } + (architecture == "x86_64" ? ["devicetree"] : [])
 
 let sources: [SwiftSetting] = [
   .strictMemorySafety(),
@@ -33,7 +36,7 @@ let bareMetal: [Target] = [
       "BootReplay", "LoaderText", "PVH", "ACPI", "DeviceTree", "CKernel", core("KernelMemory"),
       core("BareMetal"), core("RuntimeHeap"),
     ],
-    exclude: architectures.filter { $0 != architecture }.map { "Platforms/\($0)" },
+    exclude: otherPlatforms.map { "Platforms/\($0)" },
     swiftSettings: sources),
 ]
 

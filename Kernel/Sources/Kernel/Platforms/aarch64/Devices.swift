@@ -1,3 +1,4 @@
+import BareMetal
 import DeviceTree
 import KernelMemory
 
@@ -17,16 +18,22 @@ enum Devices {
     PageRange(from: PageNumber(0x9000), upTo: PageNumber(0x9001))
   }
 
+  /// Counts of `TimeStamp` in a second.
+  static var countsPerSecond: UInt64 { TimeStamp.frequency }
+
+  /// The most CPUs that the interrupt controller tells apart: a GICv2 has a bit of eight for each.
+  static var cpuLimit: Int { unsafe hasGICv3 ? .max : 8 }
+
   static func find(in tree: DeviceTree) {
-    if let range = tree.device("arm,pl011") { unsafe console = pages(range) }
+    if let range = tree.device("arm,pl011") { unsafe console = range.pages }
     unsafe callsBySMC =
       tree.device("arm,psci-0.2", property: "method", lists: "smc")
       || tree.device("arm,psci-1.0", property: "method", lists: "smc")
     if let name = controller(in: tree), let first = tree.device(name),
       let second = tree.device(name, range: 1)
     {
-      unsafe distributor = pages(first)
-      unsafe interface = pages(second)
+      unsafe distributor = first.pages
+      unsafe interface = second.pages
       return
     }
     panic("the device tree has no interrupt controller that this kernel knows: a GICv2 or a GICv3")
@@ -48,13 +55,6 @@ enum Devices {
     case 1: unsafe distributor
     default: unsafe interface
     }
-  }
-
-  private static func pages(_ range: DeviceTree.Range) -> PageRange {
-    let start = VirtualAddress(range.start.rawValue)
-    let last = VirtualAddress(range.start.rawValue &+ max(1, range.byteCount) &- 1)
-    return PageRange(
-      from: start.number(.size4K), upTo: PageNumber(last.number(.size4K).rawValue &+ 1))
   }
 }
 

@@ -8,7 +8,7 @@ extension TimerInterrupt {
 
   /// Raises the interrupt on this CPU again and again: the virtual timer, which counts down once each time.
   static func start(microseconds: UInt32, on _: MemoryManager) {
-    unsafe counts = max(1, UInt(UInt64(microseconds) * TimeStamp.frequency / 1_000_000))
+    unsafe counts = max(1, UInt(UInt64(microseconds) * Devices.countsPerSecond / 1_000_000))
     arm()
   }
 

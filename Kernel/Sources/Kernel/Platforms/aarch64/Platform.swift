@@ -43,14 +43,7 @@ extension Platform {
     unsafe .aarch64(cpuCount: cpuCount, notify: notify, fatal: fatal)
   }
 
-  /// At the addresses that they had without these tables, so that a fault on the way can be reported.
-  static func mapDevices(with bootstrap: inout Bootstrap) throws(MemoryError) {
-    for index in 0..<Devices.count {
-      let range = Devices.range(index)
-      try bootstrap.map(
-        range, to: FrameNumber(range.first.rawValue), MappingAttributes(.readWrite, cache: .uncached))
-    }
-  }
+  static var cacheTypeOfDevices: CacheType { .uncached }
 
   /// Then what is writable is never executed. On each other CPU the same is set as the first one has it.
   static func load(root: PhysicalAddress, addressBits: Int) throws(MemoryError) {
@@ -71,25 +64,6 @@ extension Platform {
 // MARK: - Scenarios
 
 extension Platform {
-  /// NMIs, machine checks and global pages are x86-64's; a CPU that has interrupts off stops for nobody here;
-  /// and `load` sets all of a CPU's translation, so that nothing is left to forget.
-  static func has(_ scenario: Scenario) -> Bool {
-    switch scenario {
-    case .nonMaskable, .machineCheck, .noGlobalPages, .stopped, .unprepared, .wrongLevels: false
-    default: true
-    }
-  }
-
-  static func run(_: Scenario, on _: MemoryManager) throws(MemoryError) {}
-}
-
-extension Scenario {
-  /// Before the manager starts: undoes what a kernel may forget.
-  func prepare() {
-    switch self {
-    case .noThreadPointer: arm64_write_tpidr_el1(0)
-    case .wrongNumber: unsafe kernel_cpu_block(0)?.pointee.number = 77
-    default: break
-    }
-  }
+  /// As a kernel has it that forgets to set this.
+  static func clearThreadPointer() { arm64_write_tpidr_el1(0) }
 }

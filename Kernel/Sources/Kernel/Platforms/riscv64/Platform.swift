@@ -60,13 +60,8 @@ extension Platform {
     unsafe .riscv64(cpuCount: cpuCount, notify: notify, fatal: fatal)
   }
 
-  /// At the addresses that they had without these tables, so that a fault on the way can be reported.
-  static func mapDevices(with bootstrap: inout Bootstrap) throws(MemoryError) {
-    for index in 0..<Devices.count {
-      let range = Devices.range(index)
-      try bootstrap.map(range, to: FrameNumber(range.first.rawValue), MappingAttributes(.readWrite))
-    }
-  }
+  /// Types of memory are the platform's: a page of a device needs no bit of an entry.
+  static var cacheTypeOfDevices: CacheType { .writeBack }
 
   static func load(root: PhysicalAddress, addressBits: Int) throws(MemoryError) {
     try PagingControls.load(root: root, addressBits: addressBits)
@@ -95,25 +90,6 @@ extension Platform {
 // MARK: - Scenarios
 
 extension Platform {
-  /// NMIs, machine checks and global pages are x86-64's; a hart that has interrupts off stops for nobody
-  /// here; and `load` sets all of a hart's translation, so that nothing is left to forget.
-  static func has(_ scenario: Scenario) -> Bool {
-    switch scenario {
-    case .nonMaskable, .machineCheck, .noGlobalPages, .stopped, .unprepared, .wrongLevels: false
-    default: true
-    }
-  }
-
-  static func run(_: Scenario, on _: MemoryManager) throws(MemoryError) {}
-}
-
-extension Scenario {
-  /// Before the manager starts: undoes what a kernel may forget.
-  func prepare() {
-    switch self {
-    case .noThreadPointer: riscv_write_thread_pointer(0)
-    case .wrongNumber: unsafe kernel_cpu_block(0)?.pointee.number = 77
-    default: break
-    }
-  }
+  /// As a kernel has it that forgets to set this.
+  static func clearThreadPointer() { riscv_write_thread_pointer(0) }
 }

@@ -6,13 +6,10 @@ struct ProcessorPlan {
   let count: Int
   private let tree: PhysicalAddress
 
-  /// A GICv2 has a bit of eight for each CPU.
-  private static var limitOfGICv2: Int { 8 }
-
   init(_ tree: DeviceTree) throws(DeviceTreeError) {
     count = try tree.cpuCount()
     self.tree = tree.start
-    guard unsafe Devices.hasGICv3 || count <= Self.limitOfGICv2 else {
+    guard count <= Devices.cpuLimit else {
       panic("the device tree has more CPUs than its interrupt controller can tell apart")
     }
     var isListed = false
