@@ -130,14 +130,6 @@ struct AreaDescriptor: ~Copyable {
 
   var generation: UInt64 { stateWord.load(ordering: .relaxed) &>> 8 }
 
-  /// The generation of a live area; nil in any other state.
-  @inline(__always)
-  var liveGeneration: UInt64? { generation(in: .live) }
-
-  /// The generation of an area whose frames are its caller's; nil in any other state.
-  @inline(__always)
-  var borrowingGeneration: UInt64? { generation(in: .borrowing) }
-
   /// The generation of an area that a caller has, one another size of which is being noted included, and
   /// whether its frames are the caller's; nil in any other state. From one load, so that no change of state
   /// falls between two.

@@ -91,7 +91,7 @@ public enum MemoryError: Error, Equatable, Sendable {
   /// There are several CPUs, and no way to ask them for a flush (`Machine.notify`): each wait would be for
   /// ever.
   case notifyMissing
-  /// Memory is short, and what could be gathered by waiting for other CPUs must not be waited for here.
+  /// Memory is short, and what could be drained by waiting for other CPUs must not be waited for here.
   case wouldWait
   /// The call may have to wait for other CPUs, and interrupts are off; or it comes from an NMI that has
   /// interrupted this package, from a constructor of a cache, or from a CPU that has not joined (`joinCPU`),

@@ -88,7 +88,7 @@ extension MemoryManager {
   /// - Returns: false where another step is needed.
   private func drainStep(_ cpu: borrowing CPU) -> Bool {
     let drainEpoch = quarantine.drainEpoch
-    var left = vmalloc.gather(budget: Work.step, all: true, cpu)
+    var left = vmalloc.purge(budget: Work.step, all: true, cpu)
     // It goes through all caches, so not in every step.
     if left > 0 { left = slab.drain(budget: left, cpu) }
     guard left > 0, vmalloc.drain(budget: left, cpu) else { return false }
@@ -213,14 +213,14 @@ extension MemoryManager {
   /// were freed, detaches empty tables. Never waits. O(budget). In an NMI that has interrupted the package,
   /// and on a CPU that has not joined, it does nothing, and says that there is nothing to do.
   /// - Parameter budget: pages of work; a default step takes at most some 20,000 instructions.
-  /// - Returns: whether there is more to do on this CPU now. When there is not, areas may still be kept for
-  ///   the next requests, and age with each later step: so an idle loop that halts calls it again when it is
-  ///   woken, and `retained` says what is left.
+  /// - Returns: whether there is more to do on this CPU now. When there is not, areas may still be cached
+  ///   for the next requests, and age with each later step: so an idle loop that halts calls it again when it
+  ///   goes on, and `retained` says what is left.
   @discardableResult
   public func purge(budget: Int = 96) -> Bool {
     cpus.attempt(orElse: false) { cpu in
       vmalloc.freeDropped(cpu)
-      _ = vmalloc.step(budget: max(1, budget), all: false, cpu)
+      _ = vmalloc.purgeAndSeal(budget: max(1, budget), all: false, cpu)
       return vmalloc.hasWork(cpu)
     }
   }

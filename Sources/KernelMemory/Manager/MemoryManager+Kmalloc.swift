@@ -8,10 +8,10 @@ extension MemoryManager {
 
   /// Allocates `byteCount` bytes, contiguous in physical memory. The contents are unspecified.
   ///
-  /// Up to 8 KiB from a size class, above from a block of 2ⁿ frames; a size that is a power of two is aligned
-  /// to itself. O(1) usually, O(orders + batch) at the most, but for gathering when memory is short. Legal in
-  /// any context but an NMI. It waits for other CPUs only where memory is short, interrupts are on, and the
-  /// options allow it.
+  /// Up to 8 KiB from a size class, above from a block of 2^n frames; a size that is a power of two is
+  /// aligned to itself. O(1) usually, O(orders + batch) at the most, but for drains when memory is short.
+  /// Legal in any context but an NMI. It waits for other CPUs only where memory is short, interrupts are on,
+  /// and the options allow it.
   /// - Parameters:
   ///   - byteCount: the size in bytes, 1 to 4 MiB.
   ///   - options: alignment, zone, who is charged, and whether the call may wait.
@@ -230,7 +230,7 @@ extension MemoryManager {
     }
     guard tags.contains(options.tag) else { throw .tagUnavailable }
     let rounded = slab.rounded(UInt(byteCount), alignment: UInt(alignment))
-    // What these zones never have is not gathered from others.
+    // What these zones never have is not drained from others.
     let pages = PageCount(1 &<< UInt64(truncatingIfNeeded: slab.order(rounded)))
     guard options.zone == .normal || pages <= frames.managed(in: options.zone) else {
       throw .framesExhausted(got: .zero, of: pages)

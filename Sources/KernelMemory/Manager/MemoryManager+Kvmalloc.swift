@@ -136,7 +136,7 @@ extension MemoryManager {
     }
     // What was read is the area's only if it has not been freed since.
     atomicMemoryFence(ordering: .acquiring)
-    guard area.value.liveGeneration == generation else { throw .badFree(.alreadyFree) }
+    guard area.value.generation(in: .live) == generation else { throw .badFree(.alreadyFree) }
     return Int(truncatingIfNeeded: old)
   }
 }

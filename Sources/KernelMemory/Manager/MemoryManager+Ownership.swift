@@ -58,7 +58,7 @@ extension MemoryManager {
     }
   }
 
-  /// Takes memory that was kept back (`MemoryMap.Kind.kept`) out of the linear map and out of every other
+  /// Takes memory of `MemoryMap.Kind.kept` out of the linear map and out of every other
   /// window on all memory: a kernel does that with its image, so that no second, writable way leads to its
   /// code. Large leaves that stick out are split. When this returns, no CPU reaches the frames through these
   /// windows. O(windows × (tables + frames)).

@@ -98,8 +98,8 @@ extension MemoryManager {
     if !run.isEmpty { body(run) }
   }
 
-  /// The runs of frames that this manager hands out or has in use itself, in order: RAM, less what was kept
-  /// or reserved at start. O(frames), less those in free blocks.
+  /// The runs of frames that this manager hands out or has in use itself, in order: RAM, less the
+  /// regions that the memory map says are `.kept` or reserved. O(frames), less those in free blocks.
   public func forEachMemoryRun(_ body: (FrameRange) -> Void) {
     let end = FrameNumber(frames.table.sectionCount &<< FrameTable.sectionShift)
     var next = FrameNumber(0)

@@ -79,7 +79,7 @@ extension MemoryManager {
   }
 
   /// Destroys a cache none of whose objects is live; objects that lie in magazines of other CPUs are
-  /// gathered. Nobody may use the cache meanwhile.
+  /// drained. Nobody may use the cache meanwhile.
   /// - Throws: `cacheUnavailable` where it was destroyed before, `cacheInUse`, `wouldWait` where objects are
   ///   in other CPUs' magazines and must not be waited for; with nothing changed.
   public func destroy(_ cache: SlabCache) throws(MemoryError) {

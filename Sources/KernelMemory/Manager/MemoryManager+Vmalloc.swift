@@ -96,7 +96,7 @@ extension MemoryManager {
   @inline(never)
   func push(_ address: VirtualAddress) -> UInt64 {
     let vmalloc = vmalloc
-    return vmalloc.cpus.attempt(orElse: Vmalloc.anyGeneration) { cpu in vmalloc.push(address, cpu) }
+    return vmalloc.cpus.attempt(orElse: Vmalloc.anyGeneration) { cpu in vmalloc.push(address, .live, cpu) }
   }
 
   @inline(never)

@@ -50,9 +50,8 @@ extension MemoryManager {
   public func vunmap(_ pointer: UnsafeMutableRawPointer?) throws(MemoryError) {
     guard let pointer = unsafe pointer else { return }
     let address = unsafe VirtualAddress(pointer)
-    let vmalloc = vmalloc
-    if cpus.attempt(orElse: false, { cpu in vmalloc.pushBorrowing(address, cpu) }) { return }
-    try unmapSlow(address)
+    let generation = pushBorrowing(address)
+    if generation != Vmalloc.freed { try unmapSlow(address, in: generation) }
   }
 }
 
@@ -80,13 +79,22 @@ extension MemoryManager {
     return unsafe first.address(pageSize).pointer.unsafelyUnwrapped
   }
 
+  /// - Returns: what `Vmalloc.push` says.
   @inline(never)
-  private func unmapSlow(_ address: VirtualAddress) throws(MemoryError) {
+  private func pushBorrowing(_ address: VirtualAddress) -> UInt64 {
+    let vmalloc = vmalloc
+    return vmalloc.cpus.attempt(orElse: Vmalloc.anyGeneration) { cpu in
+      vmalloc.push(address, .borrowing, cpu)
+    }
+  }
+
+  @inline(never)
+  private func unmapSlow(_ address: VirtualAddress, in generation: UInt64) throws(MemoryError) {
     if let area = area(containing: address), area.isBorrowed, area.cache != .writeBack {
       // What was stored goes to memory before, and no line of it stays, whoever of several ends it then.
       cleanMemory(of: area.pages)
     }
-    try free(address, .borrowing, in: Vmalloc.anyGeneration)
+    try free(address, .borrowing, in: generation)
   }
 
   @inline(__always)

@@ -38,8 +38,7 @@ public struct MemoryManager {
     control = try memory.carve(1)
     control.value.slab = slab
     control.value.windows = windows
-    _ = Vmalloc(
-      at: Stable(bitPattern: control.address), mode, machine, slab.tags, quarantine, defaultTraits)
+    vmalloc.start(mode, machine, slab.tags, quarantine, defaultTraits)
   }
 
   @inline(__always)

@@ -8,9 +8,9 @@ internal import Synchronization
 // in one table and whose leaves have one size; each piece is one descent from the root and one loop.
 //
 //          level 2       level 1       level 0
-//     ┌────────────┬────────────┬────────────┬──────────┐
-//     │ index: 9   │ index: 9   │ index: 9   │ offset   │   a virtual address, below the root's index
-//     └────────────┴────────────┴────────────┴──────────┘
+//     |   index    |   index    |   index    |  offset  |   a virtual address, below the root's index
+//
+// An index has 9 bits with pages of 4 KiB.
 //
 // Making a mapping has three steps, and only the first can fail, before anything is written: 1.
 // `tablesMissing` counts the tables that the mapping needs; the caller reserves that many frames; 2. `pin`

@@ -21,6 +21,15 @@ extension Quarantine {
     if !isWithinBound(held, cpu) { seal(cpu) }
   }
 
+  /// Counts pages of an area that is queued to be cleared, and of one that is not any more.
+  func expect(_ span: UInt64, _ cpu: borrowing CPU) {
+    cpu.perCPU.quarantine.value.expectedPages &+= span
+  }
+
+  func endExpecting(_ span: UInt64, _ cpu: borrowing CPU) {
+    cpu.perCPU.quarantine.value.expectedPages &-= span
+  }
+
   /// Whether, with `span` more, no more is freed and not flushed than this CPU has for itself, and nothing is
   /// left to be cleared.
   @inline(__always)

@@ -6,9 +6,7 @@ extension Quarantine {
   /// Puts what an unmap of `pages` has detached into the open batch.
   @inline(__always)
   func add(_ detached: consuming Detached, _ pages: PageRange, _ cpu: borrowing CPU) {
-    let batch = openBatch(cpu)
-    batch.value.held.frames.prepend(detached.frames, frames.table)
-    batch.value.held.tables.append(detached.tables, frames.table)
+    openBatch(cpu).value.held.add(detached, frames.table)
     cover(pages, cpu)
   }
 
@@ -43,8 +41,7 @@ extension Quarantine {
   @inline(__always)
   func addFlushed(_ detached: consuming Detached, _ area: Stable<AreaDescriptor>, _ cpu: borrowing CPU) {
     let batch = flushedBatch(cpu)
-    batch.value.held.frames.prepend(detached.frames, frames.table)
-    batch.value.held.tables.append(detached.tables, frames.table)
+    batch.value.held.add(detached, frames.table)
     batch.value.held.areas.push(area.value.number, pool)
   }
 

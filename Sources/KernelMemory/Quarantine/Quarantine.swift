@@ -7,10 +7,10 @@ internal import Synchronization
 // a walk through it. It passes these stages, on the CPU that has freed it:
 //
 //     open      it comes in: what an unmap has detached, ranges of addresses, emptied tables and nodes of the
-//               index, slabs; and suspended areas, which keep everything but the present bits of their entries
+//               index, slabs; and suspended areas, which have all but the present bits of their entries
 //     sealed    the flush of all that has been requested: nothing is added to it any more
 //     flushed   every CPU has served the request. It is completed bit by bit: frames, tables, addresses. The
-//               areas that keep all are taken out by whoever put them in, to be used again
+//               suspended areas are taken out by whoever put them in, to be used again
 //
 // The order is a matter of types. What the page tables give up goes into a `RetiredBatch`. A `FlushedBatch`
 // takes one in for a `FlushToken`, and only the shootdown makes that, for a request that every CPU has

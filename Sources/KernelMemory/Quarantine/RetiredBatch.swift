@@ -73,6 +73,13 @@ struct Holdings: ~Copyable {
   /// Frames in it, of whatever use.
   var frameCount: Int { frames.count &+ tables.count &+ nodes.count }
 
+  /// Takes in what was taken out of page tables. O(1).
+  @inline(__always)
+  mutating func add(_ detached: consuming Detached, _ table: FrameTable) {
+    frames.prepend(detached.frames, table)
+    tables.append(detached.tables, table)
+  }
+
   /// Takes in all of another. O(1).
   mutating func append(_ other: consuming Holdings, _ table: FrameTable, _ pool: DescriptorPool) {
     frames.prepend(other.frames, table)

@@ -76,6 +76,7 @@ struct Slab {
     _ frames: Frames, _ tags: Tags, _ quarantine: Quarantine, base: UInt, _ hardening: SlabHardening,
     carving memory: inout some Carver & ~Copyable
   ) throws(MemoryError) {
+    assert(Self.slotCount == Self.firstSlot(Self.capacity), "the slots of magazines are counted wrong")
     state = try memory.carve(1)
     unsafe state.pointer.initialize(
       to: State(
@@ -126,9 +127,12 @@ extension Slab {
     PerCPUPlace(behind: Quarantine.suspended.end, count: FrameCache.largestFast &+ 1)
   }
   /// The slots of a CPU's magazines.
+  @inline(__always)
   static var slots: PerCPUPlace<Magazine.Slot> {
-    PerCPUPlace(behind: Vmalloc.caches.end, count: firstSlot(capacity))
+    PerCPUPlace(behind: place.end, count: slotCount)
   }
+  /// `firstSlot(capacity)`, which is a loop: what lies behind is found without one.
+  private static var slotCount: Int { 5375 }
 }
 
 extension Stable<PerCPU> {

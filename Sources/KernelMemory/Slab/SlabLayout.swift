@@ -9,8 +9,8 @@ struct SlabGrid {
   /// The bytes of a slab, less one.
   var mask: UInt = 0
   /// 2⁶⁴ over the stride, rounded up: an offset times this is, above the lower 64 bits, the number of the
-  /// object; below them is how far into the object the offset is, as a share of 2⁶⁴. The error is offset /
-  /// 2⁶⁴ objects.
+  /// object; below them is how far into the object the offset is, as a share of 2⁶⁴. The error is the
+  /// offset's share of 2⁶⁴, in objects.
   var reciprocal: UInt = 0
 
   init() {}

@@ -80,7 +80,7 @@ extension Bootstrap {
     space.early.window = space.linearMap
     let machine = try store(machine)
     let table = try makeFrameTable()
-    let cpus = try CPUs(count: machine.value.cpuCount, recordsEnd: Slab.slots.end, carving: &space)
+    let cpus = try CPUs(count: machine.value.cpuCount, recordsEnd: Vmalloc.caches.end, carving: &space)
     let tags = try Tags(cpus, table.pageSize, carving: &space)
     let frames = try Frames(table, cpus, carving: &space)
     let tables = try PageTables(format: space.choice.format, root: space.root, table, carving: &space)

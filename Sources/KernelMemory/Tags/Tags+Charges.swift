@@ -37,17 +37,3 @@ extension Stable<Tags.Charges> {
     }
   }
 }
-
-extension Atomic where Value == UInt64 {
-  /// Adds to a counter that only the calling CPU writes.
-  @inline(__always)
-  borrowing func bump(_ amount: UInt64) {
-    store(load(ordering: .relaxed) &+ amount, ordering: .relaxed)
-  }
-
-  /// The same as a release.
-  @inline(__always)
-  borrowing func bumpReleasing(_ amount: UInt64) {
-    store(load(ordering: .relaxed) &+ amount, ordering: .releasing)
-  }
-}

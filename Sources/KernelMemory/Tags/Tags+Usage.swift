@@ -173,12 +173,6 @@ extension Atomic where Value == UInt64 {
   }
 }
 
-extension UInt64 {
-  /// A difference of sums that others move meanwhile: never below zero.
-  @inline(__always)
-  func less(_ other: UInt64) -> UInt64 { self > other ? self &- other : 0 }
-}
-
 extension Tags {
   /// A CPU's charges: a record for what is charged to nobody, those of the tags by their index, and one more,
   /// so that every byte is an index.

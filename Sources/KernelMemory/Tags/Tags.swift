@@ -1,7 +1,7 @@
 // Tags: who asked
 //
 // Every allocation is charged to a tag: a driver, a subsystem, a caller. A tag is a small number, and which
-// of the number's generations it is; its name is kept here, cut to 47 bytes. What it holds is counted by each
+// of the number's generations it is; its name stands here, cut to 47 bytes. What it holds is counted by each
 // CPU for itself, as totals that only grow: what is live is allocated less freed, over all CPUs, so that a
 // free on another CPU than the allocation's needs no shared write.
 //

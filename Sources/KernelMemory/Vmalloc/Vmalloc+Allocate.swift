@@ -141,18 +141,21 @@ extension Vmalloc {
   /// A freed area of the same kind that is asleep, mapped again, but for frames that are borrowed.
   private func popAsleep(_ request: Request, _ cpu: borrowing CPU) -> Stable<AreaDescriptor>? {
     guard request.area.place == nil else { return nil }
-    if let area = cpu.perCPU.asleep(request.kind).value.take(request.pages, request.area.traits) {
-      if request.kind == .owning {
-        tables.revive(area.value.pages)
-        noteWritten(area, entries: request.pages, cpu)
-      }
-      return area
+    if let area = popAsleep(request.pages, request.kind, request, cpu) { return area }
+    guard request.kind == .owning, let leaves = largeLeaves(request.pages) else { return nil }
+    return popAsleep(leaves, .large, request, cpu)
+  }
+
+  private func popAsleep(
+    _ entries: UInt64, _ kind: AreaKind, _ request: Request, _ cpu: borrowing CPU
+  ) -> Stable<AreaDescriptor>? {
+    guard let area = cpu.perCPU.asleep(kind).value.take(entries, request.area.traits) else { return nil }
+    switch kind {
+    case .owning: tables.revive(area.value.pages)
+    case .large: tables.revive(entries, at: area.value.entryPointer)
+    case .borrowing: return area
     }
-    guard request.kind == .owning, let leaves = largeLeaves(request.pages),
-      let area = cpu.perCPU.asleep(.large).value.take(leaves, request.area.traits)
-    else { return nil }
-    tables.revive(leaves, at: area.value.entryPointer)
-    noteWritten(area, entries: leaves, cpu)
+    noteWritten(area, entries: entries, cpu)
     return area
   }
 }

@@ -15,14 +15,18 @@ extension Vmalloc {
   /// CPU that serves no flush meanwhile.
   @inline(__always)
   func find(_ address: VirtualAddress, _ state: AreaState) -> Found? {
-    let pageSize = pageSize
     let page = address.number(pageSize)
     guard let number = arenas.arena(containing: page)?.index.area(at: page.rawValue), number != 0 else {
       return nil
     }
-    let area = pool[number]
+    return check(pool[number], address, state)
+  }
+
+  /// An area, if it is in a state and its first byte is at `address`.
+  @inline(__always)
+  func check(_ area: Stable<AreaDescriptor>, _ address: VirtualAddress, _ state: AreaState) -> Found? {
     guard let generation = area.value.generation(in: state),
-      address == PageNumber(area.value.first).address(pageSize)
+      PageNumber(area.value.first).address(pageSize) == address
     else { return nil }
     cmachine_step(cmachine_step_area_found)
     return Found(area: area, generation: generation)
@@ -38,12 +42,11 @@ extension Vmalloc {
     guard generation == found.generation || generation == Self.anyGeneration else {
       throw .badFree(.alreadyFree)
     }
-    let (area, tag) = (found.area, found.area.value.traits.tag)
-    let pages = area.value.pageCount
+    let (tag, pages) = (found.area.value.traits.tag, found.area.value.pageCount)
     let fits = state == .live && pages &- 1 < AreaCache.largest && pages <= cpu.perCPU.warm.value.room
-    guard
-      retire(area, pages, from: state, in: found.generation, to: fits ? .warm : .quarantined, cpu)
-    else { throw .badFree(.alreadyFree) }
+    guard retire(found, pages, from: state, to: fits ? .warm : .quarantined, cpu) else {
+      throw .badFree(.alreadyFree)
+    }
     tags.discharge(.areas, tag, state == .live ? bytes(pages) : 0, cpu)
   }
 
@@ -92,34 +95,32 @@ extension Vmalloc {
   /// - Returns: false, with nothing done, where it may not.
   func sleep(_ area: Stable<AreaDescriptor>, _ cpu: borrowing CPU) -> Bool {
     let pages = area.value.pageCount
-    if isSmall(area), pages <= cpu.perCPU.asleep(.owning).value.room {
-      tables.suspend(area.value.pages)
-      suspend(area, pages, .owning, cpu)
-      return true
-    }
-    guard let leaves = largeLeaves(pages), area.value.entryPointer != 0,
-      leaves <= cpu.perCPU.asleep(.large).value.room
-    else { return false }
-    tables.suspend(leaves, at: area.value.entryPointer)
-    suspend(area, leaves, .large, cpu)
-    return true
+    if isSmall(area) { return suspend(area, pages, .owning, cpu) }
+    guard let leaves = largeLeaves(pages), area.value.entryPointer != 0 else { return false }
+    return suspend(area, leaves, .large, cpu)
   }
 
+  /// - Returns: false, with nothing done, where that kind has no room for it.
   private func suspend(
     _ area: Stable<AreaDescriptor>, _ entries: UInt64, _ kind: AreaKind, _ cpu: borrowing CPU
-  ) {
+  ) -> Bool {
+    guard entries <= cpu.perCPU.asleep(kind).value.room else { return false }
+    switch kind {
+    case .owning: tables.suspend(area.value.pages)
+    case .large: tables.suspend(entries, at: area.value.entryPointer)
+    case .borrowing: tables.unmapBorrowed(area.value.pages)
+    }
     cpu.perCPU.asleep(kind).value.reserve(entries)
     quarantine.pushCovering(area, entries, kind, cpu)
+    return true
   }
 
   /// Clears every entry of an area whose frames are its caller's: O(pages), a store each. Its addresses and
   /// tables may sleep.
   private func unmapBorrowing(_ area: Stable<AreaDescriptor>, _ cpu: borrowing CPU) {
     let (pages, count) = (area.value.pages, area.value.pageCount)
+    if isSmall(area), suspend(area, count, .borrowing, cpu) { return }
     tables.unmapBorrowed(pages)
-    if isSmall(area), count <= cpu.perCPU.asleep(.borrowing).value.room {
-      return suspend(area, count, .borrowing, cpu)
-    }
     cmachine_step(cmachine_step_entries_cleared)
     cpu.count(.entriesCleared, Int(truncatingIfNeeded: count))
     quarantine.cover(pages, cpu)
@@ -130,7 +131,7 @@ extension Vmalloc {
   /// Leaves the clearing of an area to purge steps.
   func queue(_ area: Stable<AreaDescriptor>, _ cpu: borrowing CPU) {
     cpu.perCPU.vmalloc.value.queued.push(area.value.number, pool)
-    cpu.perCPU.quarantine.value.expectedPages &+= area.value.span
+    quarantine.expect(area.value.span, cpu)
   }
 }
 
@@ -167,9 +168,8 @@ extension Vmalloc {
       let area = pool[next]
       next = area.value.next
       let (pages, tag) = (area.value.pageCount, area.value.traits.tag)
-      guard retire(area, pages, from: .dropped, in: area.value.generation, to: .quarantined, cpu) else {
-        continue
-      }
+      let found = Found(area: area, generation: area.value.generation)
+      guard retire(found, pages, from: .dropped, to: .quarantined, cpu) else { continue }
       tags.discharge(.areas, tag, bytes(pages), cpu)
     }
   }

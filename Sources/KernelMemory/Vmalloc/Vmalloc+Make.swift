@@ -42,7 +42,7 @@ extension Vmalloc {
     let traits = request.area.traits
     if request.kind == .borrowing {
       try pin(area.value.pages, cpu)
-      return cacheEntryPointer(area)
+      return cacheEntryPointer(area, entries: request.pages)
     }
     if fillSmall(area, request, cpu) { return }
     var blocks = try frames.allocateBlocks(request.pages, traits.zone, cpu)
@@ -54,12 +54,11 @@ extension Vmalloc {
       blocks.end()
       throw error
     }
-    cacheEntryPointer(area)
     let attributes = MappingAttributes(traits.protection, cache: traits.cache)
     let entries = tables.fill(area.value.pages, area: area.value.number, attributes, from: &blocks)
     blocks.end()
     noteWritten(area, entries: UInt64(entries), cpu)
-    cacheLargeEntryPointer(area, entries: UInt64(entries))
+    cacheEntryPointer(area, entries: UInt64(entries))
   }
 
   /// Fills a small area from one block of this CPU's list, in a table that exists: the usual case.
@@ -162,18 +161,19 @@ extension Vmalloc {
     isSmall(area) && area.value.traits.cache == .writeBack
   }
 
-  /// Notes where a small area's entries are; its tables are pinned.
-  private func cacheEntryPointer(_ area: Stable<AreaDescriptor>) {
-    area.value.entryPointer = mayCacheEntryPointer(area) ? tables.entryPointer(of: area.value.pages) : 0
-  }
-
-  /// Notes where the entries of an area are that has large leaves alone, if it may sleep. How many were
-  /// written says that: where a table was in place, a part of the area has base leaves.
-  private func cacheLargeEntryPointer(_ area: Stable<AreaDescriptor>, entries: UInt64) {
-    guard largeLeaves(area.value.pageCount) == entries, area.value.traits.cache == .writeBack,
-      area.value.traits.guardPages <= AreaCache.largest
-    else { return }
-    area.value.entryPointer = tables.largeEntryPointer(of: area.value.pages)
+  /// Notes where the entries of an area are, if it may sleep: a small one, or one of large leaves alone. How
+  /// many entries it has says that: where a table was in place, a part of it has base leaves.
+  private func cacheEntryPointer(_ area: Stable<AreaDescriptor>, entries: UInt64) {
+    let (pages, traits) = (area.value.pages, area.value.traits)
+    if mayCacheEntryPointer(area) {
+      area.value.entryPointer = tables.entryPointer(of: pages)
+    } else if largeLeaves(pages.count.rawValue) == entries, traits.cache == .writeBack,
+      traits.guardPages <= AreaCache.largest
+    {
+      area.value.entryPointer = tables.largeEntryPointer(of: pages)
+    } else {
+      area.value.entryPointer = 0
+    }
   }
 
   /// How many large leaves map so many pages, if that is a number for which there are chains of sleeping

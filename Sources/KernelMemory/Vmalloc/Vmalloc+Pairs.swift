@@ -129,77 +129,51 @@ extension Vmalloc {
 
   /// Frees an area that this CPU remembers, or that the index leads to: into the warm cache, or behind the
   /// next flush.
+  /// - Parameter state: `live`; or `borrowing`, whose entries alone go.
   /// - Returns: `freed`; or the generation in which `free` is to do it, so that no other area is freed that
   ///   is behind the address by then: zero, which none has, where there is none.
   @inline(__always)
-  func push(_ address: VirtualAddress, _ cpu: borrowing CPU) -> UInt64 {
-    guard let (area, generation) = hinted(address, .live, cpu) else { return findAndPush(address, cpu) }
-    cmachine_step(cmachine_step_area_found)
-    return push(area, in: generation, cpu)
+  func push(_ address: VirtualAddress, _ state: AreaState, _ cpu: borrowing CPU) -> UInt64 {
+    guard let area = cpu.perCPU.hints.value.area(at: address.number(pageSize).rawValue),
+      let found = check(area, address, state)
+    else { return findAndPush(address, state, cpu) }
+    return push(found, state, cpu)
   }
 
   @inline(never)
-  private func findAndPush(_ address: VirtualAddress, _ cpu: borrowing CPU) -> UInt64 {
-    guard let found = find(address, .live) else { return 0 }
-    return push(found.area, in: found.generation, cpu)
+  private func findAndPush(
+    _ address: VirtualAddress, _ state: AreaState, _ cpu: borrowing CPU
+  ) -> UInt64 {
+    guard let found = find(address, state) else { return 0 }
+    return push(found, state, cpu)
   }
 
   @inline(__always)
-  private func push(_ area: Stable<AreaDescriptor>, in generation: UInt64, _ cpu: borrowing CPU) -> UInt64 {
-    let traits = area.value.traits
+  private func push(_ found: Found, _ state: AreaState, _ cpu: borrowing CPU) -> UInt64 {
+    let (area, traits) = (found.area, found.area.value.traits)
     let pages = area.value.span &- UInt64(traits.guardPages)
-    guard tags.isUnlimited(traits.tag, cpu) else { return generation }
+    guard tags.isUnlimited(traits.tag, cpu) else { return found.generation }
     guard pages &- 1 < AreaCache.largest else {
-      return pushLarge(area, pages, traits.tag, in: generation, cpu)
+      return state == .live ? pushLarge(found, pages, traits.tag, cpu) : found.generation
     }
+    let kind: AreaKind = state == .live ? .owning : .borrowing
     let isPushed =
-      pages <= cpu.perCPU.warm.value.room
-      ? retire(area, pages, in: generation, to: .warm, cpu)
-      : canSuspend(area, pages, .owning, cpu)
-        && retire(area, pages, in: generation, to: .suspended(.owning), cpu)
-    guard isPushed else { return generation }
-    tags.local(traits.tag, cpu).discharge(.areas, bytes(pages))
+      state == .live && pages <= cpu.perCPU.warm.value.room
+      ? retire(found, pages, to: .warm, cpu)
+      : canSuspend(area, pages, kind, cpu) && retire(found, pages, from: state, to: .suspended(kind), cpu)
+    guard isPushed else { return found.generation }
+    tags.local(traits.tag, cpu).discharge(.areas, state == .live ? bytes(pages) : 0)
     return Self.freed
   }
 
   /// Frees an area of large leaves alone.
   @inline(never)
-  private func pushLarge(
-    _ area: Stable<AreaDescriptor>, _ pages: UInt64, _ tag: Tag, in generation: UInt64, _ cpu: borrowing CPU
-  ) -> UInt64 {
-    guard let leaves = largeLeaves(pages), canSuspend(area, leaves, .large, cpu),
-      retire(area, leaves, in: generation, to: .suspended(.large), cpu)
-    else { return generation }
+  private func pushLarge(_ found: Found, _ pages: UInt64, _ tag: Tag, _ cpu: borrowing CPU) -> UInt64 {
+    guard let leaves = largeLeaves(pages), canSuspend(found.area, leaves, .large, cpu),
+      retire(found, leaves, to: .suspended(.large), cpu)
+    else { return found.generation }
     tags.local(tag, cpu).discharge(.areas, bytes(pages))
     return Self.freed
-  }
-
-  /// Unmaps an area of borrowed frames that this CPU remembers, and puts it behind the next flush.
-  /// - Returns: false, with nothing changed, where `free` is to do it.
-  @inline(__always)
-  func pushBorrowing(_ address: VirtualAddress, _ cpu: borrowing CPU) -> Bool {
-    guard let (area, generation) = hinted(address, .borrowing, cpu) else { return false }
-    let traits = area.value.traits
-    let pages = area.value.span &- UInt64(traits.guardPages)
-    guard tags.isUnlimited(traits.tag, cpu), pages &- 1 < AreaCache.largest,
-      canSuspend(area, pages, .borrowing, cpu),
-      retire(area, pages, from: .borrowing, in: generation, to: .suspended(.borrowing), cpu)
-    else { return false }
-    tags.local(traits.tag, cpu).discharge(.areas, 0)
-    return true
-  }
-
-  /// The area at an address, if this CPU has handed it out lately, and its generation.
-  @inline(__always)
-  private func hinted(
-    _ address: VirtualAddress, _ state: AreaState, _ cpu: borrowing CPU
-  ) -> (area: Stable<AreaDescriptor>, generation: UInt64)? {
-    let pageSize = pageSize
-    guard let area = cpu.perCPU.hints.value.area(at: address.number(pageSize).rawValue),
-      let generation = area.value.generation(in: state),
-      PageNumber(area.value.first).address(pageSize) == address
-    else { return nil }
-    return (area, generation)
   }
 
   /// Whether an area's entries are where it remembers them, it may sleep, and quarantine takes it as it is.
@@ -226,29 +200,29 @@ extension Vmalloc {
   }
 
   /// Ends an allocation: of several that try, one succeeds. The one compare-and-swap of a free.
-  /// - Parameter generation: that of the descriptor when the caller looked at it.
-  /// - Returns: false, with nothing changed, where the area is not in that state and generation.
+  /// - Parameter entries: how many entries the area has, where it goes to a cache or to quarantine as it is.
+  /// - Returns: false, with nothing changed, where the area is not in that state and generation any more.
   @inline(__always)
   func retire(
-    _ area: Stable<AreaDescriptor>, _ pages: UInt64, from old: AreaState = .live, in generation: UInt64,
-    to destination: Destination, _ cpu: borrowing CPU
+    _ found: Found, _ entries: UInt64, from old: AreaState = .live, to destination: Destination,
+    _ cpu: borrowing CPU
   ) -> Bool {
-    guard area.value.move(from: old, to: destination.isWarm ? .cached : .retired, in: generation) else {
-      return false
-    }
+    let area = found.area
+    guard area.value.move(from: old, to: destination.isWarm ? .cached : .retired, in: found.generation)
+    else { return false }
     switch destination {
     case .warm:
-      cpu.perCPU.warm.value.push(area, pages)
+      cpu.perCPU.warm.value.push(area, entries)
       cpu.count(.warmParked)
     case .suspended(let kind):
       let entry = area.value.entryPointer
       if kind == .borrowing {
-        tables.unmapBorrowed(pages, at: entry)
+        tables.unmapBorrowed(entries, at: entry)
       } else {
-        tables.suspend(pages, at: entry)
+        tables.suspend(entries, at: entry)
       }
-      cpu.perCPU.asleep(kind).value.reserve(pages)
-      quarantine.push(area, pages, kind, cpu)
+      cpu.perCPU.asleep(kind).value.reserve(entries)
+      quarantine.push(area, entries, kind, cpu)
     case .quarantined: suspendOrClear(area, isBorrowing: old == .borrowing, cpu)
     }
     return true

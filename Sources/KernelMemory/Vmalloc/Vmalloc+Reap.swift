@@ -10,14 +10,14 @@ extension Vmalloc {
   ///   - all: empty the caches, whatever the age of what is in them.
   ///   - cpu: this CPU.
   /// - Returns: what is left of the budget; not above zero where work may be left that needs no other CPU.
-  func step(budget: Int, all: Bool, _ cpu: borrowing CPU) -> Int {
-    let left = gather(budget: budget, all: all, cpu)
+  func purgeAndSeal(budget: Int, all: Bool, _ cpu: borrowing CPU) -> Int {
+    let left = purge(budget: budget, all: all, cpu)
     if left > 0 { quarantine.seal(cpu) }
     return left
   }
 
   /// A step without the request of the next flush.
-  func gather(budget: Int, all: Bool, _ cpu: borrowing CPU) -> Int {
+  func purge(budget: Int, all: Bool, _ cpu: borrowing CPU) -> Int {
     var left = budget
     left &-= quarantine.complete(limit: left, cpu)
     popFlushed(cpu)
@@ -39,14 +39,14 @@ extension Vmalloc {
   /// A step of a drain: the caches of areas, all that is retired, and after those the lists of frames.
   /// - Returns: false where another step is needed.
   func drain(budget: Int, _ cpu: borrowing CPU) -> Bool {
-    var left = step(budget: budget, all: true, cpu)
+    var left = purgeAndSeal(budget: budget, all: true, cpu)
     if left > 0 { left &-= quarantine.complete(limit: left, cpu) }
     guard left > 0 else { return false }
     frames.drainCaches(cpu)
     return true
   }
 
-  /// Takes the areas out of quarantine that have kept all that they have: they are asleep from here on.
+  /// Takes suspended areas out of quarantine whose flush is complete: they are asleep from here on.
   /// O(chains that there are).
   @inline(__always)
   func popFlushed(_ cpu: borrowing CPU) {
@@ -76,7 +76,7 @@ extension Vmalloc {
     // An area's link serves the queue or the batch.
     while done < limit, let number = cpu.perCPU.vmalloc.value.queued.pop(pool) {
       let area = pool[number]
-      cpu.perCPU.quarantine.value.expectedPages &-= area.value.span
+      quarantine.endExpecting(area.value.span, cpu)
       let step = clear(area, limit: limit &- done, cpu)
       done &+= step.work
       if !step.isDone { queue(area, cpu) }

@@ -65,12 +65,11 @@ struct Vmalloc {
 
   init(_ state: Stable<State>) { self.state = state }
 
-  /// Begins, in cleared memory.
-  init(
-    at state: Stable<State>, _ mode: FreeMode, _ machine: Stable<Machine>, _ tags: Tags,
+  /// Starts, in cleared memory.
+  func start(
+    _ mode: FreeMode, _ machine: Stable<Machine>, _ tags: Tags,
     _ quarantine: Quarantine, _ defaultTraits: AreaTraits
   ) {
-    self.state = state
     let frames = quarantine.frames
     unsafe state.pointer.initialize(
       to: State(
@@ -117,7 +116,7 @@ struct Vmalloc {
 
 extension Vmalloc {
   @inline(__always)
-  static var place: PerCPUPlace<PerCPU> { PerCPUPlace(behind: Slab.place.end) }
+  static var place: PerCPUPlace<PerCPU> { PerCPUPlace(behind: Slab.slots.end) }
   /// The warm cache, and one of areas of each kind that are asleep.
   @inline(__always)
   static var caches: PerCPUPlace<AreaCache> { PerCPUPlace(behind: place.end, count: 1 &+ AreaKind.count) }

@@ -110,7 +110,9 @@ extension Scenarios {
       try stage.free(try stage.allocate(70, options(at: far)))
       let (quarantine, vmalloc) = (stage.manager.quarantine, stage.manager.vmalloc)
       stage.manager.cpus.with { cpu in
-        while cpu.perCPU.vmalloc.value.queued.first != 0 { _ = vmalloc.step(budget: 1, all: false, cpu) }
+        while cpu.perCPU.vmalloc.value.queued.first != 0 {
+          _ = vmalloc.purgeAndSeal(budget: 1, all: false, cpu)
+        }
         quarantine.seal(cpu)
         _ = quarantine.complete(limit: .max, cpu)
       }

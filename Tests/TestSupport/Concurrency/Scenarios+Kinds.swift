@@ -99,6 +99,46 @@ extension Scenarios {
     return play
   }
 
+  /// Two CPUs unmap one mapping; the one that has done it maps the frame again, at the same address mostly.
+  /// The other's unmap, if it had begun before, must not take that for the old one.
+  static func unmapOfReusedMapping(_ mode: FreeMode) throws -> Play {
+    var prepared: (frame: FrameNumber, pointer: UnsafeMutableRawPointer)?
+    let stage = try Stage(mode) { stage in
+      let frame = try stage.manager.allocateFrames()
+      prepared = (frame, try [frame].withUnsafeBufferPointer { try stage.manager.vmap($0) })
+    }
+    guard let prepared else { throw Mistake("nothing was prepared") }
+    let manager = stage.manager
+    // From here on the address may be somebody else's, and an unmap that begins is his.
+    var isReplaced = false
+    var unmapped = 0
+    var second: UnsafeMutableRawPointer?
+    let unmap = { if (try? manager.vunmap(prepared.pointer)) != nil { unmapped += 1 } }
+    var play = Play(
+      stage: stage,
+      cpus: [
+        { if !isReplaced { unmap() } },
+        {
+          unmap()
+          isReplaced = true
+          for _ in 0..<2 { stage.purgeUnlessStrict() }
+          let pointer = try [prepared.frame].withUnsafeBufferPointer { try manager.vmap($0) }
+          second = pointer
+          if let fault = stage.test.fault(.read, at: VirtualAddress(pointer)) { throw fault }
+        },
+      ])
+    play.atEnd = {
+      try stage.expect(unmapped == 1, "\(unmapped) unmaps of one mapping succeeded")
+      if let fault = stage.test.fault(.read, at: VirtualAddress(second ?? prepared.pointer)) { throw fault }
+      try manager.vunmap(second)
+      try manager.flushRetired()
+      try manager.freeFrames(prepared.frame)
+      (isReplaced, unmapped, second) = (false, 0, nil)
+    }
+    play.checksWork = false
+    return play
+  }
+
   /// A lent frame is taken back and becomes somebody's page, while another CPU reads where it was mapped.
   static func readerOfLentFrame(_ mode: FreeMode) throws -> Play {
     var lent: FrameNumber?

@@ -122,6 +122,10 @@ extension ScheduleCase {
       name: "waking, drain", make: Scenarios.wakingBesideADrain, points: .order, preemptions: 2,
       schedules: [100, 50, 20]),
     Self(
+      name: "re-used mapping", make: Scenarios.unmapOfReusedMapping, points: StepSet(.interruptsEnabled),
+      preemptions: 3,
+      schedules: [400, 180, 180]),
+    Self(
       name: "vmap, vmap", make: Scenarios.vmapBesideVmap, points: .order, preemptions: 1,
       schedules: [20, 10, 10]),
     Self(

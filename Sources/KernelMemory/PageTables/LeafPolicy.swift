@@ -1,0 +1,10 @@
+/// How large the leaves of an area may be. A large leaf maps as many pages as a lowest table does, 2 MiB with
+/// pages of 4 KiB, by one entry: it takes one block of frames, and the CPU remembers it as one translation.
+@frozen
+public enum LeafPolicy: UInt8, Sendable {
+  /// Large ones for every whole 2 MiB that a block of frames is to be had for, from the start of the area on,
+  /// which then begins at a multiple of that; base ones for the rest.
+  case largeWherePossible
+  /// Each page has an entry of its own, so that a part of the area can be given back or protected alone.
+  case base
+}
