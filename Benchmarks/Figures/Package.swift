@@ -20,7 +20,7 @@ let package = Package(
     .executableTarget(name: "FiguresCommand", dependencies: ["Figures"], swiftSettings: settings),
     .target(name: "Checks", swiftSettings: settings),
     .executableTarget(name: "ChecksCommand", dependencies: ["Checks"], swiftSettings: settings),
-    .testTarget(name: "ChecksTests", dependencies: ["Checks"], swiftSettings: settings),
+    .testTarget(name: "ChecksTests", dependencies: ["Checks", "ChecksCommand"], swiftSettings: settings),
     .testTarget(name: "FiguresTests", dependencies: ["Figures"], swiftSettings: settings),
   ]
 )

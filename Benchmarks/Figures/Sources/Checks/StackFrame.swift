@@ -20,7 +20,7 @@ private struct FrameReader {
   /// AArch64 subtracts more than 4,095 bytes in two steps that follow each other, one of them shifted.
   private var sum = 0
   /// RISC-V subtracts up to 2,048 bytes at once, and the rest of a large frame by a register that is made
-  /// before.
+  /// before. AArch64 makes a register of the stack pointer less the frame, where the frame has to be aligned.
   private var pushed = 0
   private var made: [Substring: Int] = [:]
 
@@ -35,13 +35,18 @@ private struct FrameReader {
     guard fields.count == 3 else { return endSum() }
     let name = fields[1].filter { $0 != " " }
     // Most instructions do nothing of the kind.
-    let isMeant = ["sub", "subq", "addi", "addiw", "lui"].contains(name)
+    let isMeant = ["sub", "subq", "addi", "addiw", "lui", "and"].contains(name)
     let operands = isMeant ? Self.operands(fields[2]) : []
     guard operands.count > 1 else { return endSum() }
     let isOfStack = operands.count > 2 && operands[..<2] == ["sp", "sp"]
-    if name == "sub", isOfStack, operands[2].first == "#" {
-      let bytes = Self.number(operands[2].dropFirst()) ?? 0
-      sum += operands.last == "lsl #12" ? bytes << 12 : bytes
+    if name == "sub", operands.count > 2, operands[2].first == "#" {
+      let bytes = (Self.number(operands[2].dropFirst()) ?? 0) << (operands.last == "lsl #12" ? 12 : 0)
+      if isOfStack {
+        sum += bytes
+      } else {
+        endSum()
+        subtract(bytes, operands)
+      }
       return
     }
     endSum()
@@ -49,6 +54,7 @@ private struct FrameReader {
     case "lui": made[operands[0]] = Self.number(operands[1]).map { $0 << 12 }
     case "addi", "addiw": add(operands)
     case "sub" where isOfStack: note(made[operands[2]].map { pushed + $0 })
+    case "and" where operands[0] == "sp": note(made[operands[1]])
     case "sub", "subq":
       if operands.last == "%rsp" {
         note(operands[0].first == "$" ? Self.number(operands[0].dropFirst()) : nil)
@@ -70,6 +76,15 @@ private struct FrameReader {
     }
   }
 
+  /// From a register of AArch64, into one that is not the stack pointer.
+  private mutating func subtract(_ bytes: Int, _ operands: [Substring]) {
+    if operands[1] == "sp" {
+      made[operands[0]] = bytes
+    } else {
+      made[operands[0]] = operands[0] == operands[1] ? made[operands[0]].map { $0 + bytes } : nil
+    }
+  }
+
   private mutating func note(_ bytes: Int?) { frames.append(StackFrame(bytes: bytes, function: function)) }
 
   mutating func endSum() {
@@ -77,12 +92,10 @@ private struct FrameReader {
     sum = 0
   }
 
-  /// Without what is said behind them.
+  /// Without what is said behind them. An operand of AArch64 begins with `#`, too, but no space follows.
   private static func operands(_ text: Substring) -> [Substring] {
     var end = text.endIndex
-    for comment in [" #", "\t#", "//", "<"] { end = text[..<end].firstRange(of: comment)?.lowerBound ?? end }
-    // An operand of AArch64 begins with that sign, too.
-    if text.contains("sp, #") { end = text.firstRange(of: "//")?.lowerBound ?? text.endIndex }
+    for comment in ["# ", "//", "<"] { end = text[..<end].firstRange(of: comment)?.lowerBound ?? end }
     return text[..<end].split(separator: ",").map { field in
       let rest = field.drop(while: \.isWhitespace)
       return rest[..<(rest.lastIndex { !$0.isWhitespace }.map(rest.index(after:)) ?? rest.startIndex)]

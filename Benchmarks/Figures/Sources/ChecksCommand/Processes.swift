@@ -22,20 +22,23 @@ struct Run {
     let output = Pipe()
     process.standardOutput = output
     if mergingErrors { process.standardError = output }
-    let source = input.map { _ in Pipe() }
-    process.standardInput = source ?? FileHandle.nullDevice
+    // No pipe: of what is longer than that holds, nobody would read the output meanwhile.
+    let file = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+    defer { try? FileManager.default.removeItem(at: file) }
+    try Data((input ?? "").utf8).write(to: file)
+    process.standardInput = try FileHandle(forReadingFrom: file)
     try process.run()
-    if let source, let input {
-      // Small enough for a pipe to hold, or read as it is written.
-      source.fileHandleForWriting.write(Data(input.utf8))
-      try source.fileHandleForWriting.close()
-    }
     text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
     process.waitUntilExit()
     succeeded = process.terminationReason == .exit && process.terminationStatus == 0
   }
 
   var lines: [String] { text.split(separator: "\n").map(String.init) }
+
+  /// What a check complains of: what it printed, or that it failed without a word.
+  func complaints(of name: String) -> [String] {
+    lines.isEmpty && !succeeded ? ["\(name): it failed, and says nothing"] : lines
+  }
 
   /// What it printed, where it must succeed.
   static func text(_ program: String, _ arguments: [String]) throws -> String {

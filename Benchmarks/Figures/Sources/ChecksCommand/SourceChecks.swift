@@ -14,17 +14,19 @@ struct SourceChecks {
     report.say(
       Verdict(
         "swift format, \(swift.count) files",
-        try Run("swift", ["format", "lint", "--strict", "--parallel"] + swift).lines))
+        try Run("swift", ["format", "lint", "--strict", "--parallel"] + swift).complaints(of: "swift format"))
+    )
     let files = swift.compactMap { path in
       FileManager.default.contents(atPath: path).map { SourceFile(path, String(decoding: $0, as: UTF8.self)) }
     }
     SourceRules(files).verdicts.forEach(report.say)
     report.say(
       Verdict(
-        "shell syntax, \(scripts.count) files", try scripts.flatMap { try Run("bash", ["-n", $0]).lines }))
+        "shell syntax, \(scripts.count) files",
+        try scripts.flatMap { try Run("bash", ["-n", $0]).complaints(of: $0) }))
     if try Run("sh", ["-c", "command -v shellcheck"]).succeeded {
       let run = try Run("shellcheck", ["--external-sources", "--source-path=SCRIPTDIR:."] + scripts)
-      report.say(Verdict("shellcheck", run.lines))
+      report.say(Verdict("shellcheck", run.complaints(of: "shellcheck")))
     }
   }
 

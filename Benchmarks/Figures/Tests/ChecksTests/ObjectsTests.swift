@@ -79,6 +79,24 @@ import Testing
     #expect(found == ["28704 large", "-1 large", "32 small"])
   }
 
+  /// Where a local needs a larger alignment than the stack has.
+  @Test func framesOfAArch64AreMadeInARegisterWhereTheyAreAligned() {
+    let found = frames(
+      """
+      0000000040200000 <aligned>:
+      40200000:      	sub	x9, sp, #0x7, lsl #12   // =0x7000
+      40200004:      	sub	x9, x9, #0x20
+      40200008:      	and	sp, x9, #0xffffffffffffffc0
+      0000000040200010 <unknown>:
+      40200010:      	sub	x9, x8, #0x20
+      40200014:      	and	sp, x9, #0xffffffffffffffc0
+      0000000040200020 <other>:
+      40200020:      	sub	x10, x9, #0x20
+      40200024:      	and	x10, x10, #0xf
+      """)
+    #expect(found == ["28704 aligned", "-1 unknown"])
+  }
+
   @Test func largeFramesOfRISCVAreSubtractedByARegister() {
     let found = frames(
       """
