@@ -11,7 +11,7 @@ export MODELS
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.* ## /make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
 
-run: ## replay a recorded Linux boot: MACHINE=simulated TRACE=path LAPS=n LISTING=all MEMORY=MiB CPUS=n LEVELS=5 ARCH=aarch64, riscv64
+run: ## replay a recorded Linux boot: MACHINE=simulated TRACE=path LAPS=n LISTING=all MEMORY=MiB CPUS=n LEVELS=5 ARCH=aarch64, riscv64 CPU=name GIC=3
 	@Scripts/run.sh
 
 test: ## run every test; the last line is "N passed, M failed"

@@ -11,6 +11,10 @@
 #   CONTENTION=no (without the runs of the kernel that is built to count what CPUs share)
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
+# The figures beside which they are printed are those of x86-64.
+export ARCH=x86_64
+unset CPU GIC LEVELS
+
 out=.build/bench.json
 log=.build/bench.log
 

@@ -3,13 +3,14 @@
 # MACHINE=simulated or where there is no QEMU, on the simulated machine. Exit status 0 if every page
 # was right, 2 if what was asked for makes no sense or the trace is none.
 #
-#   MACHINE=simulated  TRACE=path  LAPS=n  LISTING=all  MEMORY=MiB  CPUS=n  LEVELS=5  ARCH=aarch64|riscv64  CPU=name
+#   MACHINE=simulated  TRACE=path  LAPS=n  LISTING=all  MEMORY=MiB  CPUS=n  LEVELS=5  ARCH=aarch64|riscv64  CPU=name  GIC=2|3
 #
 # After the report comes a table that compares kmalloc with vmalloc (Scripts/compare.sh), from short runs of
 # its own.
 #
 # The job runs on one CPU; the others of a booted kernel idle and serve its flush requests. LEVELS is how many
-# levels of page tables there are, 4 or 5. ARCH is the architecture, x86_64, aarch64 or riscv64, CPU a model that its emulator knows.
+# levels of page tables there are, 4 or 5. ARCH is the architecture, x86_64, aarch64 or riscv64, CPU a model that its emulator knows,
+# and GIC the version of AArch64's interrupt controller.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 machine=${MACHINE:-qemu}
@@ -56,6 +57,10 @@ fi
 case $LEVELS in
   4 | 5) ;;
   *) die "run: LEVELS is 4 or 5, not \"$LEVELS\"" 2 ;;
+esac
+case ${GIC:-2} in
+  2 | 3) ;;
+  *) die "run: GIC is 2 or 3, not \"$GIC\"" 2 ;;
 esac
 case ${LISTING:-} in
   "" | all) ;;

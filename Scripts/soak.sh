@@ -5,6 +5,9 @@
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 export VMALLOC_SOAK=1 VMALLOC_TEST_LIMIT=${VMALLOC_TEST_LIMIT:-8h}
 source Scripts/suite.sh
+# Of the machines that `make run` can be asked for, this one.
+export ARCH=x86_64
+unset CPU GIC LEVELS
 
 VMALLOC_TESTS=HeavyTests suite "heavy tests, long" .build-release "${asserting[@]}"
 

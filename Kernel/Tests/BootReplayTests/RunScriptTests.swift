@@ -21,6 +21,7 @@ import Testing
     ("MEMORY", "1", "MEMORY is at least 2"), ("MEMORY", "x", "MEMORY must be a whole number"),
     ("LAPS", "0", "LAPS must be"), ("TRACE", "-none.txt", "cannot read a trace at \"-none.txt\""),
     ("CPUS", "256", "CPUS is at most 255"), ("LEVELS", "6", "LEVELS is 4 or 5"),
+    ("GIC", "4", "GIC is 2 or 3"),
     ("MACHINE", "toaster", "MACHINE is qemu or simulated"),
   ])
   func isRefused(variable: String, value: String, message: String) throws {
