@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The kernel of AArch64: the same jobs, on the same sources but for the platform's.
-@Suite(.enabled(if: Emulator.hasAArch64, Comment(rawValue: Emulator.aarch64Absence)), .serialized)
+@Suite(.boots(.aarch64), .serialized)
 struct AArch64Tests {
   /// A CPU without atomic instructions, PAN or hardware's access flags, and one that has all; both interrupt
   /// controllers; entered at EL1 and at EL2.
@@ -25,12 +25,7 @@ struct AArch64Tests {
   func replaysARecordedBoot(_ board: Board) throws {
     let boot = try Boot.run(
       .aarch64(processor: board.processor, cpus: board.cpus, board: board.options))
-    #expect(boot.status == 33, "\(boot.serial)")
-    #expect(boot.values["verdict"] == "pass")
-    #expect(boot.values["areas.total"] == "707")
-    #expect(boot.values["areas.live"] == "281")
-    #expect(boot.values["bytes.peak"] == "23318528")
-    #expect(boot.values["violations"] == "0")
+    boot.expectReplay()
   }
 
   /// In all modes, on all boards with four CPUs, if not in all modes on each: a CPU frees what another one
@@ -40,12 +35,7 @@ struct AArch64Tests {
     let boot = try Boot.run(
       .aarch64(
         "stress=2000 mode=\(mode)", processor: board.processor, cpus: board.cpus, board: board.options))
-    #expect(boot.status == 33, "\(boot.serial)")
-    #expect(boot.values["verdict"] == "pass", "\(boot.serial)")
-    #expect(boot.values["stress.cpus"] == "4")
-    #expect(boot.values["stress.pairs"] == "2000")
-    #expect(boot.values["stress.wrong"] == "0")
-    #expect(boot.number("stress.handed") > 500)
+    boot.expectHandedOver(cpus: board.cpus, pairs: 2000, mode: mode)
     // Those of drains: with interrupts for flushes each free would send three.
     if mode == "strict" { #expect(boot.number("notifications.sent") < 200) }
   }
@@ -64,42 +54,32 @@ struct AArch64Tests {
   func allocateAndFreeInAnInterruptHandler(_ cpus: Int, _ mode: String) throws {
     let board = cpus == 1 ? "gic-version=3" : "gic-version=2"
     let boot = try Boot.run(.aarch64("test=interrupt mode=\(mode)", cpus: cpus, board: board))
-    #expect(boot.status == 33, "\(boot.serial)")
-    #expect(boot.values["interrupt.ticks"] == "4000")
-    #expect(boot.number("interrupt.pairs") > 0)
-    #expect(boot.values["wrong"] == "0")
+    boot.expectInterrupts(cpus: cpus)
   }
 
   @Test(arguments: [1, 4])
   func useSwiftsObjects(_ cpus: Int) throws {
     let boot = try Boot.run(.aarch64("test=swift-heap", cpus: cpus))
-    #expect(boot.status == 33, "\(boot.serial)")
-    #expect(boot.values["verdict"] == "pass", "\(boot.serial)")
-    #expect(boot.number("heap.allocations") > 1000)
+    boot.expectSwiftObjects(cpus: cpus)
   }
 
   @Test(arguments: [1, 2])
   func keepTheFloatingPointUnitInInterrupts(_ cpus: Int) throws {
     let boot = try Boot.run(.aarch64("test=floating", cpus: cpus))
-    #expect(boot.status == 33, "\(boot.serial)")
-    #expect(boot.number("floating.ticks") >= 200)
-    #expect(boot.values["floating.right"] == "1")
+    boot.expectFloating()
   }
 
   /// Nine CPUs are more than a GICv2 has, which QEMU refuses itself; a GICv3 has them.
   @Test
   func startsMoreCPUsThanAGICv2Has() throws {
     let boot = try Boot.run(.aarch64("stress=2000", cpus: 9, board: "gic-version=3"))
-    #expect(boot.status == 33, "\(boot.serial)")
-    #expect(boot.values["stress.cpus"] == "9")
+    boot.expectHandedOver(cpus: 9, pairs: 2000, mode: "strict")
   }
 
   @Test
   func takesAtMost8KiBOfStack() throws {
     let boot = try Boot.run(.aarch64("test=start-stack", cpus: 4))
-    #expect(boot.status == 33, "\(boot.serial)")
-    let bytes = boot.number("start.stack.bytes")
-    #expect((1_024...8_192).contains(bytes), "\(bytes) bytes of stack")
+    boot.expectStack(atMost: 8_192)
   }
 
   /// What a kernel forgets before it starts the manager is said.
@@ -109,22 +89,19 @@ struct AArch64Tests {
   ])
   func saysWhatIsMissing(_ scenario: String, _ message: String) throws {
     let boot = try Boot.run(.aarch64("test=\(scenario)"))
-    #expect(boot.status == 39)
-    #expect(
-      boot.serial.hasPrefix("panic: the memory manager does not start: \(message)"), "\(boot.serial)")
+    boot.expectStartRefused(message)
   }
 
   /// A word that makes no sense, and one that is of another architecture.
   @Test(arguments: ["nonsense", "levels=5", "test=nmi-no-stack"])
   func refusesWhatItDoesNotKnow(_ word: String) throws {
     let boot = try Boot.run(.aarch64(word))
-    #expect(boot.status == 41, "\(boot.serial)")
-    #expect(boot.serial.hasPrefix("error: \"\(word)\" is no option of this kernel"), "\(boot.serial)")
+    boot.expectUnknown(word)
   }
 }
 
 /// Faults on purpose.
-@Suite(.enabled(if: Emulator.hasAArch64, Comment(rawValue: Emulator.aarch64Absence)), .serialized)
+@Suite(.boots(.aarch64), .serialized)
 struct AArch64FaultTests {
   static let cases: [FaultTests.Case] = [
     .init(
@@ -194,43 +171,20 @@ struct AArch64FaultTests {
   @Test(arguments: cases)
   func saysWhatWasTouched(_ fault: FaultTests.Case) throws {
     let boot = try Boot.run(.aarch64("test=\(fault.name)"))
-    let lines = boot.serial.split(separator: "\n")
-    #expect(boot.status == 37, "the status of an unexpected exception")
-    for expected in fault.lines {
-      #expect(lines.contains { $0.hasPrefix(expected) }, "\(expected)\nis missing in\n\(boot.serial)")
-    }
-    #expect(!boot.serial.contains("nothing faulted"))
+    boot.expectFault(fault)
   }
 
   @Test
   func aProbesFaultComesBack() throws {
     let boot = try Boot.run(.aarch64("test=probes"))
-    #expect(boot.status == 33)
-    #expect(
-      boot.serial == """
-        probe: store done
-        probe: load done
-        probe: load, error code 0x96000007 at 0xffffc90000003000
-        probe: store, error code 0x96000047 at 0xffffc90000003000
-        probe: execute, error code 0x8600000f at 0xffffc90000000000
-
-        """)
+    boot.expectProbes(load: "0x96000007", store: "0x96000047", execute: "0x8600000f")
   }
 
   @Test
   func spansReachTheBuffersFrames() throws {
     let boot = try Boot.run(.aarch64("test=spans"))
-    #expect(boot.status == 33)
-    let lines = boot.serial.split(separator: "\n")
-    #expect(
-      lines.prefix(5) == [
-        "spans: 10000 bytes zero at first: 10000", "spans: read back: 10000",
-        "spans: found in the linear map: 10000", "probe: load done",
-        "probe: load, error code 0x96000007 at 0xffffc90000003000",
-      ], "\(boot.serial)")
     // The level is that of the entry that is zero: the page's, or that of a table which the free gave back.
     // Those directly below the root (level 0) stay.
-    let afterFree = (1...3).map { "probe: load, error code 0x9600000\(4 + $0) at 0xffffc90000000000" }
-    #expect(lines.count == 6 && afterFree.contains { $0 == lines[5] }, "\(boot.serial)")
+    boot.expectSpans(behind: "0x96000007", afterFree: (1...3).map { "0x9600000\(4 + $0)" })
   }
 }

@@ -10,11 +10,14 @@ struct Boot {
   let monitor: String
 
   /// What the kernel itself said: firmware's banner comes before it on the same port, where there is one.
-  var kernelLines: [Substring] {
-    let lines = serial.split(separator: "\n")
-    guard let banner = lines.lastIndex(where: { $0.hasPrefix("Boot HART MEDELEG") }) else { return lines }
-    return Array(lines[(banner + 1)...])
+  var kernelText: Substring {
+    guard let banner = serial.ranges(of: "\nBoot HART MEDELEG").last,
+      let end = serial[banner.upperBound...].firstIndex(of: "\n")
+    else { return serial[...] }
+    return serial[serial.index(after: end)...]
   }
+
+  var kernelLines: [Substring] { kernelText.split(separator: "\n") }
 
   /// The lines `name=value` of the job's report.
   var values: [String: String] {
@@ -58,8 +61,8 @@ private final class Machine {
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     try Data().write(to: serial)
     try Data().write(to: monitor)
-    guard let emulator = Emulator.path(setup.architecture) else {
-      throw CannotBoot(description: "the emulator of \(setup.architecture) is not installed")
+    guard let emulator = setup.architecture.emulator else {
+      throw CannotBoot(description: setup.architecture.absence)
     }
     process.executableURL = URL(filePath: emulator)
     process.arguments = try setup.arguments(serial: serial)

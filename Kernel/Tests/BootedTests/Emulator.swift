@@ -1,71 +1,67 @@
 import Foundation
+import Testing
 
-/// What a kernel is built for.
-enum Architecture: Sendable {
+/// What a kernel is built for, and booted by.
+enum Architecture: String, Sendable {
   case x86_64, aarch64, riscv64
-}
 
-/// QEMU, and the kernels that it boots.
-enum Emulator {
-  static let path = find("qemu-system-x86_64")
-  static let isPresent = path != nil
-  static let absence = "qemu-system-x86_64 is not installed"
+  /// The path of its emulator; nil where that is not installed.
+  var emulator: String? { Emulator.find("qemu-system-\(rawValue)") }
 
-  static let aarch64Path = find("qemu-system-aarch64")
-  static let hasAArch64 = aarch64Path != nil
-  static let aarch64Absence =
-    "qemu-system-aarch64 is not installed; ARCH=aarch64 Scripts/setup.sh installs it"
-
-  static let riscv64Path = find("qemu-system-riscv64")
-  static let hasRISCV64 = riscv64Path != nil
-  static let riscv64Absence =
-    "qemu-system-riscv64 is not installed; ARCH=riscv64 Scripts/setup.sh installs it"
-
-  /// The emulator of an architecture.
-  static func path(_ architecture: Architecture) -> String? {
-    switch architecture {
-    case .x86_64: path
-    case .aarch64: aarch64Path
-    case .riscv64: riscv64Path
-    }
+  var absence: String {
+    "qemu-system-\(rawValue) is not installed; ARCH=\(rawValue) Scripts/setup.sh installs it"
   }
 
-  /// The built kernel: VMALLOC_KERNEL says where, or it is where Scripts/kernel.sh puts it.
-  static let kernel =
-    ProcessInfo.processInfo.environment["VMALLOC_KERNEL"]
-    ?? package.appending(path: ".build-kernel/x86_64-unknown-none-elf/release/Kernel").path
+  /// The built kernel: a variable of the environment says where, or it is where Scripts/kernel.sh puts it.
+  func kernel(_ configuration: Configuration) -> String {
+    let words =
+      ["VMALLOC"] + (self == .x86_64 ? [] : [rawValue.uppercased()])
+      + (configuration == .debug ? ["DEBUG"] : []) + ["KERNEL"]
+    return ProcessInfo.processInfo.environment[words.joined(separator: "_")]
+      ?? Emulator.package.appending(path: image(configuration)).path
+  }
 
-  /// That of AArch64: VMALLOC_AARCH64_KERNEL says where, or it is where ARCH=aarch64 Scripts/kernel.sh puts
-  /// it.
-  static let aarch64Kernel =
-    ProcessInfo.processInfo.environment["VMALLOC_AARCH64_KERNEL"]
-    ?? package.appending(path: ".build-kernel-aarch64/aarch64-none-none-elf/release/Kernel.img").path
+  private func image(_ configuration: Configuration) -> String {
+    switch self {
+    case .x86_64: ".build-kernel/x86_64-unknown-none-elf/\(configuration)/Kernel"
+    case .aarch64: ".build-kernel-aarch64/aarch64-none-none-elf/\(configuration)/Kernel.img"
+    case .riscv64: ".build-kernel-riscv64/riscv64-none-none-eabi/\(configuration)/Kernel"
+    }
+  }
+}
 
-  /// That of RISC-V: VMALLOC_RISCV64_KERNEL says where, or it is where ARCH=riscv64 Scripts/kernel.sh puts
-  /// it.
-  static let riscv64Kernel =
-    ProcessInfo.processInfo.environment["VMALLOC_RISCV64_KERNEL"]
-    ?? package.appending(path: ".build-kernel-riscv64/riscv64-none-none-eabi/release/Kernel").path
+/// How a kernel was built: optimised, or not, with the core's assertions in it.
+enum Configuration: String, Sendable {
+  case release, debug
+}
 
-  /// The same of x86-64, unoptimised: VMALLOC_DEBUG_KERNEL says where, or it is where Scripts/kernel.sh puts
-  /// it.
-  static let debugKernel =
-    ProcessInfo.processInfo.environment["VMALLOC_DEBUG_KERNEL"]
-    ?? package.appending(path: ".build-kernel/x86_64-unknown-none-elf/debug/Kernel").path
-  static let canDebug = isPresent && FileManager.default.fileExists(atPath: debugKernel)
-  static let noDebugKernel =
-    "no unoptimised kernel; build it: VMALLOC_CONFIGURATION=debug Scripts/kernel.sh build"
-
+/// Where programs and files are that a machine is booted with.
+enum Emulator {
   static let trace = package.appending(path: "../Examples/traces/debian-6.12-boot/trace.txt")
     .standardizedFileURL
 
   /// The folder of this nested package.
-  private static let package = URL(filePath: #filePath).deletingLastPathComponent()
+  static let package = URL(filePath: #filePath).deletingLastPathComponent()
     .appending(path: "../..").standardizedFileURL
 
-  private static func find(_ program: String) -> String? {
+  static func find(_ program: String) -> String? {
     let folders = ProcessInfo.processInfo.environment["PATH"]?.split(separator: ":") ?? []
     return folders.map { "\($0)/\(program)" }.first(where: FileManager.default.isExecutableFile)
+  }
+}
+
+extension Trait where Self == ConditionTrait {
+  /// Where an architecture's emulator is installed.
+  static func boots(_ architecture: Architecture) -> Self {
+    .enabled(if: architecture.emulator != nil, Comment(rawValue: architecture.absence))
+  }
+
+  /// Where its unoptimised kernel is built, too.
+  static func bootsUnoptimised(_ architecture: Architecture) -> Self {
+    let isBuilt = FileManager.default.fileExists(atPath: architecture.kernel(.debug))
+    return .enabled(
+      if: architecture.emulator != nil && isBuilt,
+      "no unoptimised kernel: ARCH=\(architecture) VMALLOC_CONFIGURATION=debug Scripts/kernel.sh build")
   }
 }
 
@@ -85,11 +81,12 @@ struct Setup {
   var cpus = 1
   /// The board, and what of it the emulator is told besides.
   var board = "pc"
-  var kernel = Emulator.kernel
+  var configuration = Configuration.release
   var architecture = Architecture.x86_64
 
   /// The command line of the emulator, its serial port going into a file.
   func arguments(serial: URL) throws -> [String] {
+    let kernel = architecture.kernel(configuration)
     guard FileManager.default.fileExists(atPath: kernel) else {
       throw CannotBoot(
         description: "no kernel at \(kernel); build it: ARCH=\(architecture) Scripts/kernel.sh build")
@@ -115,7 +112,6 @@ extension Setup {
   ) -> Setup {
     var setup = Setup(options: options, processor: processor, cpus: cpus)
     setup.board = "virt,dtb-randomness=off,\(board)"
-    setup.kernel = Emulator.aarch64Kernel
     setup.architecture = .aarch64
     return setup
   }
@@ -126,8 +122,14 @@ extension Setup {
   ) -> Setup {
     var setup = Setup(options: options, processor: processor, cpus: cpus)
     setup.board = "virt"
-    setup.kernel = Emulator.riscv64Kernel
     setup.architecture = .riscv64
+    return setup
+  }
+
+  /// The same machine with the unoptimised kernel.
+  var unoptimised: Setup {
+    var setup = self
+    setup.configuration = .debug
     return setup
   }
 }

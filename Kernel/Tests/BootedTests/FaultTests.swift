@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// A fault that nobody expects stops the kernel with a message that names the mistake.
-@Suite(.enabled(if: Emulator.isPresent, Comment(rawValue: Emulator.absence)), .serialized)
+@Suite(.boots(.x86_64), .serialized)
 struct FaultTests {
   struct Case: CustomTestStringConvertible, Sendable {
     let name: String
@@ -80,27 +80,13 @@ struct FaultTests {
   @Test(arguments: cases)
   func saysWhatWasTouched(_ fault: Case) throws {
     let boot = try Boot.run(Setup(options: "test=\(fault.name)"))
-    let lines = boot.serial.split(separator: "\n")
-    #expect(boot.status == 37, "the status of an unexpected exception")
-    for expected in fault.lines {
-      #expect(lines.contains { $0.hasPrefix(expected) }, "\(expected)\nis missing in\n\(boot.serial)")
-    }
-    #expect(!boot.serial.contains("nothing faulted"))
+    boot.expectFault(fault)
   }
 
   @Test
   func aProbesFaultComesBack() throws {
     let boot = try Boot.run(Setup(options: "test=probes"))
-    #expect(boot.status == 33)
-    #expect(
-      boot.serial == """
-        probe: store done
-        probe: load done
-        probe: load, error code 0x0 at 0xffffc90000003000
-        probe: store, error code 0x2 at 0xffffc90000003000
-        probe: execute, error code 0x11 at 0xffffc90000000000
-
-        """)
+    boot.expectProbes(load: "0x0", store: "0x2", execute: "0x11")
   }
 
   /// With global pages off a change of that bit flushes nothing; a load of CR3 does.
@@ -115,16 +101,6 @@ struct FaultTests {
   @Test
   func spansReachTheBuffersFrames() throws {
     let boot = try Boot.run(Setup(options: "test=spans"))
-    #expect(boot.status == 33)
-    #expect(
-      boot.serial == """
-        spans: 10000 bytes zero at first: 10000
-        spans: read back: 10000
-        spans: found in the linear map: 10000
-        probe: load done
-        probe: load, error code 0x0 at 0xffffc90000003000
-        probe: load, error code 0x0 at 0xffffc90000000000
-
-        """)
+    boot.expectSpans(behind: "0x0", afterFree: ["0x0"])
   }
 }

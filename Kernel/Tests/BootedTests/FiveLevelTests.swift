@@ -1,7 +1,7 @@
 import Testing
 
 /// The kernel with five levels of page tables (CR4.LA57).
-@Suite(.enabled(if: Emulator.isPresent, Comment(rawValue: Emulator.absence)), .serialized)
+@Suite(.boots(.x86_64), .serialized)
 struct FiveLevelTests {
   /// Where the vmalloc range is: below what four levels translate in the upper half.
   private static let vmalloc: Range<UInt64> = 0xffa0_0000_0000_0000..<0xffa0_2000_0000_0000
@@ -20,9 +20,7 @@ struct FiveLevelTests {
   @Test(arguments: [(4, "strict"), (2, "lazy"), (4, "warm")])
   func handAreasFromCPUToCPU(_ cpus: Int, _ mode: String) throws {
     let boot = try Boot.run(Setup(options: "stress=4000 mode=\(mode) levels=5", cpus: cpus))
-    #expect(boot.status == 33, "\(boot.serial)")
-    #expect(boot.values["stress.cpus"] == "\(cpus)")
-    #expect(boot.values["stress.wrong"] == "0")
+    boot.expectHandedOver(cpus: cpus, pairs: 4000, mode: mode)
   }
 
   /// Not by `info mem`, which does not come back in QEMU 7.2 with CR4.LA57.
@@ -56,16 +54,13 @@ struct FiveLevelTests {
   @Test
   func swiftObjectsLive() throws {
     let boot = try Boot.run(Setup(options: "levels=5 test=swift-heap", cpus: 2))
-    #expect(boot.status == 33, "\(boot.serial)")
+    boot.expectSwiftObjects(cpus: 2)
   }
 
   @Test(arguments: ["levels=5", "hold  levels=5", "levels=5 laps=2"])
   func namesWhatTheProcessorLacks(_ options: String) throws {
     let boot = try Boot.run(Setup(options: options, processor: "max,la57=off"))
-    #expect(boot.status == 39)
-    #expect(
-      boot.serial.hasPrefix("panic: this CPU lacks five levels of page tables (CPUID.07H:ECX.LA57)\n"),
-      "\(boot.serial)")
+    boot.expectMessage(39, "panic: this CPU lacks five levels of page tables (CPUID.07H:ECX.LA57)\n")
   }
 
   /// A CPU without them runs with four, and the word is looked for as a whole.
@@ -78,8 +73,7 @@ struct FiveLevelTests {
   @Test(arguments: ["levels=55", "levels=3", "xlevels=5", "levels=", "levels=6"])
   func otherWordsAreNoOption(_ option: String) throws {
     let boot = try Boot.run(Setup(options: "\(option) hold", processor: "max,la57=off"))
-    #expect(boot.status == 41)
-    #expect(boot.serial.hasPrefix("error: \"\(option)\" is no option"), "\(boot.serial)")
+    boot.expectUnknown(option)
   }
 
   /// Tables for another number of levels than the CPU walks are not loaded: that would be a reset. Those of
@@ -90,8 +84,6 @@ struct FiveLevelTests {
   ])
   func tablesOfOtherLevelsAreRefused(_ levels: Int, _ message: String) throws {
     let boot = try Boot.run(Setup(options: "test=start-wrong-levels levels=\(levels)"))
-    #expect(boot.status == 39)
-    #expect(
-      boot.serial.hasPrefix("panic: the memory manager does not start: \(message)"), "\(boot.serial)")
+    boot.expectStartRefused(message)
   }
 }

@@ -1,7 +1,7 @@
 import Testing
 
 /// The emulator walks the same page tables with its own code, and must see what the kernel sees.
-@Suite(.enabled(if: Emulator.isPresent, Comment(rawValue: Emulator.absence)), .serialized)
+@Suite(.boots(.x86_64), .serialized)
 struct MappingTests {
   /// With 1 GiB leaves and without, and with RAM on both sides of the hole below 4 GiB.
   @Test(arguments: ["max", "max,-pdpe1gb"])

@@ -1,7 +1,7 @@
 import Testing
 
 /// A kernel that runs on all CPUs of its machine.
-@Suite(.enabled(if: Emulator.isPresent, Comment(rawValue: Emulator.absence)), .serialized)
+@Suite(.boots(.x86_64), .serialized)
 struct ProcessorTests {
   /// Each CPU frees what another one has allocated, and sees that nobody else has written there.
   @Test(arguments: [
@@ -9,18 +9,9 @@ struct ProcessorTests {
   ])
   func handAreasToEachOther(_ cpus: Int, _ board: String, _ mode: String) throws {
     let boot = try Boot.run(Setup(options: "stress=4000 mode=\(mode)", cpus: cpus, board: board))
-    #expect(boot.status == 33, "\(boot.serial)")
-    #expect(boot.values["verdict"] == "pass", "\(boot.serial)")
-    #expect(boot.values["stress.cpus"] == "\(cpus)")
-    #expect(boot.values["stress.pairs"] == "4000")
-    #expect(boot.values["stress.wrong"] == "0")
-    #expect(boot.values["stress.refused"] == "0")
-    #expect(boot.number("stress.handed") > 1000)
-    #expect((boot.number("warm.hits") > 100) == (mode == "warm"))
-    if mode != "strict" { #expect(boot.number("flushes.everything") < 400) }
+    boot.expectHandedOver(cpus: cpus, pairs: 4000, mode: mode)
     #expect(boot.number("notifications.sent") > 0)
     #expect(boot.number("notifications.taken") > 0)
-    #expect(boot.number("notifications.taken") <= boot.number("notifications.sent"))
   }
 
   @Test
@@ -33,21 +24,10 @@ struct ProcessorTests {
     #expect(boot.values["notifications.sent"] == "0")
   }
 
-  /// The manager is used in an interrupt handler while the main loops use it too.
-  /// What it must not wait for there is refused, with the reason, and leaves nothing behind.
   @Test(arguments: [1, 4], ["strict", "lazy", "warm"])
   func allocateAndFreeInAnInterruptHandler(_ cpus: Int, _ mode: String) throws {
     let boot = try Boot.run(Setup(options: "test=interrupt mode=\(mode)", cpus: cpus))
-    #expect(boot.status == 33, "\(boot.serial)")
-    #expect(boot.values["verdict"] == "pass", "\(boot.serial)")
-    #expect(boot.values["interrupt.cpus"] == "\(cpus)")
-    #expect(boot.values["interrupt.ticks"] == "4000")
-    #expect(boot.number("interrupt.pairs") > 0)
-    #expect(boot.number("loop.pairs") > 0)
-    #expect(boot.number("short.pairs") > 100)
-    #expect((boot.number("short.exhausted") > 100) == (cpus == 1))
-    #expect((boot.number("short.wouldwait") > 100) == (cpus > 1))
-    #expect(boot.values["wrong"] == "0")
+    boot.expectInterrupts(cpus: cpus)
   }
 
   /// The replay runs on one CPU; that the others idle shows nowhere but in which frames it gets.
@@ -83,9 +63,7 @@ struct ProcessorTests {
   @Test(arguments: [1, 2])
   func keepTheFloatingPointUnitInInterrupts(_ cpus: Int) throws {
     let boot = try Boot.run(Setup(options: "test=floating", cpus: cpus))
-    #expect(boot.status == 33, "\(boot.serial)")
-    #expect(boot.number("floating.ticks") >= 200)
-    #expect(boot.values["floating.right"] == "1")
+    boot.expectFloating()
   }
 
   @Test
@@ -100,9 +78,4 @@ struct ProcessorTests {
     #expect(boot.status == 33, "\(boot.serial)")
     #expect(boot.serial.hasPrefix("warning: only one CPU is used: "), "\(boot.serial)")
   }
-}
-
-extension Boot {
-  /// The value of a line `name=value`; zero where it is missing or no number.
-  func number(_ name: String) -> Int { values[name].flatMap { Int($0) } ?? 0 }
 }

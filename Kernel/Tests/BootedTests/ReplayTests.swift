@@ -6,18 +6,12 @@ import Testing
 @testable import BootReplay
 
 /// The main job on the real MMU.
-@Suite(.enabled(if: Emulator.isPresent, Comment(rawValue: Emulator.absence)), .serialized)
+@Suite(.boots(.x86_64), .serialized)
 struct ReplayTests {
   @Test
   func replaysARecordedBoot() throws {
     let boot = try Boot.run(Setup())
-    #expect(boot.status == 33, "\(boot.serial)")
-    #expect(boot.values["verdict"] == "pass")
-    #expect(boot.values["areas.total"] == "707")
-    #expect(boot.values["areas.freed"] == "426")
-    #expect(boot.values["areas.live"] == "281")
-    #expect(boot.values["bytes.peak"] == "23318528")
-    #expect(boot.values["violations"] == "0")
+    boot.expectReplay()
   }
 
   @Test

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The way from the boot code to a manager.
-@Suite(.enabled(if: Emulator.isPresent, Comment(rawValue: Emulator.absence)), .serialized)
+@Suite(.boots(.x86_64), .serialized)
 struct StartTests {
   /// What a kernel forgets before it starts the manager is said; no reset, no exception.
   @Test(arguments: [
@@ -12,9 +12,7 @@ struct StartTests {
   ])
   func saysWhatIsMissing(_ scenario: String, _ message: String) throws {
     let boot = try Boot.run(Setup(options: "test=\(scenario)"))
-    #expect(boot.status == 39)
-    #expect(
-      boot.serial.hasPrefix("panic: the memory manager does not start: \(message)"), "\(boot.serial)")
+    boot.expectStartRefused(message)
   }
 
   /// Painted and read back. Release builds promise 8 KiB (StartingAKernel.md), with a memory map of any
@@ -22,9 +20,7 @@ struct StartTests {
   @Test(arguments: ["pc", "q35"])
   func takesAtMost8KiBOfStack(_ board: String) throws {
     let boot = try Boot.run(Setup(options: "test=start-stack", cpus: 4, board: board))
-    #expect(boot.status == 33, "\(boot.serial)")
-    let bytes = boot.values["start.stack.bytes"].flatMap { Int($0) } ?? 0
-    #expect((1_024...8_192).contains(bytes), "\(bytes) bytes of stack")
+    boot.expectStack(atMost: 8_192)
   }
 
   /// Bits of CR0 and CR4 as the emulator has them: paging with write protection, errors of the x87 unit as
@@ -51,28 +47,24 @@ struct StartTests {
 }
 
 /// The same kernel, unoptimised.
-@Suite(.enabled(if: Emulator.canDebug, Comment(rawValue: Emulator.noDebugKernel)), .serialized)
+@Suite(.bootsUnoptimised(.x86_64), .serialized)
 struct DebugKernelTests {
   @Test
   func replaysARecordedBoot() throws {
-    let boot = try Boot.run(Setup(kernel: Emulator.debugKernel))
-    #expect(boot.status == 33, "\(boot.serial)")
-    #expect(boot.values["verdict"] == "pass")
+    let boot = try Boot.run(Setup().unoptimised)
+    boot.expectReplay()
   }
 
   /// With the core's assertions in it.
   @Test(arguments: ["strict", "lazy", "warm"])
   func handsAreasFromCPUToCPU(_ mode: String) throws {
-    let boot = try Boot.run(Setup(options: "stress=400 mode=\(mode)", cpus: 2, kernel: Emulator.debugKernel))
-    #expect(boot.status == 33, "\(boot.serial)")
-    #expect(boot.values["stress.wrong"] == "0")
+    let boot = try Boot.run(Setup(options: "stress=400 mode=\(mode)", cpus: 2).unoptimised)
+    boot.expectHandedOver(cpus: 2, pairs: 400, mode: mode)
   }
 
   @Test
   func takesAtMost16KiBOfStack() throws {
-    let boot = try Boot.run(Setup(options: "test=start-stack", kernel: Emulator.debugKernel))
-    #expect(boot.status == 33, "\(boot.serial)")
-    let bytes = boot.values["start.stack.bytes"].flatMap { Int($0) } ?? 0
-    #expect((1_024...16_384).contains(bytes), "\(bytes) bytes of stack")
+    let boot = try Boot.run(Setup(options: "test=start-stack").unoptimised)
+    boot.expectStack(atMost: 16_384)
   }
 }

@@ -1,8 +1,8 @@
-import KernelMemory
 import LoaderText
 import Testing
 
 @testable import DeviceTree
+@testable import KernelMemory
 
 /// Text that an error writes of itself.
 struct Sentence: TextSink {
@@ -21,6 +21,19 @@ struct Rows {
     MemoryMap(
       in: UnsafeMutableRawBufferPointer(
         rebasing: storage[..<min(storage.count, MemoryMap.byteCount(rows: rows))]))
+  }
+}
+
+extension MemoryMap {
+  /// The frames that an allocator may have, run by run.
+  var allocatable: [Range<UInt64>] {
+    var runs: [Range<UInt64>] = []
+    var next = FrameNumber(0)
+    while let run = nextRun(.allocatable, from: next, .size4K) {
+      runs.append(run.first.rawValue..<run.end.rawValue)
+      next = run.end
+    }
+    return runs
   }
 }
 
@@ -52,6 +65,7 @@ struct Rows {
     let map = rows.map()
     try TreeBuilder.complete().tree().addMemory(to: map)
     #expect(map.count == 3)
+    #expect(map.allocatable == [0x4_0080..<0x4_8000, 0x4_8002..<0x5_0000])
     let full = rows.map(rows: 2)
     let tree = try TreeBuilder.complete().tree()
     #expect(throws: DeviceTreeError.memoryMapTooLong(limit: 2)) { try tree.addMemory(to: full) }
@@ -62,6 +76,8 @@ struct Rows {
     let map = Rows().map()
     try TreeBuilder.complete(memory: cells).tree().addMemory(to: map)
     #expect(map.count == 4)
+    // The second one is of 8 GiB at 4 GiB.
+    #expect(map.allocatable == [0x4_0080..<0x4_8000, 0x4_8002..<0x5_0000, 0x10_0000..<0x30_0000])
   }
 
   /// How fast the harts' counter is, where the tree says it, in four bytes or in eight.

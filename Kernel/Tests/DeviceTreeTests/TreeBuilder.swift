@@ -61,8 +61,8 @@ final class TreeBuilder {
   }
 
   /// The whole tree's bytes.
-  func bytes(endsReservations: Bool = true) -> [UInt8] {
-    let list = reservations + (endsReservations ? Array(repeating: 0, count: 16) : [])
+  func bytes() -> [UInt8] {
+    let list = reservations + Array(repeating: 0, count: 16)
     let body = structure + Self.bytes([9])
     let structStart = UInt32(40 + list.count)
     let stringsStart = structStart + UInt32(body.count)
@@ -98,8 +98,7 @@ final class TreeBuilder {
 extension TreeBuilder {
   /// As QEMU has it: 256 MiB of memory, four CPUs, an initial RAM disk, a UART, an interrupt controller.
   static func complete(
-    memory: [UInt32] = [0, 0x4000_0000, 0, 0x1000_0000], cpus: [UInt32] = [0, 1, 2, 3],
-    chosen: (TreeBuilder) -> Void = { _ in }
+    memory: [UInt32] = [0, 0x4000_0000, 0, 0x1000_0000], cpus: [UInt32] = [0, 1, 2, 3]
   ) -> TreeBuilder {
     let tree = TreeBuilder()
     tree.reserve(0x4800_0000, 0x2000)
@@ -145,7 +144,6 @@ extension TreeBuilder {
       tree.property("linux,initrd-start", 0x4820_0000)
       tree.property("linux,initrd-end", 0, 0x4820_1234)
       tree.property("bootargs", "laps=2 hold")
-      chosen(tree)
     }
     tree.end()
     return tree
