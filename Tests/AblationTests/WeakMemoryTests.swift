@@ -118,12 +118,12 @@ extension AblationTests {
     #expect(seen.contains([0, 10]) == !releasing)
   }
 
-  private static let cases = ScheduleCase.complete + ScheduleCase.bounded
+  private static let cases = ScheduleCase.complete + ScheduleCase.bounded + ScheduleCase.broadcasts
 
   /// The core itself, in as many schedules of each program as take a moment.
   @Test(arguments: cases, [MemoryOrder.delayed, .reversed])
   func theCoreBearsIt(_ test: ScheduleCase, order: MemoryOrder) throws {
-    for mode in ScheduleCase.modes {
+    for mode in FreeMode.all {
       var play = try test.make(mode)
       play.memoryOrder = order
       try play.exhaustive(at: test.points, preemptions: 2, atMost: 10)

@@ -6,10 +6,8 @@ import Testing
 
 /// What `ScheduledCoreTests` does, for long: every room is validated after every run.
 @Suite struct LongScheduleTests {
-  static let modes: [FreeMode] = [.strict, .lazy, .warm]
-
   /// Two operations, at every step that orders a free.
-  @Test(arguments: modes) func everyScheduleOfTwoFrees(mode: FreeMode) throws {
+  @Test(arguments: FreeMode.all) func everyScheduleOfTwoFrees(mode: FreeMode) throws {
     var play = try Scenarios.twoFreesAtOnce(mode)
     play.validatesEach = 1
     let report = try play.exhaustive(at: .order, atMost: 20_000 * RandomTests.factor)
@@ -18,7 +16,7 @@ import Testing
   }
 
   /// Three operations, with at most three preemptions.
-  @Test(arguments: modes) func threeOperations(mode: FreeMode) throws {
+  @Test(arguments: FreeMode.all) func threeOperations(mode: FreeMode) throws {
     var play = try Scenarios.threeOperations(mode)
     play.validatesEach = 1
     let few = StepSet(.entriesCleared, .flushRequested, .framesFreed)
@@ -37,7 +35,7 @@ import Testing
   /// random.
   @Test(arguments: programs.indices, Hostility.allCases)
   func hostileMachines(number: Int, hostility: Hostility) throws {
-    for mode in Self.modes {
+    for mode in FreeMode.all {
       let play = try hostility.play(mode, Self.programs[number])
       try play.exhaustive(at: .order, preemptions: 2, atMost: 600 * RandomTests.factor)
       try play.random(seeds: 0..<UInt64(60 * RandomTests.factor))
@@ -45,13 +43,15 @@ import Testing
   }
 
   /// Callers that are moved to other CPUs wherever that is possible.
-  @Test(arguments: modes) func movingCallers(mode: FreeMode) throws {
+  @Test(arguments: FreeMode.all) func movingCallers(mode: FreeMode) throws {
     var play = try Scenarios.movingCallers(mode)
     play.rules = { $0.migrations = 3 }
     try play.random(seeds: 0..<UInt64(300 * RandomTests.factor))
   }
 
-  @Test(arguments: RandomTests.seeds(40), modes) func randomSchedules(seed: UInt64, mode: FreeMode) throws {
+  @Test(arguments: RandomTests.seeds(40), FreeMode.all) func randomSchedules(seed: UInt64, mode: FreeMode)
+    throws
+  {
     for part in 0..<UInt64(RandomTests.factor) {
       try RandomPlay.run(mode, cpuCount: 2 + Int(seed % 2), seed: seed << 16 + part, operations: 16)
     }

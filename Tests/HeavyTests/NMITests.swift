@@ -69,7 +69,7 @@ import Testing
     try manager.flushRetired()
   }
 
-  @Test(arguments: ScheduleCase.modes, [0, 1]) func anNMIAtEachStep(mode: FreeMode, kind: Int) throws {
+  @Test(arguments: FreeMode.all, [0, 1]) func anNMIAtEachStep(mode: FreeMode, kind: Int) throws {
     let stage = try Stage(mode, cpuCount: 1, pages: 2048) { stage in stage[0] = try stage.allocate() }
     guard let live = stage[0] else { throw Mistake("nothing was prepared") }
     var play = Play(stage: stage, cpus: [{ try Self.work(stage) }], validatesEach: 16)
@@ -124,7 +124,7 @@ import Testing
   }
 
   /// A device's handler allocates and frees wherever interrupts are on.
-  @Test(arguments: ScheduleCase.modes) func aHandlerThatAllocates(mode: FreeMode) throws {
+  @Test(arguments: FreeMode.all) func aHandlerThatAllocates(mode: FreeMode) throws {
     let stage = try Stage(mode, cpuCount: 1, pages: 2048)
     var play = Play(stage: stage, cpus: [{ try Self.work(stage) }], validatesEach: 4)
     play.rules = { $0.deviceInterrupts = 2 }

@@ -122,15 +122,6 @@ enum NthSlabFailure: CaseIterable {
   }
 }
 
-extension MemoryError {
-  var isOfFrames: Bool {
-    switch self {
-    case .framesExhausted, .tablesExhausted, .metadataExhausted: true
-    default: false
-    }
-  }
-}
-
 @Suite struct NthFailureSlabTests {
   @Test(arguments: NthSlabFailure.allCases)
   func everyShortageLeavesAllAsItWas(operation: NthSlabFailure) throws {

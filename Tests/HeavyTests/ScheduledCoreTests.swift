@@ -9,18 +9,18 @@ import Testing
 @Suite struct ScheduledCoreTests {
   typealias Case = ScheduleCase
 
-  @Test(arguments: Case.complete, Case.modes) func everySchedule(_ test: Case, mode: FreeMode) throws {
+  @Test(arguments: Case.complete, FreeMode.all) func everySchedule(_ test: Case, mode: FreeMode) throws {
     try run(test, mode)
   }
 
   /// What is too much to exhaust: every schedule with so many preemptions.
-  @Test(arguments: Case.bounded, Case.modes) func everyScheduleWithFewPreemptions(
+  @Test(arguments: Case.bounded, FreeMode.all) func everyScheduleWithFewPreemptions(
     _ test: Case, mode: FreeMode
   ) throws {
     try run(test, mode)
   }
 
-  @Test(arguments: Case.deep, Case.modes) func everyScheduleWithFiveLevels(_ test: Case, mode: FreeMode)
+  @Test(arguments: Case.deep, FreeMode.all) func everyScheduleWithFiveLevels(_ test: Case, mode: FreeMode)
     throws
   {
     var hardware = Hardware()
@@ -29,16 +29,13 @@ import Testing
   }
 
   /// Where one CPU's flush reaches all, while it is on its way, too.
-  @Test(arguments: Case.broadcasts, Case.modes) func everyScheduleWithBroadcasts(
+  @Test(arguments: Case.broadcasts, FreeMode.all) func everyScheduleWithBroadcasts(
     _ test: Case, mode: FreeMode
   ) throws {
-    let points = test.points.union(StepSet(.flushBegun))
-    let report = try test.make(mode).exhaustive(at: points, preemptions: test.preemptions ?? 2, atMost: 5000)
-    print("\(test.name), \(mode), broadcast: \(report)")
-    #expect(report.schedules >= test.schedules[Int(mode.rawValue)])
+    try run(test, mode, alsoAt: StepSet(.flushBegun))
   }
 
-  @Test(arguments: RandomTests.seeds(40), Case.modes) func randomSchedulesWithBroadcasts(
+  @Test(arguments: RandomTests.seeds(40), FreeMode.all) func randomSchedulesWithBroadcasts(
     seed: UInt64, mode: FreeMode
   ) throws {
     try Stage.$hardware.withValue(.broadcasting) {
@@ -47,11 +44,12 @@ import Testing
   }
 
   /// Where a caller is moved to another CPU once, wherever that is possible.
-  @Test(arguments: Case.moving, Case.modes) func everyScheduleWithAMove(_ test: Case, mode: FreeMode) throws {
+  @Test(arguments: Case.moving, FreeMode.all) func everyScheduleWithAMove(_ test: Case, mode: FreeMode) throws
+  {
     try run(test, mode)
   }
 
-  @Test(arguments: Case.restless, Case.modes)
+  @Test(arguments: Case.restless, FreeMode.all)
   func everyScheduleOfCallersThatNeverStay(_ test: Case, mode: FreeMode) throws { try run(test, mode) }
 
   /// With an NMI in the middle of the walk that serves flushes, as far as it may.
@@ -62,15 +60,16 @@ import Testing
     #expect(report.schedules >= 20)
   }
 
-  private func run(_ test: Case, _ mode: FreeMode) throws {
-    let report = try test.make(mode).exhaustive(at: test.points, preemptions: test.preemptions, atMost: 5000)
+  private func run(_ test: Case, _ mode: FreeMode, alsoAt more: StepSet = StepSet()) throws {
+    let report = try test.make(mode).exhaustive(
+      at: test.points.union(more), preemptions: test.preemptions, atMost: 5000)
     print("\(test.name), \(mode): \(report)")
     #expect(report.isComplete)
     #expect(report.schedules >= test.schedules[Int(mode.rawValue)])
   }
 
   /// Three CPUs, random operations, at all steps. `VMALLOC_SEED=n` runs one seed alone.
-  @Test(arguments: RandomTests.seeds(100), Case.modes) func randomSchedules(seed: UInt64, mode: FreeMode)
+  @Test(arguments: RandomTests.seeds(100), FreeMode.all) func randomSchedules(seed: UInt64, mode: FreeMode)
     throws
   {
     try RandomPlay.run(mode, cpuCount: 2 + Int(seed % 2), seed: seed)

@@ -37,5 +37,7 @@ import Testing
     var oracle = try VmallocOracle(
       seed: seed, limits: limits, ram: 10 << 20, mode: mode, cpuCount: 2 + Int(seed % 2))
     try oracle.run(steps: 500 * RandomTests.factor)
+    print("in mode \(mode): \(oracle.shortages) shortages, \(oracle.takenFromOthers) times what others kept")
+    try oracle.checkShortage()
   }
 }

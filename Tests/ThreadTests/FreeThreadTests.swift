@@ -9,8 +9,6 @@ import Testing
 /// it). An access that two threads make without an order between them is reported there, whatever comes of
 /// it; what the tests themselves check holds in any order.
 @Suite struct FreeThreadTests {
-  static let modes: [FreeMode] = [.strict, .lazy, .warm]
-
   /// Where CPUs leave the addresses of areas for each other.
   private final class Box {
     let address = Synchronization.Atomic<UInt64>(0)
@@ -111,7 +109,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [2, 4], modes) func handingAreasOver(cpuCount: Int, mode: FreeMode) throws {
+  @Test(arguments: [2, 4], FreeMode.all) func handingAreasOver(cpuCount: Int, mode: FreeMode) throws {
     let test = try TestMachine(
       ram: [RAMRegion(PhysicalAddress(0), byteCount: 16 << 20)], vmallocPages: 1 << 16, mode: mode,
       cpuCount: cpuCount)
@@ -191,7 +189,7 @@ import Testing
   }
 
   /// Of all CPUs that free an area one succeeds.
-  @Test(arguments: [2, 4], modes) func freeingTheSame(cpuCount: Int, mode: FreeMode) throws {
+  @Test(arguments: [2, 4], FreeMode.all) func freeingTheSame(cpuCount: Int, mode: FreeMode) throws {
     let test = try TestMachine(ram: [.small], vmallocPages: 1 << 16, mode: mode, cpuCount: cpuCount)
     let pointers = try (0..<200).map { try test.manager.vmalloc((1 + $0 % 3) * 4096) }
     let freed = Count()

@@ -23,36 +23,36 @@ extension ScheduleCase {
   static let broadcasts = [
     Self(
       name: "pair", make: broadcasting(Scenarios.pairAgainstForeignFree), points: few,
-      schedules: [60, 40, 2]),
+      schedules: [900, 850, 2]),
     Self(
       name: "two frees", make: broadcasting(Scenarios.twoFreesAtOnce), points: few,
-      schedules: [60, 40, 2]),
+      schedules: [900, 850, 2]),
     Self(
       name: "frame", make: broadcasting(Scenarios.readerOfFreedFrame), points: .freeing,
-      schedules: [20, 10, 4]),
+      schedules: [450, 190, 4]),
     Self(
       name: "reader", make: broadcasting(Scenarios.readerOfEmptiedTable), points: .order,
-      schedules: [6, 3, 2]),
+      schedules: [7, 6, 6]),
     Self(
       name: "look-ups", make: broadcasting(Scenarios.lookUpsOfReusedDescriptor),
-      points: reuse, schedules: [40, 40, 40]),
+      points: reuse, schedules: [320, 600, 350]),
     Self(
       name: "freed node", make: Scenarios.lookUpInFreedNodeWithBroadcasts,
-      points: StepSet(.nodeFound, .rangeFreed), schedules: [2, 2, 2]),
+      points: StepSet(.nodeFound, .rangeFreed), schedules: [5, 60, 60]),
     Self(
       name: "look-up, removal", make: broadcasting(Scenarios.lookUpBesideRemoval),
-      points: StepSet(.nodeFound, .flushRequested), schedules: [2, 2, 2]),
+      points: StepSet(.nodeFound, .flushRequested), schedules: [9, 9, 9]),
     Self(
       name: "freed tables", make: broadcasting(Scenarios.freedTables), points: .all, preemptions: 1,
-      schedules: [20, 10, 5]),
+      schedules: [900, 900, 900]),
     Self(
       name: "joining", make: broadcasting(Scenarios.joiningLate), points: few,
-      preemptions: 1, schedules: [20, 10, 6]),
+      preemptions: 1, schedules: [130, 65, 28]),
     Self(
       name: "leaving", make: broadcasting(Scenarios.leaving), points: .all, preemptions: 1,
-      schedules: [20, 20, 10]),
+      schedules: [175, 160, 150]),
     Self(
       name: "removal, kmalloc", make: broadcasting(Scenarios.removalOfTagBesideAllocation), points: .all,
-      preemptions: 1, schedules: [10, 10, 10]),
+      preemptions: 1, schedules: [34, 34, 34]),
   ]
 }

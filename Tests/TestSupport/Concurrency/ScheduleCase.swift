@@ -16,7 +16,6 @@ struct ScheduleCase: CustomTestStringConvertible, Sendable {
 }
 
 extension ScheduleCase {
-  static let modes: [FreeMode] = [.strict, .lazy, .warm]
   /// What another CPU can see of a free, at the least.
   static let few = StepSet(.entriesCleared, .flushRequested, .framesFreed)
   /// What matters to whoever has found a descriptor and not yet looked at it.
@@ -136,12 +135,7 @@ extension ScheduleCase {
   ]
 
   /// Programs that make tables, empty them, and take them away.
-  static let deep = [
-    Self(name: "reader", make: Scenarios.readerOfEmptiedTable, points: .order, schedules: [20, 6, 2]),
-    Self(name: "map, unmap", make: Scenarios.mapBesideUnmap, points: .order, schedules: [10, 10, 10]),
-    Self(
-      name: "freed tables", make: Scenarios.freedTables, points: .all, preemptions: 1, schedules: [50, 30, 5]),
-  ]
+  static let deep = named("reader", "map, unmap", "freed tables")
 
   static let moving = [
     Self(
@@ -152,6 +146,15 @@ extension ScheduleCase {
       name: "moving vunmap", make: Scenarios.movingVunmap, points: .order, preemptions: 2,
       schedules: [1, 1, 1]),
   ]
+
+  /// Those of the programs above that have these names, which must be there, each once.
+  private static func named(_ names: String...) -> [Self] {
+    names.map { name in
+      let found = (complete + bounded).filter { $0.name == name }
+      precondition(found.count == 1, "\(found.count) programs have the name \(name)")
+      return found[0]
+    }
+  }
 
   /// Callers that change CPUs each time their interrupts come on.
   static let restless = [

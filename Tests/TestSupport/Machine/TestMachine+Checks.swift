@@ -111,3 +111,13 @@ extension CPUs {
 extension FreeMode {
   static let all: [FreeMode] = [.strict, .lazy, .warm]
 }
+
+extension MemoryError {
+  /// Whether frames are what was missing, for whatever use.
+  var isOfFrames: Bool {
+    switch self {
+    case .framesExhausted, .tablesExhausted, .metadataExhausted: true
+    default: false
+    }
+  }
+}

@@ -119,14 +119,14 @@ struct RetainedRecount {
 
 extension TestMachine {
   /// Of the CPU that the calling thread plays.
-  func recount() throws -> RetainedRecount { manager.cpus.with { cpu in RetainedRecount(manager, cpu) } }
+  func recount() -> RetainedRecount { manager.cpus.with { cpu in RetainedRecount(manager, cpu) } }
 
   /// What the manager says wrongly of the memory that some CPU keeps.
   var retainedProblem: String? {
     for cpu in 0..<manager.cpus.count where manager.quarantine.shootdown.isOnline(cpu) {
       let problem = simulated.onCPU(cpu) { () -> String? in
         let said = manager.retained
-        let found = manager.cpus.with { cpu in RetainedRecount(manager, cpu) }
+        let found = recount()
         if let problem = found.problem { return problem }
         return said == found.memory ? nil : "\(found.memory) are kept, not \(said)"
       }

@@ -24,7 +24,7 @@ extension VmallocOracle {
       return
     }
     frames.shuffle(using: &random)
-    let before = try test.recount()
+    let before = test.recount()
     let tag = random.element(of: tags)
     let pointer: UnsafeMutableRawPointer
     do {
@@ -112,5 +112,11 @@ extension VmallocOracle {
       }
     }
     try expect(mode != .warm || test.manager.counters[.warmHits] >= 10, "the warm cache had nothing")
+  }
+
+  /// Whether memory came to its end, and one CPU to what another kept.
+  func checkShortage() throws {
+    try expect(shortages > 0, "memory was never short")
+    try expect(mode == .strict || takenFromOthers > 0, "no CPU had what another one kept")
   }
 }

@@ -28,14 +28,17 @@ extension VmallocOracle {
     let byteCount = Int(count * 4096 - random.below(4096))
     let isZeroed = random.oneIn(3)
     let left = framesLeft(upTo: options.zone) + framesRetained()
+    let kept = framesKeptByOthers()
+    defer { if framesKeptByOthers() < kept { takenFromOthers += 1 } }
     let inUse = test.framesInUse
-    let before = try test.recount()
+    let before = test.recount()
     let pointer: UnsafeMutableRawPointer
     do {
       pointer =
         isZeroed ? try test.manager.vzalloc(byteCount, options) : try test.manager.vmalloc(byteCount, options)
     } catch {
       try check(error, count, options, range, left: left)
+      if error.isOfFrames { shortages += 1 }
       // It may have freed what was kept.
       let kept = mode == .strict ? inUse : min(inUse, test.framesInUse)
       try expect(test.framesInUse == kept, "a failed allocation kept frames")
@@ -122,7 +125,15 @@ extension VmallocOracle {
   private func framesRetained() -> UInt64 {
     if mode == .strict { return 0 }
     let counters = test.manager.counters
-    return (0..<cpuCount).reduce(counters[.tablesMade] - counters[.tablesReturned]) { sum, cpu in
+    return framesKept(by: 0..<cpuCount) + counters[.tablesMade] - counters[.tablesReturned]
+  }
+
+  private func framesKeptByOthers() -> UInt64 {
+    framesKept(by: (0..<cpuCount).filter { $0 != SimulatedMachine.currentCPU })
+  }
+
+  private func framesKept(by cpus: some Sequence<Int>) -> UInt64 {
+    cpus.reduce(0) { sum, cpu in
       let retained = test.simulated.onCPU(cpu) { test.manager.retained }
       return sum + retained.frames.rawValue + retained.parked.rawValue
     }

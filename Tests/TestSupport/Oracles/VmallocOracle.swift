@@ -65,6 +65,10 @@ struct VmallocOracle {
   var leaving: Set<UInt64> = []
   /// How many areas of each kind were had that slept.
   var woken: [AreaKind: Int] = [:]
+  /// How many allocations were refused for want of frames.
+  var shortages = 0
+  /// How many allocations had, or asked for, frames that another CPU kept.
+  var takenFromOthers = 0
   var ranges: [(id: ArenaID, pages: PageRange)]
   var tags: [KernelMemory.Tag]
   private let initial: Snapshot
