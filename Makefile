@@ -3,7 +3,7 @@
 .PHONY: help run test lint bench models docs soak install clean
 
 # Variables that a user may give to `make run`, on the command line or in the environment.
-export MACHINE TRACE LAPS LISTING MEMORY CPUS LEVELS ARCH CPU GIC
+export MACHINE TRACE LAPS LISTING MEMORY CPUS LEVELS GRANULE ARCH CPU GIC
 export PREFIX DESTDIR
 # `make models` takes MODELS=all.
 export MODELS
@@ -11,7 +11,7 @@ export MODELS
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.* ## /make \1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-12s %s\n", $$1, $$2 }'
 
-run: ## replay a recorded Linux boot: MACHINE=simulated TRACE=path LAPS=n LISTING=all MEMORY=MiB CPUS=n LEVELS=5 ARCH=aarch64, riscv64 CPU=name GIC=3
+run: ## replay a recorded Linux boot: MACHINE=simulated TRACE=path LAPS=n LISTING=all MEMORY=MiB CPUS=n LEVELS=n ARCH=aarch64, riscv64 CPU=name GRANULE=4K, 16K, 64K GIC=3
 	@Scripts/run.sh
 
 test: ## run every test; the last line is "N passed, M failed"

@@ -8,9 +8,9 @@
 # ARCH in the environment is the architecture, x86_64 (the default), aarch64 or riscv64.
 #
 # The run takes TRACE (a recorded trace, default the one in Examples), MEMORY (MiB, default 4096), CPUS
-# (default 1), CPU (its model, default max) and OPTIONS (the kernel's command line) from the environment; on x86-64 also
-# LEVELS (of page tables, default 4), on AArch64 GIC (the interrupt controller's version, 2 or 3; default 2 for
-# up to eight CPUs).
+# (default 1), CPU (its model, default max) and OPTIONS (the kernel's command line) from the environment; on x86-64 and
+# RISC-V also LEVELS (of page tables, default 4), on AArch64 GRANULE (the size of a page, 4K, the default, 16K or 64K)
+# and GIC (the interrupt controller's version, 2 or 3; default 2 for up to eight CPUs).
 #
 # The kernel leaves by isa-debug-exit, which turns a value into the process status (value << 1) | 1, or by semihosting
 # with the same status. This script makes 0 of a success and keeps the others: 35 the job found something wrong,
@@ -107,12 +107,12 @@ run() {
   [ -f "$(loaded_image)" ] || die "kernel: not built yet; run: Scripts/kernel.sh build" 2
   [ -f "$trace" ] || die "kernel: no trace at $trace" 2
   command -v "$emulator" >/dev/null || die "kernel: $emulator is missing" 2
-  local arguments levels=""
+  local arguments tables="levels=${LEVELS:-4}"
   mapfile -t arguments < <(machine)
-  if [ "$arch" != aarch64 ]; then levels="levels=${LEVELS:-4} "; fi
+  if [ "$arch" = aarch64 ]; then tables="granule=${GRANULE:-4K}"; fi
   "$emulator" -accel tcg -cpu "${CPU:-$usual_cpu}" -m "${MEMORY:-4096}" -smp "${CPUS:-1}" \
     -display none -serial stdio -monitor none -no-reboot "${arguments[@]}" \
-    -kernel "$(loaded_image)" -initrd "$trace" -append "$levels${OPTIONS:-}" "$@" || status=$?
+    -kernel "$(loaded_image)" -initrd "$trace" -append "$tables ${OPTIONS:-}" "$@" || status=$?
   if [ "$status" -eq "$success" ]; then return 0; fi
   # QEMU's own status for a guest that shut down or reset is 0, and that is no success here.
   if [ "$status" -eq 0 ]; then die "kernel: the machine was reset (a triple fault?)" 1; fi

@@ -3,14 +3,16 @@
 # MACHINE=simulated or where there is no QEMU, on the simulated machine. Exit status 0 if every page
 # was right, 2 if what was asked for makes no sense or the trace is none.
 #
-#   MACHINE=simulated  TRACE=path  LAPS=n  LISTING=all  MEMORY=MiB  CPUS=n  LEVELS=5  ARCH=aarch64|riscv64  CPU=name  GIC=2|3
+#   MACHINE=simulated  TRACE=path  LAPS=n  LISTING=all  MEMORY=MiB  CPUS=n  LEVELS=n  GRANULE=4K|16K|64K
+#   ARCH=aarch64|riscv64  CPU=name  GIC=2|3
 #
 # After the report comes a table that compares kmalloc with vmalloc (Scripts/compare.sh), from short runs of
 # its own.
 #
 # The job runs on one CPU; the others of a booted kernel idle and serve its flush requests. LEVELS is how many
-# levels of page tables there are, 4 or 5. ARCH is the architecture, x86_64, aarch64 or riscv64, CPU a model that its emulator knows,
-# and GIC the version of AArch64's interrupt controller.
+# levels of page tables there are, 4 or 5, and on RISC-V 3, too; GRANULE the size of a page on AArch64, 4K, 16K or 64K.
+# ARCH is the architecture, x86_64, aarch64 or riscv64, CPU a model that its emulator knows, and GIC the version of
+# AArch64's interrupt controller.
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 machine=${MACHINE:-qemu}
@@ -18,6 +20,7 @@ export TRACE=${TRACE:-Examples/traces/debian-6.12-boot/trace.txt}
 export MEMORY=${MEMORY:-4096}
 export CPUS=${CPUS:-1}
 export LEVELS=${LEVELS:-4}
+export GRANULE=${GRANULE:-4K}
 export ARCH=${ARCH:-x86_64}
 
 # The kernel's status for bad input, (20 << 1) | 1; the simulated run says 2.
@@ -54,14 +57,20 @@ fi
 if [ "$machine" = simulated ] && [ "$CPUS" -gt 1 ]; then
   die "run: CPUS is for the booted kernel; the simulated machine replays on one CPU" 2
 fi
-case $LEVELS in
-  4 | 5) ;;
+case $ARCH-$LEVELS in
+  *-4 | *-5 | riscv64-3) ;;
+  riscv64-*) die "run: LEVELS is 3, 4 or 5 with ARCH=riscv64, not \"$LEVELS\"" 2 ;;
   *) die "run: LEVELS is 4 or 5, not \"$LEVELS\"" 2 ;;
 esac
 case ${GIC:-2} in
   2 | 3) ;;
   *) die "run: GIC is 2 or 3, not \"$GIC\"" 2 ;;
 esac
+case $GRANULE in
+  4K | 16K | 64K) ;;
+  *) die "run: GRANULE is 4K, 16K or 64K, not \"$GRANULE\"" 2 ;;
+esac
+if [ "$ARCH" != aarch64 ] && [ "$GRANULE" != 4K ]; then die "run: GRANULE is not for ARCH=$ARCH" 2; fi
 case ${LISTING:-} in
   "" | all) ;;
   *) die "run: LISTING is all or nothing, not \"$LISTING\"" 2 ;;

@@ -16,7 +16,15 @@ import KernelMemory
 //
 // With five levels of tables the linear map is at ff11_0000_0000_0000 and the vmalloc range at
 // ffa0_0000_0000_0000, where Linux has them (Documentation/arch/x86/x86_64/mm.rst): beyond what four levels
-// translate. All else stays.
+// translate. All else stays. With three (Sv39) each half has 256 GiB, and all is nearer together:
+//
+//     0000_0008_0000_0000   stacks and blocks of the other CPUs
+//     0000_0010_0000_0000   the object window: 120 GiB
+//     ffff_ffc8_0000_0000   the vmalloc range: 64 GiB (Linux, Documentation/arch/riscv/vm-layout.rst)
+//     ffff_ffd8_0000_0000   the linear map: 120 GiB
+//     ffff_fff8_0000_0000   the range of 16 pages
+//     ffff_fff9_0000_0000   the range of 4 GiB
+//     ffff_fffc_0000_0000   the job's own tables: 8 GiB
 //
 // Before the switch, the first 4 GiB of physical memory are mapped at their own addresses, and nothing
 // else.
@@ -27,47 +35,51 @@ enum AddressSpace {
 
   /// What boot.S maps, each address to itself.
   static var window: LinearMap {
-    LinearMap(base: VirtualAddress(0), limit: PhysicalAddress(4 << 30), pageSize: .size4K)
+    LinearMap(base: VirtualAddress(0), limit: PhysicalAddress(4 << 30), pageSize: Platform.pageSize)
   }
 
-  /// 64 TiB: what lies between the linear map's base and the vmalloc range, but for an unmapped gap.
+  /// Reaches up to the next of the ranges above it, but for an unmapped gap.
   static var linearMap: LinearMap {
     LinearMap(
-      base: Platform.linearMapBase,
-      limit: PhysicalAddress(64 << 40), pageSize: .size4K)
+      base: VirtualAddress(Platform.layout.linearMap), limit: PhysicalAddress(Platform.layout.reach),
+      pageSize: Platform.pageSize)
   }
 
   /// As far as the linear map goes, and the lower half with it. No address has bit 63 set, which Swift's
   /// objects need (RuntimeHeap).
   static var objectWindow: LinearMap {
-    LinearMap(base: VirtualAddress(0x4000_0000_0000), limit: linearMap.limit, pageSize: .size4K)
+    LinearMap(
+      base: VirtualAddress(Platform.layout.objectWindow), limit: linearMap.limit,
+      pageSize: Platform.pageSize)
   }
 
   static var vmallocRange: PageRange {
-    range(at: Platform.vmallocStart.rawValue, byteCount: 32 << 40)
+    range(at: Platform.layout.vmalloc, byteCount: Platform.layout.vmallocBytes)
   }
 
   /// For areas of one page and its guard: eight of them, and no more.
-  static var shortRange: PageRange { range(at: 0xffff_ea00_0000_0000, byteCount: 64 << 10) }
+  static var shortRange: PageRange {
+    range(at: Platform.layout.short, byteCount: 16 * Platform.pageSize.bytes)
+  }
 
   /// For half a million areas of one page and its guard.
-  static var growthRange: PageRange { range(at: 0xffff_eb00_0000_0000, byteCount: 4 << 30) }
+  static var growthRange: PageRange { range(at: Platform.layout.growth, byteCount: 4 << 30) }
 
   /// The same, as two ranges.
   static var growthHalves: (PageRange, PageRange) {
     (
-      range(at: 0xffff_eb00_0000_0000, byteCount: 2 << 30),
-      range(at: 0xffff_eb00_8000_0000, byteCount: 2 << 30)
+      range(at: Platform.layout.growth, byteCount: 2 << 30),
+      range(at: Platform.layout.growth + 2 << 30, byteCount: 2 << 30)
     )
   }
 
   /// For the tables of the job, or the memory of a bench, which are mapped by hand.
-  static var jobRange: PageRange { range(at: 0xffff_fe00_0000_0000, byteCount: 512 << 30) }
+  static var jobRange: PageRange { range(at: Platform.layout.job, byteCount: Platform.layout.jobBytes) }
 
   /// For the stacks and blocks of the other CPUs: more than the 255 of them can need. With bit 63 clear,
   /// because the compiler puts an object that does not outlive its function on the stack, and there, too,
   /// Swift takes one with bit 63 set for one that never ends: its deinit would not run.
-  static var processorRange: PageRange { range(at: 0x2000_0000_0000, byteCount: 1 << 30) }
+  static var processorRange: PageRange { range(at: Platform.layout.processors, byteCount: 1 << 30) }
 
   /// For the registers of devices.
   static var devices: PageRange { range(at: 0xffff_ff00_0000_0000, byteCount: 1 << 30) }
@@ -87,6 +99,45 @@ enum AddressSpace {
 
   static func range(at start: UInt64, byteCount: UInt64) -> PageRange {
     PageRange(
-      from: VirtualAddress(start).number(.size4K), upTo: VirtualAddress(start + byteCount).number(.size4K))
+      from: VirtualAddress(start).number(Platform.pageSize),
+      upTo: VirtualAddress(start + byteCount).number(Platform.pageSize))
+  }
+}
+
+// MARK: - Layouts
+
+extension AddressSpace {
+  /// Where the ranges begin, each at a multiple of the largest leaf, and how far those reach that an address
+  /// space of few bits has less room for.
+  struct Layout {
+    let linearMap: UInt64
+    let objectWindow: UInt64
+    /// How much physical memory these two reach.
+    let reach: UInt64
+    let vmalloc: UInt64
+    let vmallocBytes: UInt64
+    let processors: UInt64
+    let short: UInt64
+    let growth: UInt64
+    let job: UInt64
+    let jobBytes: UInt64
+
+    static var ofThreeLevels: Layout {
+      Layout(
+        linearMap: 0xffff_ffd8_0000_0000, objectWindow: 0x10_0000_0000, reach: 120 << 30,
+        vmalloc: 0xffff_ffc8_0000_0000, vmallocBytes: 64 << 30, processors: 0x8_0000_0000,
+        short: 0xffff_fff8_0000_0000, growth: 0xffff_fff9_0000_0000, job: 0xffff_fffc_0000_0000,
+        jobBytes: 8 << 30)
+    }
+
+    static var ofFourLevels: Layout { wide(linearMap: 0xffff_8880_0000_0000, vmalloc: 0xffff_c900_0000_0000) }
+    static var ofFiveLevels: Layout { wide(linearMap: 0xff11_0000_0000_0000, vmalloc: 0xffa0_0000_0000_0000) }
+
+    private static func wide(linearMap: UInt64, vmalloc: UInt64) -> Layout {
+      Layout(
+        linearMap: linearMap, objectWindow: 0x4000_0000_0000, reach: 64 << 40, vmalloc: vmalloc,
+        vmallocBytes: 32 << 40, processors: 0x2000_0000_0000, short: 0xffff_ea00_0000_0000,
+        growth: 0xffff_eb00_0000_0000, job: 0xffff_fe00_0000_0000, jobBytes: 512 << 30)
+    }
   }
 }

@@ -44,8 +44,8 @@ enum Image {
   static var frames: FrameRange {
     let image = kernel_image()
     return FrameRange(
-      from: PhysicalAddress(UInt64(image.start)).number(.size4K),
-      upTo: PhysicalAddress(UInt64(image.end)).number(.size4K))
+      from: PhysicalAddress(UInt64(image.start)).number(Platform.pageSize),
+      upTo: PhysicalAddress(UInt64(image.end)).number(Platform.pageSize))
   }
 
   /// What lies below the first CPU's stack.
@@ -68,6 +68,7 @@ enum Image {
 
   private static func pages(from start: UInt, upTo end: UInt) -> PageRange {
     PageRange(
-      from: VirtualAddress(UInt64(start)).number(.size4K), upTo: VirtualAddress(UInt64(end)).number(.size4K))
+      from: VirtualAddress(UInt64(start)).number(Platform.pageSize),
+      upTo: VirtualAddress(UInt64(end)).number(Platform.pageSize))
   }
 }

@@ -60,7 +60,7 @@ struct Job {
   /// Scattered frames, mapped one behind the other.
   private func workingMemory(_ byteCount: Int) -> UnsafeMutableRawBufferPointer {
     let first = AddressSpace.jobRange.first
-    let count = PageCount(bytes: UInt64(byteCount), .size4K).rawValue
+    let count = PageCount(bytes: UInt64(byteCount), Platform.pageSize).rawValue
     do throws(MemoryError) {
       for page in first.rawValue..<first.rawValue + count {
         let frame = try manager.allocateFrames()
@@ -73,6 +73,7 @@ struct Job {
         console.write(error)
       }
     }
-    return unsafe UnsafeMutableRawBufferPointer(start: first.address(.size4K).pointer, count: byteCount)
+    let start = unsafe first.address(Platform.pageSize).pointer
+    return unsafe UnsafeMutableRawBufferPointer(start: start, count: byteCount)
   }
 }

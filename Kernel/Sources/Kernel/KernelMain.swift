@@ -42,10 +42,21 @@ func panicForMissing(_ feature: StaticString) -> Never {
   }
 }
 
+/// Sizes and figures of the benches are those of Linux, by pages of 4 KiB.
+private func requireSmallPages() {
+  guard Platform.pageSize != .size4K else { return }
+  var console = SerialPort.console
+  console.write("error: the benches count by pages of 4 KiB; leave out \"granule=\"\n")
+  exit(.badInput)
+}
+
 private func run(_ request: BootRequest, on manager: MemoryManager) -> Never {
   if let scenario = request.options.scenario { scenario.run(on: manager) }
   let bench = Bench(on: manager, mode: request.options.mode)
-  if let part = request.options.bench { exit(bench.run(part)) }
+  if let part = request.options.bench {
+    requireSmallPages()
+    exit(bench.run(part))
+  }
   if request.options.profiledPairs > 0 { exit(bench.profile(request.options)) }
   if request.options.stressPairs > 0 { exit(Stress.run(pairs: request.options.stressPairs, on: manager)) }
   if request.options.testsInterrupts { exit(InterruptTest.run(on: manager)) }

@@ -17,9 +17,9 @@ extension MemoryManager {
 extension MappedRange {
   fileprivate func write(to sink: inout some TextSink) {
     sink.write("mapping 0x")
-    sink.write(hex: pages.first.address(.size4K).rawValue, width: 16)
+    sink.write(hex: pages.first.address(Platform.pageSize).rawValue, width: 16)
     sink.write(" 0x")
-    sink.write(hex: frame.address(.size4K).rawValue, width: 16)
+    sink.write(hex: frame.address(Platform.pageSize).rawValue, width: 16)
     sink.write(" ")
     sink.write(decimal: pages.count.rawValue)
     sink.write(attributes.protection.isWritable ? " rw" : " r-")

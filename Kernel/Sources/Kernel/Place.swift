@@ -20,7 +20,7 @@ enum Place {
   case elsewhere
 
   init(of address: VirtualAddress) {
-    let page = address.number(.size4K)
+    let page = address.number(Platform.pageSize)
     if AddressSpace.nullPage.contains(page) {
       self = .null
     } else if Image.isStackGuard(page) {

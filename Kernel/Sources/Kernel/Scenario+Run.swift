@@ -30,9 +30,9 @@ extension Scenario {
       Self.store(at: area)
       try unsafe manager.vfree(area.pointer)
       Self.store(at: area)
-    case .stackGuard: Self.store(at: Image.stackGuard.first.address(.size4K))
+    case .stackGuard: Self.store(at: Image.stackGuard.first.address(Platform.pageSize))
     case .stackOverflow: kernel_overflow_stack()
-    case .writeReadOnly: Self.store(at: Image.constants.first.address(.size4K))
+    case .writeReadOnly: Self.store(at: Image.constants.first.address(Platform.pageSize))
     case .executeData: Self.call(try Self.area(manager))
     case .linearMapHole: Self.load(from: AddressSpace.linearMap.base)
     case .imageAlias: Self.storeInImage(by: AddressSpace.linearMap)
@@ -48,7 +48,7 @@ extension Scenario {
     }
   }
 
-  private static var areaBytes: UInt64 { 3 * PageSize.size4K.bytes }
+  private static var areaBytes: UInt64 { 3 * Platform.pageSize.bytes }
 
   private static func area(_ manager: MemoryManager) throws(MemoryError) -> VirtualAddress {
     var options = VmallocOptions()
@@ -61,7 +61,7 @@ extension Scenario {
   }
 
   private static func storeInImage(by map: LinearMap) {
-    store(at: AddressSpace.alias(of: Image.all, in: map).first.address(.size4K))
+    store(at: AddressSpace.alias(of: Image.all, in: map).first.address(Platform.pageSize))
   }
 
   /// Accesses that go through, then one of each kind that does not; all of them come back.

@@ -21,7 +21,8 @@ extension Scenario {
     report("read back", same)
     report("found in the linear map", beneath)
     probeLoad(start)
-    probeLoad(VirtualAddress(start.rawValue + 3 * PageSize.size4K.bytes))
+    let pages = PageCount(bytes: UInt64(spanBytes), Platform.pageSize).rawValue
+    probeLoad(VirtualAddress(start.rawValue + pages * Platform.pageSize.bytes))
     try buffer.vfree()
     probeLoad(start)
     exit(zeros + same + beneath == 3 * spanBytes ? .success : .jobFailed)
@@ -51,10 +52,11 @@ extension Scenario {
   private static func countInLinearMap(_ start: VirtualAddress, _ manager: MemoryManager) -> Int {
     var count = 0
     for offset in 0..<spanBytes {
-      let page = VirtualAddress(start.rawValue + UInt64(offset) & ~0xfff)
+      let page = VirtualAddress(start.rawValue + UInt64(offset) & ~Platform.pageSize.offsetMask)
       guard let frame = manager.frame(at: page) else { continue }
       let address = manager.linearAddress(of: frame)
-      let found = unsafe address.pointer?.load(fromByteOffset: offset & 0xfff, as: UInt8.self)
+      let inPage = offset & Int(Platform.pageSize.offsetMask)
+      let found = unsafe address.pointer?.load(fromByteOffset: inPage, as: UInt8.self)
       if found == byte(at: offset) { count += 1 }
     }
     return count

@@ -59,7 +59,7 @@ struct RISCV64Tests {
       "this CPU does not translate addresses of the page-table format's \(bits) bits\n")
   }
 
-  @Test(arguments: ["nonsense", "levels=3", "test=nmi-no-stack"])
+  @Test(arguments: ["nonsense", "levels=6", "test=nmi-no-stack"])
   func refusesWhatItDoesNotKnow(_ word: String) throws {
     let boot = try Boot.run(.riscv64(word))
     boot.expectUnknown(word)

@@ -52,8 +52,9 @@ public struct MemoryManager {
   var slab: Slab { control.value.slab }
   var tags: Tags { vmalloc.tags }
   var windows: MemoryWindows { control.value.windows }
+  /// The size of its pages and frames: that of the page-table format. O(1), in any context.
   @inline(__always)
-  var pageSize: PageSize { vmalloc.pageSize }
+  public var pageSize: PageSize { vmalloc.pageSize }
 }
 
 // MARK: - The machine

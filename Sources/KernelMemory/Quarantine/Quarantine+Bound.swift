@@ -5,7 +5,7 @@ internal import Synchronization
 // One CPU has all of it. Of several each has its part of one half for good; the other half is a common pool,
 // from which a CPU borrows when its part does not suffice (`raiseLimit`), and to which it returns that when
 // it holds little (`lowerLimit`). So one CPU may retire a large area, and all together stay within the bound,
-// which is Linux's: 8,192 pages times the bit length of the number of CPUs.
+// which is Linux's: 32 MiB times the bit length of the number of CPUs.
 
 extension Quarantine {
   /// Whether this CPU may have so many pages freed and not flushed; takes what is missing from what no CPU
@@ -49,13 +49,14 @@ extension Quarantine {
     return held > 0 && !isWithinBound(held &+ min(span, state.value.bound), cpu)
   }
 
-  /// The least that is borrowed, in pages: 256, so that small frees touch the shared word once in 256 pages.
-  private static var piece: UInt64 { 256 }
+  /// The least that is borrowed, in pages: 1 MiB, so that small frees touch the shared word once in 256 pages
+  /// of 4 KiB.
+  private var piece: UInt64 { PageCount(bytes: 1 << 20, pool.pageSize).rawValue }
 
   @inline(never)
   private func raiseLimit(to pages: UInt64, _ cpu: borrowing CPU) -> Bool {
     let own = cpu.perCPU.quarantine
-    let missing = max(pages &- own.value.limit, Self.piece)
+    let missing = max(pages &- own.value.limit, piece)
     var spare = state.value.spare.load(ordering: .relaxed)
     while spare >= missing {
       let (exchanged, original) = updating(.shared) {

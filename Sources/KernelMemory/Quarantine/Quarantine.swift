@@ -53,15 +53,16 @@ struct Quarantine {
 
   let state: Stable<State>
 
-  /// The bound is Linux's for freed pages that are not flushed, 8,192 times the bit length of the number of
-  /// CPUs (Quarantine+Bound.swift).
+  /// The bound is Linux's for freed pages of 4 KiB that are not flushed, 8,192 times the bit length of the
+  /// number of CPUs (Quarantine+Bound.swift); of larger pages as many bytes.
   init(
     _ machine: Stable<Machine>, _ frames: Frames, _ tables: PageTables, _ arenas: ArenaTable,
     carving memory: inout some Carver & ~Copyable
   ) throws(MemoryError) {
     state = try memory.carve(1)
     let cpus = frames.cpus
-    let bound = 8_192 &* UInt64(Int.bitWidth - cpus.count.leadingZeroBitCount)
+    let once = PageCount(bytes: 32 << 20, frames.table.pageSize).rawValue
+    let bound = once &* UInt64(Int.bitWidth - cpus.count.leadingZeroBitCount)
     let share = cpus.count == 1 ? bound : bound / UInt64(2 &* cpus.count)
     unsafe state.pointer.initialize(
       to: State(

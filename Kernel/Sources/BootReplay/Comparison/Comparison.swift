@@ -133,15 +133,15 @@ extension Comparison {
     while offset < byteCount {
       let physical = unsafe try manager.physicalAddress(of: memory + Int(offset))
       if physical != expected { work.frameRuns += 1 }
-      expected = PhysicalAddress(physical.rawValue + PageSize.size4K.bytes)
-      offset += PageSize.size4K.bytes
+      expected = PhysicalAddress(physical.rawValue + manager.pageSize.bytes)
+      offset += manager.pageSize.bytes
     }
   }
 
   private func addVirtual(_ memory: UnsafeMutableRawPointer, _ work: inout Work) {
     guard let area = unsafe manager.area(containing: VirtualAddress(memory)) else { return }
     let pages = area.pages.count.rawValue + area.guardPages.rawValue
-    work.addressBytes += pages * PageSize.size4K.bytes
+    work.addressBytes += pages * manager.pageSize.bytes
     manager.forEachRun(of: area) { _ in work.frameRuns += 1 }
   }
 }

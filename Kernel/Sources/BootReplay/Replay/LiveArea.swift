@@ -1,3 +1,5 @@
+internal import KernelMemory
+
 /// An area that the recording has allocated and not yet freed: where it was there, and where it is here.
 struct LiveArea: ProbeEntry {
   /// The recorded va_start, by which its free names it.
@@ -16,9 +18,17 @@ struct LiveArea: ProbeEntry {
 
   /// The pages behind it that are not mapped.
   let guardPages: UInt64
+  /// The size of a page here, which may be larger than one of the recording's.
+  private let pageSize: PageSize
 
-  /// - Parameter guardPages: how many it gets; nil for as many as it had.
-  init(recorded address: UInt64, byteCount: UInt64, line: UInt64, guardPages: UInt16? = nil) {
+  /// - Parameters:
+  ///   - guardPages: how many it gets; nil for as many as it had.
+  ///   - pageSize: the size of a page here.
+  init(
+    recorded address: UInt64, byteCount: UInt64, line: UInt64, guardPages: UInt16? = nil,
+    pageSize: PageSize = .size4K
+  ) {
+    self.pageSize = pageSize
     key = address
     self.byteCount = byteCount
     self.line = line
@@ -33,10 +43,15 @@ struct LiveArea: ProbeEntry {
     byteCount > TraceRange.pageBytes ? 1 : 0
   }
 
-  /// What is asked for, and its pages.
-  var mappedBytes: UInt64 { pages * TraceRange.pageBytes }
-  var pages: UInt64 { byteCount / TraceRange.pageBytes - Self.recordedGuards(byteCount) }
+  /// What is asked for, and its pages in the recording.
+  var askedBytes: UInt64 { recordedPages * TraceRange.pageBytes }
+  var recordedPages: UInt64 { byteCount / TraceRange.pageBytes - Self.recordedGuards(byteCount) }
+
+  /// Its pages here, and their bytes: those of the last page that nobody asked for are lost.
+  var pages: UInt64 { PageCount(bytes: askedBytes, pageSize).rawValue }
+  var mappedBytes: UInt64 { pages * pageSize.bytes }
+  var lostBytes: UInt64 { mappedBytes - askedBytes }
 
   /// What it takes of addresses here.
-  var spanBytes: UInt64 { mappedBytes + guardPages * TraceRange.pageBytes }
+  var spanBytes: UInt64 { mappedBytes + guardPages * pageSize.bytes }
 }

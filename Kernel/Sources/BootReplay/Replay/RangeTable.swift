@@ -51,12 +51,19 @@ struct RangeTable {
     ranges[index]?.bytes &+= byteCount
   }
 
+  /// Of a size that may be larger than that of the recording's.
+  private static func wholePages(of recorded: TraceRange, _ pageSize: PageSize) -> PageRange {
+    let first = VirtualAddress(recorded.start).number(pageSize)
+    let end = VirtualAddress(recorded.end).number(pageSize)
+    let isWhole = recorded.start & pageSize.offsetMask == 0
+    let start = PageNumber(isWhole ? first.rawValue : first.rawValue + 1)
+    return PageRange(from: min(start, end), upTo: end)
+  }
+
   private static func range(_ recorded: TraceRange, in manager: MemoryManager, isLast: Bool) -> ReplayRange {
     do throws(MemoryError) {
-      guard !isLast else { throw .areasUnavailable }
-      let pages = PageRange(
-        from: VirtualAddress(recorded.start).number(.size4K),
-        upTo: VirtualAddress(recorded.end).number(.size4K))
+      let pages = wholePages(of: recorded, manager.pageSize)
+      guard !isLast, !pages.isEmpty else { throw .areasUnavailable }
       return ReplayRange(recorded: recorded, areas: try manager.makeAreas(pages), refusal: nil)
     } catch {
       return ReplayRange(recorded: recorded, areas: manager.vmallocAreas, refusal: error)

@@ -14,10 +14,10 @@ extension Replay {
     let lastByte = VirtualAddress(area.address + area.mappedBytes - 1)
     let lastGuardByte = VirtualAddress(area.address + area.spanBytes - 1)
     guard let found = manager.area(containing: lastByte), found.address.rawValue == area.address,
-      found.byteCount == area.mappedBytes, found.tag == tables.tasks[area.task].tag,
+      found.byteCount == area.askedBytes, found.tag == tables.tasks[area.task].tag,
       manager.area(containing: lastGuardByte)?.address == found.address,
-      found.pages.contains(lastByte.number(.size4K)),
-      found.guardRange.contains(lastGuardByte.number(.size4K)) == (area.guardPages > 0)
+      found.pages.contains(lastByte.number(manager.pageSize)),
+      found.guardRange.contains(lastGuardByte.number(manager.pageSize)) == (area.guardPages > 0)
     else {
       report(.lookupWrong, area)
       return

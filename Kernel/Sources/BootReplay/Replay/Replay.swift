@@ -66,17 +66,19 @@ struct Replay {
   ) throws(ReplayStop) {
     var area = LiveArea(
       recorded: allocation.address, byteCount: allocation.byteCount, line: line,
-      guardPages: options.guardPages)
+      guardPages: options.guardPages, pageSize: manager.pageSize)
     let range = ranges.index(of: allocation.range, in: manager)
     area.task = callers.slot(of: allocation.task, in: &tables.tasks)
-    area.size = sizeSlot(area.mappedBytes)
+    area.size = sizeSlot(area.askedBytes)
     area.ordinal = totals.areasAllocated
     area.address = try vmalloc(area, alignment: allocation.alignment, in: range)
     _ = tables.areas.insert(area)
-    totals.allocate(area, usedFrames: manager.usedFrames.rawValue, retained: manager.retained)
+    totals.allocate(
+      area, usedFrames: manager.usedFrames.rawValue,
+      unflushed: manager.retained.unflushed.rawValue * manager.pageSize.bytes)
     ranges.count(area.byteCount, in: range)
-    tables.tasks[area.task].tally.allocate(area.mappedBytes)
-    tables.sizes[area.size].tally.allocate(area.mappedBytes)
+    tables.tasks[area.task].tally.allocate(area.askedBytes)
+    tables.sizes[area.size].tally.allocate(area.askedBytes)
     checkPlace(of: area, alignment: allocation.alignment, in: range)
     checkLookup(of: area)
     guard isTouched else { return }
@@ -94,10 +96,10 @@ struct Replay {
     asked.areas = ranges[range]?.areas
     asked.leaves = options.leaves
     do {
-      let pointer = try unsafe manager.vmalloc(Int(clamping: area.mappedBytes), asked)
+      let pointer = try unsafe manager.vmalloc(Int(clamping: area.askedBytes), asked)
       return unsafe VirtualAddress(pointer).rawValue
     } catch {
-      throw ReplayStop(error: error, line: area.line, byteCount: area.mappedBytes)
+      throw ReplayStop(error: error, line: area.line, byteCount: area.askedBytes)
     }
   }
 
@@ -107,15 +109,15 @@ struct Replay {
     if isTouched { verifier.check(area, line: line, on: &machine) }
     do {
       try unsafe manager.vfree(VirtualAddress(area.address).pointer)
-      if let bound = options.bound, manager.retained.unflushed.rawValue * TraceRange.pageBytes > bound {
+      if let bound = options.bound, manager.retained.unflushed.rawValue * manager.pageSize.bytes > bound {
         try manager.flushRetired()
       }
     } catch {
       throw ReplayStop(error: error, line: line, byteCount: 0)
     }
     totals.free(area)
-    tables.tasks[area.task].tally.free(area.mappedBytes)
-    tables.sizes[area.size].tally.free(area.mappedBytes)
+    tables.tasks[area.task].tally.free(area.askedBytes)
+    tables.sizes[area.size].tally.free(area.askedBytes)
     guard options.verification == .everything else { return }
     verifier.touchFreed(area, line: line, on: &machine)
     checkGone(area, line: line)

@@ -1,5 +1,3 @@
-internal import KernelMemory
-
 /// What a replay did, over all laps. Bytes are as recorded, guards included; pages are without.
 struct ReplayTotals {
   var areasAllocated: UInt64 = 0
@@ -26,13 +24,16 @@ struct ReplayTotals {
   /// - Parameter usedFrames: those that the manager has handed out before the replay.
   init(usedFrames: UInt64) { peakFrames = usedFrames }
 
+  /// Bytes of last pages that nobody asked for: none where pages are as large as the recording's.
+  var liveLost: UInt64 = 0
+  var peakLost: UInt64 = 0
+
   var livePages: UInt64 { pagesAllocated - pagesFreed }
 
   /// - Parameters:
   ///   - usedFrames: those that the manager has handed out now.
-  ///   - retained: what it has taken back and keeps.
-  mutating func allocate(_ area: LiveArea, usedFrames: UInt64, retained: RetainedMemory) {
-    let unflushed = retained.unflushed.rawValue * TraceRange.pageBytes
+  ///   - unflushed: bytes of addresses that were freed and not flushed.
+  mutating func allocate(_ area: LiveArea, usedFrames: UInt64, unflushed: UInt64) {
     liveSpan &+= area.spanBytes
     peakUnflushed = max(peakUnflushed, unflushed)
     peakSpan = max(peakSpan, liveSpan &+ unflushed)
@@ -42,6 +43,8 @@ struct ReplayTotals {
     peakAreas = max(peakAreas, liveAreas)
     liveBytes &+= area.byteCount
     peakBytes = max(peakBytes, liveBytes)
+    liveLost &+= area.lostBytes
+    peakLost = max(peakLost, liveLost)
     pagesAllocated += area.pages
     peakPages = max(peakPages, livePages)
     if area.guardPages == 0 { unguarded += 1 }
@@ -52,6 +55,7 @@ struct ReplayTotals {
     liveAreas -= 1
     liveSpan &-= area.spanBytes
     liveBytes &-= area.byteCount
+    liveLost &-= area.lostBytes
     pagesFreed += area.pages
   }
 }

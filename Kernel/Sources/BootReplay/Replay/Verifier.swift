@@ -1,10 +1,11 @@
 // Strict verification
 //
-// Every page of every area is written through the MMU when the area is made, and read back before it
-// is freed, or at the end. Four words a page: the first and the last one, where an off-by-one shows, and
-// two whose places differ from page to page. What a word holds depends on its area (no two areas of the
-// run are the same, over all laps), its page and its place, so a frame that is mapped twice, a page that is
-// mapped to another's frame and a table that was taken away too early all come back as a wrong value.
+// Every page of every area, each of the recording's size, is written through the MMU when the area is made,
+// and read back before it is freed, or at the end. Four words a page: the first and the last one, where an
+// off-by-one shows, and two whose places differ from page to page. What a word holds depends on its area (no
+// two areas of the run are the same, over all laps), its page and its place, so a frame that is mapped twice,
+// a page that is mapped to another's frame and a table that was taken away too early all come back as a wrong
+// value.
 //
 // What must fault is touched too, by a load and by a store: the first and the last word of the guard when
 // an area is made, the first word of the first page and the last word of the last page when it is
@@ -21,13 +22,13 @@ struct Verifier {
   private(set) var freedTouches: UInt64 = 0
   var violations = Violations()
 
-  static var pageBytes: UInt64 { TraceRange.pageBytes }
+  private static var pageBytes: UInt64 { TraceRange.pageBytes }
   private static var wordsOfPage: UInt64 { 4 }
   private static var lastWord: UInt64 { pageBytes - 8 }
 
   /// Writes the pattern of `area` into all its pages.
   mutating func fill(_ area: LiveArea, line: UInt64, on machine: inout some JobMachine) {
-    for index in 0..<area.pages * Self.wordsOfPage {
+    for index in 0..<area.recordedPages * Self.wordsOfPage {
       let word = Self.word(index, of: area)
       wordsWritten += 1
       if !machine.store(word.value, at: word.address) {
@@ -38,7 +39,7 @@ struct Verifier {
 
   /// Reads the pattern of `area` back.
   mutating func check(_ area: LiveArea, line: UInt64, on machine: inout some JobMachine) {
-    for index in 0..<area.pages * Self.wordsOfPage {
+    for index in 0..<area.recordedPages * Self.wordsOfPage {
       let word = Self.word(index, of: area)
       wordsRead += 1
       guard let found = machine.load(word.address) else {
@@ -54,8 +55,8 @@ struct Verifier {
 
   /// Touches the guard behind `area`.
   mutating func touchGuard(_ area: LiveArea, line: UInt64, on machine: inout some JobMachine) {
-    let start = area.address + area.pages * Self.pageBytes
-    let last = start + area.guardPages * Self.pageBytes - 8
+    let start = area.address + area.mappedBytes
+    let last = area.address + area.spanBytes - 8
     guard area.guardPages > 0 else { return }
     guardTouches += 4
     mustFault(at: start, .guardReadable, .guardWritable, line: line, on: &machine)
@@ -64,7 +65,7 @@ struct Verifier {
 
   /// Touches every page of `area`, which was freed.
   mutating func touchFreed(_ area: LiveArea, line: UInt64, on machine: inout some JobMachine) {
-    for page in 0..<area.pages {
+    for page in 0..<area.recordedPages {
       freedTouches += 2
       let address = area.address + page * Self.pageBytes
       mustFault(at: address, .freedReadable, .freedWritable, line: line, on: &machine)

@@ -42,6 +42,8 @@ extension Report {
     body("areas.unguarded", totals.unguarded)
     body("bytes.live", totals.liveBytes)
     body("bytes.peak", totals.peakBytes)
+    body("bytes.lost_peak", totals.peakLost)
+    body("pages.bytes", pageBytes)
     body("pages.total", totals.pagesAllocated)
     body("pages.live", totals.livePages)
     body("pages.peak", totals.peakPages)

@@ -12,9 +12,9 @@ struct Spread {
   private var end: UInt64 = 0
 
   /// Adds an area; those of a range come together and in the order of their addresses.
-  mutating func add(_ area: Area) {
+  mutating func add(_ area: Area, _ pageSize: PageSize) {
     let start = area.address.rawValue
-    let behind = start &+ (area.pages.count.rawValue + area.guardPages.rawValue) * TraceRange.pageBytes
+    let behind = start &+ (area.pages.count.rawValue + area.guardPages.rawValue) * pageSize.bytes
     if area.areas == range {
       let hole = start &- end
       if hole > 0 {
@@ -35,7 +35,7 @@ extension Report {
     var spread = Spread()
     // An NMI is told nothing.
     try? replay.manager.forEachArea { area in
-      if area.areas != options.machineAreas { spread.add(area) }
+      if area.areas != options.machineAreas { spread.add(area, replay.manager.pageSize) }
     }
     return spread
   }

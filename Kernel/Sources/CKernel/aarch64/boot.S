@@ -38,7 +38,7 @@ image_header:
   .long 0
   .quad 0               // where in its 2 MiB the image wants to be
   .quad image_bytes     // with .bss and stacks
-  .quad 0xa             // little-endian, pages of 4 KiB, anywhere in memory
+  .quad 0x8             // little-endian, pages of any size, anywhere in memory
   .quad 0, 0, 0
   .ascii "ARM\x64"
   .long 0

@@ -12,7 +12,7 @@ struct ProcessorMemory {
   private static var faultStackBytes: Int { 16 * 1024 }
   /// As below the first CPU's: no frame of a function reaches over them (the linker script). They are
   /// addresses, no memory.
-  private static var guardPages: UInt16 { 8 }
+  private static var guardPages: UInt16 { UInt16(PageCount(bytes: 32 << 10, Platform.pageSize).rawValue) }
 
   init(in areas: ArenaID, of manager: MemoryManager) throws(MemoryError) {
     self.manager = manager

@@ -23,8 +23,8 @@ struct CheckedArea {
     pages: Int, stamp: UInt, on manager: MemoryManager, _ options: VmallocOptions = VmallocOptions()
   ) throws(MemoryError) {
     precondition(pages > 0 && pages <= Self.pagesLimit, "an area of 1 to 64 pages")
-    let start = unsafe try manager.vmalloc(pages * Int(PageSize.size4K.bytes), options)
-    let page = unsafe VirtualAddress(start).number(.size4K).rawValue
+    let start = unsafe try manager.vmalloc(pages * Int(Platform.pageSize.bytes), options)
+    let page = unsafe VirtualAddress(start).number(Platform.pageSize).rawValue
     let place = UInt(page - AddressSpace.vmallocRange.first.rawValue)
     word = 1 << 63 | (stamp & Self.stampMask) << 40 | UInt(pages - 1) << 34 | place
     for page in 0..<pages { write(page) }
@@ -33,7 +33,8 @@ struct CheckedArea {
   var pages: Int { Int(word >> 34 & 63) + 1 }
 
   var address: VirtualAddress {
-    PageNumber(AddressSpace.vmallocRange.first.rawValue + UInt64(word & Self.placeMask)).address(.size4K)
+    let page = AddressSpace.vmallocRange.first.rawValue + UInt64(word & Self.placeMask)
+    return PageNumber(page).address(Platform.pageSize)
   }
 
   /// The pages whose pattern is not there.
@@ -55,11 +56,11 @@ struct CheckedArea {
   }
 
   private func words(_ page: Int) -> UnsafeMutablePointer<UInt> {
-    let start = address.rawValue + UInt64(page) * PageSize.size4K.bytes
+    let start = address.rawValue + UInt64(page) * Platform.pageSize.bytes
     return unsafe UnsafeMutablePointer(bitPattern: UInt(start)).unsafelyUnwrapped
   }
 
-  private static var lastWord: Int { Int(PageSize.size4K.bytes) / MemoryLayout<UInt>.size - 1 }
+  private static var lastWord: Int { Int(Platform.pageSize.bytes) / MemoryLayout<UInt>.size - 1 }
 
   private func write(_ page: Int) {
     unsafe words(page)[0] = pattern(page)

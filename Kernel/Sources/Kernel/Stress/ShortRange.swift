@@ -62,7 +62,7 @@ struct ShortRange {
     whole.areas = areas
     do throws(MemoryError) {
       let pages = AddressSpace.shortRange.count.rawValue - 1
-      try unsafe manager.vfree(try manager.vmalloc(Int(pages << 12), whole))
+      try unsafe manager.vfree(try manager.vmalloc(Int(pages * Platform.pageSize.bytes), whole))
       return true
     } catch {
       tally.refuse("allocate all of a range", error)

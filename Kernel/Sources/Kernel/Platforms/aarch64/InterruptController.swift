@@ -76,10 +76,8 @@ private enum GICv2 {
     static var end: UInt { 0x10 }
   }
 
-  private static var distributor: UInt {
-    UInt(unsafe Devices.distributor.first.address(.size4K).rawValue)
-  }
-  private static var interface: UInt { UInt(unsafe Devices.interface.first.address(.size4K).rawValue) }
+  private static var distributor: UInt { unsafe Devices.distributor.start }
+  private static var interface: UInt { unsafe Devices.interface.start }
 
   static func enable() {
     for offset in stride(from: UInt(0), to: 32, by: 4) {
@@ -124,9 +122,7 @@ private enum GICv3 {
     static var priority: UInt { 0x1_0400 }
   }
 
-  private static var distributor: UInt {
-    UInt(unsafe Devices.distributor.first.address(.size4K).rawValue)
-  }
+  private static var distributor: UInt { unsafe Devices.distributor.start }
 
   static func enable() {
     // Affinity routing, group 1.
@@ -147,11 +143,11 @@ private enum GICv3 {
 
   /// This CPU's: the one whose type register has its affinity.
   private static func redistributor() -> UInt {
-    let pages = unsafe Devices.interface
+    let all = unsafe Devices.interface
     let own = Platform.hardwareID
     let affinity = UInt32(truncatingIfNeeded: own & 0xff_ffff | (own >> 32) << 24)
-    var place = UInt(pages.first.address(.size4K).rawValue)
-    let end = place + UInt(pages.count.rawValue << 12)
+    var place = all.start
+    let end = place + all.byteCount
     while place < end {
       if arm64_mmio_read32(place + Redistributor.typeHigh) == affinity { return place }
       if arm64_mmio_read32(place + Redistributor.typeLow) & 1 << 4 != 0 { break }

@@ -15,9 +15,12 @@ enum Platform {
   /// Instructions of all CPUs so far, under QEMU's `-icount shift=0,sleep=off`: the cycle counter.
   static var instructions: UInt64 { CycleCounter.now }
 
-  /// Has this CPU read page tables as the core writes them; ends the run where it cannot.
+  /// Ends the run where this CPU cannot read page tables as the core writes them. The first CPU is asked
+  /// again once the command line has said which pages there are to be.
   static func prepareCPU() {
-    do throws(MissingFeature) { try PagingControls.prepare() } catch { panicForMissing(error.name) }
+    do throws(MissingFeature) {
+      try PagingControls.prepare(granule: pageSize)
+    } catch { panicForMissing(error.name) }
   }
 
   /// Before anything else, on the first CPU; and on each other one.
@@ -28,26 +31,35 @@ enum Platform {
 // MARK: - Memory
 
 extension Platform {
-  static var linearMapBase: VirtualAddress { VirtualAddress(0xffff_8880_0000_0000) }
-  static var vmallocStart: VirtualAddress { VirtualAddress(0xffff_c900_0000_0000) }
+  /// How large pages are to be: as the command line says. Until the kernel has its own tables those of boot.S
+  /// have pages of 4 KiB, whatever it says.
+  static var pageSize: PageSize { unsafe granule }
+  nonisolated(unsafe) private static var granule = PageSize.size4K
+
+  /// 47 bits of either half are enough for it, as every granule has.
+  static var layout: AddressSpace.Layout { .ofFourLevels }
 
   /// A large leaf in use must not be replaced by smaller ones (break-before-make), so that nothing can be
   /// taken out of the maps of RAM later.
   static var canSplitLeaves: Bool { false }
 
-  static func format(for _: Options) -> PageTableFormatChoice { .aarch64(granule: .size4K) }
+  /// A CPU that is told to use pages that it lacks does not fault, it hangs: the question comes first.
+  static func format(for _: Options) -> PageTableFormatChoice {
+    prepareCPU()
+    return .aarch64(granule: pageSize)
+  }
 
   static func machine(
     cpuCount: Int, notify: @escaping Machine.Notify, fatal: @escaping Machine.Fatal
   ) -> Machine {
-    unsafe .aarch64(cpuCount: cpuCount, notify: notify, fatal: fatal)
+    unsafe .aarch64(granule: pageSize, cpuCount: cpuCount, notify: notify, fatal: fatal)
   }
 
   static var cacheTypeOfDevices: CacheType { .uncached }
 
   /// Then what is writable is never executed. On each other CPU the same is set as the first one has it.
   static func load(root: PhysicalAddress, addressBits: Int) throws(MemoryError) {
-    try PagingControls.load(root: root, addressBits: addressBits)
+    try PagingControls.load(root: root, addressBits: addressBits, granule: pageSize)
     ProcessorProtection.forbidWritableCode()
   }
 }
@@ -55,10 +67,24 @@ extension Platform {
 // MARK: - Options
 
 extension Platform {
-  /// No word is this platform's own.
-  static func accepts(_: CommandLine.Word) -> Bool? { nil }
+  /// Takes in a word that is this platform's own; nil where it is none.
+  static func accepts(_ word: CommandLine.Word) -> Bool? {
+    guard let size = word.dropping("granule=") else { return nil }
+    if size.equals("4K") {
+      unsafe granule = .size4K
+    } else if size.equals("16K") {
+      unsafe granule = .size16K
+    } else if size.equals("64K") {
+      unsafe granule = .size64K
+    } else {
+      return false
+    }
+    return true
+  }
 
-  static func writeUsage(to _: inout some TextSink) {}
+  static func writeUsage(to sink: inout some TextSink) {
+    sink.write("  granule=16K  have pages of 16 KiB, or of 64K, not of 4 KiB\n")
+  }
 }
 
 // MARK: - Scenarios

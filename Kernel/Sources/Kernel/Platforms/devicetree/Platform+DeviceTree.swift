@@ -8,21 +8,36 @@ extension Platform {
   /// At the addresses that they had without these tables, so that a fault on the way can be reported.
   static func mapDevices(with bootstrap: inout Bootstrap) throws(MemoryError) {
     for index in 0..<Devices.count {
-      let range = Devices.range(index)
+      let pages = Devices.registers(index).pages
       try bootstrap.map(
-        range, to: FrameNumber(range.first.rawValue),
+        pages, to: FrameNumber(pages.first.rawValue),
         MappingAttributes(.readWrite, cache: cacheTypeOfDevices))
     }
   }
 }
 
-extension DeviceTree.Range {
-  /// The pages that have it, at the same addresses.
+/// The registers of a device, which have the same virtual addresses as physical ones.
+struct Registers {
+  let start: UInt
+  let byteCount: UInt
+
+  static var none: Registers { Registers(start: 0, byteCount: 0) }
+
+  init(start: UInt, byteCount: UInt) {
+    self.start = start
+    self.byteCount = byteCount
+  }
+
+  init(_ range: DeviceTree.Range) {
+    self.init(start: UInt(range.start.rawValue), byteCount: UInt(range.byteCount))
+  }
+
+  /// The pages that have them, of the size that the tables have by now.
   var pages: PageRange {
-    let start = VirtualAddress(start.rawValue)
-    let last = VirtualAddress(start.rawValue &+ max(1, byteCount) &- 1)
+    let last = VirtualAddress(UInt64(start &+ max(1, byteCount) &- 1))
     return PageRange(
-      from: start.number(.size4K), upTo: PageNumber(last.number(.size4K).rawValue &+ 1))
+      from: VirtualAddress(UInt64(start)).number(Platform.pageSize),
+      upTo: PageNumber(last.number(Platform.pageSize).rawValue &+ 1))
   }
 }
 

@@ -6,15 +6,14 @@ import KernelMemory
 /// from the first instruction to the last.
 enum Devices {
   /// QEMU's virt machine has these there. What goes wrong before the tree is read is said there.
-  nonisolated(unsafe) private(set) static var console = PageRange(
-    from: PageNumber(0x10000), upTo: PageNumber(0x10001))
-  nonisolated(unsafe) private(set) static var exit = PageRange(
-    from: PageNumber(0x100), upTo: PageNumber(0x101))
+  nonisolated(unsafe) private(set) static var console = Registers(
+    start: 0x1000_0000, byteCount: 0x100)
+  nonisolated(unsafe) private(set) static var exit = Registers(start: 0x10_0000, byteCount: 0x1000)
   nonisolated(unsafe) private static var frequency: UInt64 = 10_000_000
 
   static func find(in tree: DeviceTree) {
-    if let range = tree.device("ns16550a") { unsafe console = range.pages }
-    if let range = tree.device("sifive,test0") { unsafe exit = range.pages }
+    if let range = tree.device("ns16550a") { unsafe console = Registers(range) }
+    if let range = tree.device("sifive,test0") { unsafe exit = Registers(range) }
     guard let frequency = tree.timebaseFrequency, frequency > 0 else {
       panic("the device tree does not say how fast the harts' real-time counter is")
     }
@@ -29,6 +28,5 @@ enum Devices {
 
   static var count: Int { 2 }
 
-  /// The registers of one of them.
-  static func range(_ index: Int) -> PageRange { index == 0 ? unsafe console : unsafe exit }
+  static func registers(_ index: Int) -> Registers { index == 0 ? unsafe console : unsafe exit }
 }

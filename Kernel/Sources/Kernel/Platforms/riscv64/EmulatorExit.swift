@@ -6,8 +6,7 @@ import KernelMemory
 /// x86-64 has for the same (ExitStatus.swift); on a machine without, halts.
 func exit(_ status: ExitStatus) -> Never {
   riscv_mmio_write32(
-    UInt(unsafe Devices.exit.first.address(.size4K).rawValue),
-    (UInt32(status.rawValue) << 1 | 1) << 16 | 0x3333)
+    unsafe Devices.exit.start, (UInt32(status.rawValue) << 1 | 1) << 16 | 0x3333)
   haltForever()
 }
 

@@ -53,7 +53,7 @@ private func report(_ frame: kernel_trap_frame, _ code: PageFaultCode, to consol
   if code.isPageFault {
     PageFault(at: address, code).write(to: &console)
     // As far down as no other mapping is: a frame of a function may be this large.
-    if AddressSpace.processorRange.contains(address.number(.size4K)) {
+    if AddressSpace.processorRange.contains(address.number(Platform.pageSize)) {
       console.write("  the stack of a CPU has overflowed\n")
     }
   } else {

@@ -35,15 +35,15 @@ extension Platform {
   /// How many levels of tables there are to be: as the command line says.
   nonisolated(unsafe) private static var levels = PageTableFormatChoice.RISCV64Levels.sv48
 
-  private static var hasFiveLevels: Bool { unsafe levels == .sv57 }
+  static var pageSize: PageSize { .size4K }
 
   /// As on x86-64 with as many levels.
-  static var linearMapBase: VirtualAddress {
-    VirtualAddress(hasFiveLevels ? 0xff11_0000_0000_0000 : 0xffff_8880_0000_0000)
-  }
-
-  static var vmallocStart: VirtualAddress {
-    VirtualAddress(hasFiveLevels ? 0xffa0_0000_0000_0000 : 0xffff_c900_0000_0000)
+  static var layout: AddressSpace.Layout {
+    switch unsafe levels {
+    case .sv39: .ofThreeLevels
+    case .sv48: .ofFourLevels
+    case .sv57: .ofFiveLevels
+    }
   }
 
   /// A large leaf may be replaced by smaller ones while it is in use.
@@ -75,6 +75,7 @@ extension Platform {
   static func accepts(_ word: CommandLine.Word) -> Bool? {
     guard let count = word.dropping("levels=") else { return nil }
     switch count.decimal {
+    case 3: unsafe levels = .sv39
     case 4: unsafe levels = .sv48
     case 5: unsafe levels = .sv57
     default: return false
@@ -83,7 +84,7 @@ extension Platform {
   }
 
   static func writeUsage(to sink: inout some TextSink) {
-    sink.write("  levels=5     use five levels of page tables (Sv57), not four\n")
+    sink.write("  levels=5     use five levels of page tables (Sv57), or three (Sv39), not four\n")
   }
 }
 

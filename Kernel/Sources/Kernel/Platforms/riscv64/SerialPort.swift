@@ -6,9 +6,7 @@ struct SerialPort: TextSink {
   private let base: UInt
 
   /// What the kernel says goes to the one that the device tree has.
-  static var console: SerialPort {
-    SerialPort(base: UInt(unsafe Devices.console.first.address(.size4K).rawValue))
-  }
+  static var console: SerialPort { SerialPort(base: unsafe Devices.console.start) }
 
   func configure() {}
 

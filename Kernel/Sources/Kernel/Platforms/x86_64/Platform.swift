@@ -27,13 +27,9 @@ enum Platform {
 extension Platform {
   private static var hasFiveLevels: Bool { PagingControls.levels == .five }
 
-  static var linearMapBase: VirtualAddress {
-    VirtualAddress(hasFiveLevels ? 0xff11_0000_0000_0000 : 0xffff_8880_0000_0000)
-  }
+  static var pageSize: PageSize { .size4K }
 
-  static var vmallocStart: VirtualAddress {
-    VirtualAddress(hasFiveLevels ? 0xffa0_0000_0000_0000 : 0xffff_c900_0000_0000)
-  }
+  static var layout: AddressSpace.Layout { hasFiveLevels ? .ofFiveLevels : .ofFourLevels }
 
   /// A large leaf may be replaced by smaller ones while it is in use.
   static var canSplitLeaves: Bool { true }
