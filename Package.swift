@@ -18,7 +18,7 @@ let package = Package(
   name: "swift-vmalloc",
   products: [
     .library(name: "KernelMemory", targets: ["KernelMemory"]),
-    .library(name: "MachineSimulator", targets: ["MachineSimulator"]),
+    .library(name: "MachineSimulator", targets: ["MachineSimulator", "CHost"]),
     .library(name: "BareMetal", targets: ["BareMetal", "CBareMetal"]),
     .library(name: "RuntimeHeap", targets: ["RuntimeHeap", "CRuntimeHeap"]),
   ],
@@ -33,8 +33,9 @@ let package = Package(
     .target(name: "CBareMetal"),
     .target(
       name: "BareMetal", dependencies: ["KernelMemory", "CMachine", "CBareMetal"], swiftSettings: sources),
+    .target(name: "CHost"),
     .target(
-      name: "MachineSimulator", dependencies: ["KernelMemory", "CMachine"], swiftSettings: sources),
+      name: "MachineSimulator", dependencies: ["KernelMemory", "CMachine", "CHost"], swiftSettings: sources),
     .target(name: "CRuntimeHeap"),
     .target(
       name: "RuntimeHeap", dependencies: ["KernelMemory", "CRuntimeHeap"], swiftSettings: sources),

@@ -1,7 +1,7 @@
-// The hosted half of CMachine: a thread plays a CPU. A bare-metal build finds this file empty.
+// The hosted half of CMachine: a thread plays a CPU. A bare-metal build (-ffreestanding) finds this file empty.
 #include "CMachine.h"
 
-#if defined(__linux__)
+#if __STDC_HOSTED__
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -21,7 +21,7 @@
 // where a line is dirty. A second mapping of another type, such as that of the linear map, is none as long as
 // nobody uses it.
 
-internal import Glibc
+internal import CHost
 internal import KernelMemory
 internal import Synchronization
 
@@ -95,7 +95,7 @@ final class DataCache: Sendable {
     guard let cached = unsafe UnsafeMutableRawPointer(bitPattern: base + UInt(number << 12)) else {
       return false
     }
-    return unsafe memcmp(cached, frame.agreed, Int(PageSize.size4K.bytes)) != 0
+    return unsafe !chost_are_equal(cached, frame.agreed, Int(PageSize.size4K.bytes))
   }
 
   /// Makes the clean lines of a frame unlike anything that was stored.

@@ -1,4 +1,4 @@
-internal import Glibc
+internal import CHost
 internal import KernelMemory
 
 // The manager's own accesses
@@ -40,7 +40,7 @@ final class HiddenFrames {
 
   private let start: UnsafeMutableRawPointer
   private let regions: [RAMRegion]
-  /// By frame number.
+  /// By frame number. Not committed before it is touched: RAM may begin far up.
   private let covers: UnsafeMutablePointer<UInt8>
   private var isAnyHidden = false
   private var touch: Touch?
@@ -49,15 +49,14 @@ final class HiddenFrames {
   init?(_ memory: PhysicalMemory) {
     guard memory.regions.reduce(0, { $0 + $1.byteCount }) <= Self.largest,
       let start = unsafe UnsafeMutableRawPointer(bitPattern: UInt(memory.base.rawValue)),
-      // Not committed before it is touched: RAM may begin far up.
-      let covers = unsafe calloc(Int(memory.limit.rawValue >> 12), 1)
+      let covers = unsafe chost_make_zeros(Int(memory.limit.rawValue >> 12))
     else { return nil }
     unsafe self.start = start
     regions = memory.regions
     unsafe self.covers = covers.assumingMemoryBound(to: UInt8.self)
   }
 
-  deinit { unsafe free(covers) }
+  deinit { unsafe chost_free_zeros(covers) }
 
   /// Hides frames, whatever they were. O(frames).
   func hide(_ first: FrameNumber, count: Int, _ cover: Cover) {
@@ -124,12 +123,11 @@ final class HiddenFrames {
   private func protect(_ first: Int, _ count: Int, _ cover: Cover) {
     let rights =
       switch cover {
-      case .none: PROT_READ | PROT_WRITE
-      case .writes: PROT_READ
-      case .all: PROT_NONE
+      case .none: chost_rights_write
+      case .writes: chost_rights_read
+      case .all: chost_rights_none
       }
-    if unsafe mprotect(start + first << 12, count << 12, rights) != 0 {
-      stop("the process cannot hide frames: errno \(errno)")
-    }
+    let error = unsafe chost_set_rights(start + first << 12, count << 12, rights)
+    if error != 0 { stop("the process cannot hide frames: errno \(error)") }
   }
 }

@@ -1,11 +1,11 @@
 // The memory bus of a simulated machine: RAM at some physical addresses, nothing at the others.
 //
 // The physical address space up to the end of RAM is one reservation of the process, without swap
-// space behind it (MAP_NORESERVE), so that a machine of any size costs what is touched. Pages of it that
+// space behind it, so that a machine of any size costs what is touched. Pages of it that
 // hold no RAM are inaccessible, which catches code that strays into a hole through the linear map; the
 // simulated CPUs ask the list of regions, to the byte.
 
-internal import Glibc
+internal import CHost
 internal import KernelMemory
 internal import Synchronization
 
@@ -99,7 +99,7 @@ extension PhysicalMemory {
 
   func fill(with byte: UInt8) {
     for region in regions {
-      _ = unsafe memset(start(of: region), Int32(byte), Int(region.byteCount))
+      unsafe start(of: region).initializeMemory(as: UInt8.self, repeating: byte, count: Int(region.byteCount))
     }
   }
 
@@ -111,8 +111,8 @@ extension PhysicalMemory {
         for offset in stride(from: 0, to: source.count, by: Int(PageSize.size4K.bytes)) {
           let count = min(Int(PageSize.size4K.bytes), source.count - offset)
           let old = unsafe source.baseAddress.unsafelyUnwrapped + offset
-          if unsafe memcmp(target + offset, old, count) != 0 {
-            unsafe memcpy(target + offset, old, count)
+          if unsafe !chost_are_equal(target + offset, old, count) {
+            unsafe (target + offset).copyMemory(from: old, byteCount: count)
           }
         }
       }

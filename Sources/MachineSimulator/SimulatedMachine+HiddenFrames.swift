@@ -1,5 +1,5 @@
+internal import CHost
 @unsafe @preconcurrency internal import CMachine
-internal import Glibc
 public import KernelMemory
 
 extension SimulatedMachine {
@@ -47,19 +47,9 @@ extension SimulatedMachine {
 enum FreedFrames {
   private static let machines = MachinesByAddress()
 
-  /// What the process did before about accesses to what it has not.
-  nonisolated(unsafe) private static var formerAction = sigaction()
-
   private static let handler: Void = {
-    var action = sigaction()
-    action.sa_flags = SA_SIGINFO
-    unsafe action.__sigaction_handler.sa_sigaction = { _, info, _ in
-      guard let info = unsafe info else { return }
-      let address = UInt(bitPattern: unsafe info.pointee._sifields._sigfault.si_addr)
-      // The access is made again, and what is none of ours is met by who was asked before.
-      if !FreedFrames.meet(address) { _ = unsafe sigaction(SIGSEGV, &formerAction, nil) }
-    }
-    if unsafe sigaction(SIGSEGV, &action, &formerAction) != 0 { stop("no signal handler: errno \(errno)") }
+    let error = chost_set_fault_hook { address in FreedFrames.meet(UInt(address)) }
+    if error != 0 { stop("no signal handler: errno \(error)") }
   }()
 
   /// `machine` must call `remove` before it ends.

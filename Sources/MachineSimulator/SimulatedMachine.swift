@@ -23,8 +23,8 @@
 // Citations are to the Intel SDM, volume 3A, by the section and table numbers of chapter 4, "Paging",
 // its number in the editions up to 2023.
 
+internal import CHost
 internal import CMachine
-internal import Glibc
 public import KernelMemory
 
 /// A machine with x86-64 paging, of four levels or five (`Hardware.pagingLevels`), simulated in this process.
@@ -247,6 +247,6 @@ public enum SimulatedMachineError: Error, Equatable, Sendable {
 /// Ends the process: the code under test broke its contract with the machine.
 func stop(_ message: String) -> Never {
   let line = "SimulatedMachine: " + message + "\n" + (StepHandler.current?.history ?? "")
-  _ = unsafe line.withCString { unsafe write(STDERR_FILENO, $0, strlen($0)) }
-  abort()
+  unsafe line.withCString { unsafe chost_complain($0) }
+  chost_abort()
 }

@@ -1,5 +1,5 @@
 #if Ablations
-import Glibc
+import Foundation
 import MachineSimulator
 import Testing
 

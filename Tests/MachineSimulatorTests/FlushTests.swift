@@ -1,5 +1,5 @@
 import CMachine
-import Glibc
+import Foundation
 import KernelMemory
 import Testing
 

@@ -1,5 +1,13 @@
-internal import Glibc
+internal import CHost
 internal import Synchronization
+
+#if canImport(Darwin)
+internal import Darwin
+#elseif canImport(Musl)
+internal import Musl
+#else
+internal import Glibc
+#endif
 
 /// Pairs per second in all threads together.
 struct Rate {
@@ -77,7 +85,7 @@ private final class Race<C: Contestant>: @unchecked Sendable {
   func rate() throws -> Rate {
     runners = (0..<threads).map { _ in Runner() }
     let handles = (0..<threads).map { cpu in startThread { self.work(cpu) } }
-    for handle in handles { pthread_join(handle, nil) }
+    for handle in handles { chost_join_thread(handle) }
     for runner in runners { if let error = runner.error { throw error } }
     return runners.reduce(Rate()) { $0 + $1.rate }
   }
@@ -120,19 +128,17 @@ private func now(_ clock: clockid_t) -> UInt64 {
   return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
 }
 
-private func startThread(_ body: @escaping () -> Void) -> pthread_t {
+private func startThread(_ body: @escaping () -> Void) -> chost_thread? {
   final class Start {
     let body: () -> Void
     init(_ body: @escaping () -> Void) { self.body = body }
   }
-  var thread = pthread_t()
+  var thread: chost_thread?
   let start = Unmanaged.passRetained(Start(body)).toOpaque()
-  let status = pthread_create(
-    &thread, nil,
-    { context in
-      if let context { Unmanaged<Start>.fromOpaque(context).takeRetainedValue().body() }
-      return nil
-    }, start)
+  let status = chost_start_thread(
+    &thread,
+    { context in if let context { Unmanaged<Start>.fromOpaque(context).takeRetainedValue().body() } },
+    start)
   guard status == 0 else { fatalError("no thread: errno \(status)") }
   return thread
 }

@@ -1,5 +1,12 @@
-internal import Glibc
 internal import Synchronization
+
+#if canImport(Darwin)
+internal import Darwin
+#elseif canImport(Musl)
+internal import Musl
+#else
+internal import Glibc
+#endif
 
 /// What is taken around every call of a contestant.
 protocol GlobalLock: AnyObject {
@@ -52,6 +59,11 @@ final class MutexLock: GlobalLock {
   }
 
   private func acquiresSoon() -> Bool {
+    #if canImport(Darwin)
+    // There is no lock with a time limit.
+    usleep(UInt32(Self.patience / 1_000))
+    return pthread_mutex_trylock(mutex) == 0
+    #else
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
     time.tv_nsec += Self.patience
@@ -60,6 +72,7 @@ final class MutexLock: GlobalLock {
       time.tv_sec += 1
     }
     return pthread_mutex_timedlock(mutex, &time) == 0
+    #endif
   }
 
   @inline(__always)

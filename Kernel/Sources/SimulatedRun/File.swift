@@ -1,5 +1,12 @@
-internal import Glibc
 internal import KernelMemory
+
+#if canImport(Darwin)
+internal import Darwin
+#elseif canImport(Musl)
+internal import Musl
+#else
+internal import Glibc
+#endif
 
 /// Reads a whole file.
 enum File {

@@ -85,7 +85,7 @@ enum cmachine_update {
 };
 #define CMACHINE_UPDATE_COUNT 3
 
-#if defined(__linux__)
+#if __STDC_HOSTED__
 
 extern _Thread_local unsigned int cmachine_current_cpu;
 extern _Thread_local unsigned int cmachine_interrupts_enabled;
@@ -346,7 +346,7 @@ CMACHINE_INLINE _Bool cmachine_interrupts_are_enabled(void) {
 /// Turns of waiting before a CPU is notified again: on hardware some hundred microseconds, since a handler has
 /// answered by then; in a simulation, where a turn is another CPU's, a few.
 CMACHINE_INLINE unsigned long cmachine_reminder_turns(void) {
-#if defined(__linux__)
+#if __STDC_HOSTED__
   return 8;
 #else
   return 4096;

@@ -1,5 +1,4 @@
 @unsafe @preconcurrency internal import CMachine  // its variables are one a thread
-internal import Glibc
 internal import Synchronization
 
 // All CPUs at once, each on a thread of its own, as fast as they go: for ThreadSanitizer, which sees what
@@ -26,7 +25,7 @@ extension SimulatedMachine {
       FreePlayer(run, cpu, bodies.indices.contains(cpu) ? bodies[cpu] : nil, seed: seed)
     }
     let threads = players.map { player in startThread { player.work() } }
-    for thread in threads { pthread_join(thread, nil) }
+    for thread in threads { thread.join() }
     for player in players { if let error = player.error { throw error } }
   }
 }
@@ -70,7 +69,7 @@ private final class FreePlayer: StepHandler {
     }
     while run.running.load(ordering: .acquiring) > 0 {
       run.machine.takeInterrupt()
-      sched_yield()
+      HostThread.yield()
     }
     run.machine.takeInterrupt()
   }
@@ -79,6 +78,6 @@ private final class FreePlayer: StepHandler {
 
   override func take(_ step: Step) {
     if cmachine_interrupts_are_enabled() { run.machine.takeInterrupt() }
-    if step.isWaiting || random.next() % Self.stepsPerYield == 0 { sched_yield() }
+    if step.isWaiting || random.next() % Self.stepsPerYield == 0 { HostThread.yield() }
   }
 }

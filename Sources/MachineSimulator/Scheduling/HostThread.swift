@@ -1,47 +1,54 @@
+internal import CHost
 @unsafe @preconcurrency internal import CMachine  // its variables are one a thread
-internal import Glibc
+
+/// A thread of the process, which one other may wait for.
+@safe
+struct HostThread {
+  private let thread: chost_thread
+
+  fileprivate init(_ thread: chost_thread) { unsafe self.thread = thread }
+
+  /// Returns when it has ended; called once.
+  func join() { unsafe chost_join_thread(thread) }
+
+  /// Offers the processor to another thread.
+  static func yield() { chost_yield() }
+}
 
 /// Runs `body` on a new thread of the process.
 @discardableResult
-func startThread(_ body: @escaping () -> Void) -> pthread_t {
+func startThread(_ body: @escaping () -> Void) -> HostThread {
   final class Start {
     let body: () -> Void
     init(_ body: @escaping () -> Void) { self.body = body }
   }
-  var thread = pthread_t()
+  var thread: chost_thread?
   let start = unsafe Unmanaged.passRetained(Start(body)).toOpaque()
-  let status = unsafe pthread_create(
-    &thread, nil,
+  let status = unsafe chost_start_thread(
+    &thread,
     { context in
-      guard let context = unsafe context else { return nil }
+      guard let context = unsafe context else { return }
       unsafe Unmanaged<Start>.fromOpaque(context).takeRetainedValue().body()
-      return nil
     }, start)
-  guard status == 0 else { stop("a CPU gets no thread: errno \(status)") }
-  return thread
+  guard status == 0, let thread = unsafe thread else { stop("a CPU gets no thread: errno \(status)") }
+  return unsafe HostThread(thread)
 }
 
 /// A counting semaphore, on which one thread waits.
 @safe
 final class Semaphore {
-  private let storage: UnsafeMutablePointer<sem_t>
+  private let semaphore: OpaquePointer
 
   init() {
-    unsafe storage = .allocate(capacity: 1)
-    guard unsafe sem_init(storage, 0, 0) == 0 else { stop("no semaphore: errno \(errno)") }
+    guard let semaphore = unsafe chost_make_semaphore() else { stop("no semaphore") }
+    unsafe self.semaphore = semaphore
   }
 
-  deinit {
-    unsafe sem_destroy(storage)
-    unsafe storage.deallocate()
-  }
+  deinit { unsafe chost_destroy_semaphore(semaphore) }
 
-  func signal() { unsafe sem_post(storage) }
+  func signal() { unsafe chost_signal(semaphore) }
 
-  func wait() {
-    // Only a signal handler ends the wait early.
-    while unsafe sem_wait(storage) != 0 {}
-  }
+  func wait() { unsafe chost_wait(semaphore) }
 }
 
 /// Says what becomes of the steps of the threads that play CPUs.

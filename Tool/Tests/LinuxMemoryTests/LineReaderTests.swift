@@ -1,7 +1,14 @@
-import Glibc
 import Testing
 
 @testable import LinuxMemory
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
 
 @Suite struct LineReaderTests {
   /// The lines of some text, and their numbers.

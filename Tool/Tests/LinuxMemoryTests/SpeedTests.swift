@@ -1,8 +1,15 @@
 import Foundation
-import Glibc
 import Testing
 
 @testable import LinuxMemory
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
 
 /// How fast long texts are read: printed, and judged by a person, since a test machine has other work to do.
 @Suite(.serialized) struct SpeedTests {

@@ -1,8 +1,15 @@
-import Glibc
 import LinuxMemory
 import Testing
 
 @testable import VmallocTool
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
 
 @Suite struct AllocinfoTests {
   static let file = """

@@ -1,7 +1,14 @@
-import Glibc
 import Testing
 
 @testable import VmallocTool
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
 
 /// Exit statuses and sentences, as scripts and people see them.
 @Suite struct ProgramTests {

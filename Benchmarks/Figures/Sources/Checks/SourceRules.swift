@@ -3,11 +3,16 @@
 public struct SourceRules {
   private let swift: [SourceFile]
   private let core: [SourceFile]
+  /// Swift, and C that a host builds: all but the checks themselves, which have the names as texts.
+  private let hosted: [SourceFile]
 
   /// - Parameter files: the repository's, of whatever kind.
   public init(_ files: [SourceFile]) {
     swift = files.filter { $0.path.hasSuffix(".swift") }
     core = swift.filter { $0.isIn("Sources/KernelMemory") }
+    hosted = files.filter { file in
+      [".swift", ".c", ".h"].contains { file.path.hasSuffix($0) } && !file.isIn("Benchmarks/Figures")
+    }
   }
 
   private static let tables = "Sources/KernelMemory/PageTables"
@@ -27,6 +32,8 @@ public struct SourceRules {
         core.flatMap(uncountedUpdates)),
       Verdict("no choice by architecture outside BareMetal and Formats.swift", choicesByArchitecture),
       Verdict("no page-table format is named outside Formats.swift", formatNames),
+      Verdict(
+        "no file of a host names what one system alone has", hosted.flatMap { HostNames($0).offences }),
     ]
   }
 
@@ -52,7 +59,7 @@ public struct SourceRules {
       let line = file.code[number]
       return line.contains(/(^|[^A-Za-z_.])(class [A-Z]|indirect (enum|case) )/)
         || line.contains(/(^|[^A-Za-z_])any [A-Z]/)
-        || line.contains(/import (Foundation|Dispatch|Glibc)/)
+        || line.contains(/import (Foundation|Dispatch|Glibc|Musl|Darwin)/)
     }
   }
 

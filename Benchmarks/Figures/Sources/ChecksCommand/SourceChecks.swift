@@ -16,7 +16,8 @@ struct SourceChecks {
         "swift format, \(swift.count) files",
         try Run("swift", ["format", "lint", "--strict", "--parallel"] + swift).complaints(of: "swift format"))
     )
-    let files = swift.compactMap { path in
+    let sources = paths.filter { $0.hasSuffix(".swift") || $0.hasSuffix(".c") || $0.hasSuffix(".h") }
+    let files = sources.compactMap { path in
       FileManager.default.contents(atPath: path).map { SourceFile(path, String(decoding: $0, as: UTF8.self)) }
     }
     SourceRules(files).verdicts.forEach(report.say)

@@ -49,6 +49,40 @@ import Testing
     #expect(offences("Sources/RuntimeHeap/Heap.swift", "#elseif os(X) && arch(x)").count == 1)
   }
 
+  private let imports =
+    "#if canImport(Darwin)\nimport Darwin\n#elseif canImport(Musl)\nimport Musl\n#else\nimport Glibc\n#endif\n"
+
+  @Test(arguments: ["import Glibc", "internal import Musl", "import Darwin", "import struct Glibc.stat"])
+  func oneCLibraryIsNotAll(line: String) {
+    #expect(offences("Tool/A.swift", "import Foundation\n\(line)\n") == ["Tool/A.swift:2: \(line)"])
+    #expect(offences("Tool/A.swift", "// \(line)\n") == [])
+  }
+
+  @Test func allCLibrariesAreWellTogether() {
+    #expect(offences("Tool/A.swift", imports) == [])
+    #expect(offences("Tool/A.swift", imports.replacing("import Musl\n", with: "")).count == 2)
+  }
+
+  @Test(arguments: [
+    "memfd_create(\"a\", 0)", "sem_init(&a, 0, 0)", "info._sifields._sigfault", "#if os(Linux)",
+    "#if defined(__linux__)", "  madvise(p, n, MADV_NOHUGEPAGE)",
+  ])
+  func whatLinuxAloneHas(line: String) {
+    for path in ["Sources/MachineSimulator/A.swift", "Sources/CHost/host.c", "Tests/A.swift"] {
+      #expect(offences(path, "a\n\(line)\n") == ["\(path):2: \(line)"])
+      #expect(offences(path, "a // \(line)\n") == [])
+    }
+    #expect(offences("Sources/MachineSimulator/A.swift", imports + line).count == 1)
+  }
+
+  @Test(arguments: [
+    "#if defined(MAP_NORESERVE)\nx(MAP_NORESERVE);\n#endif",
+    "#if !defined(MAP_NORESERVE)\n#define MAP_NORESERVE 0\n#endif\nx(MAP_NORESERVE);",
+    "#if !defined(__APPLE__)\nx(sem_init);\n#else\ny();\n#endif",
+    "#if canImport(Darwin)\ny()\n#else\npthread_mutex_timedlock(a)\n#endif", "my_sem_init(a), gettides",
+  ])
+  func whatHasAnotherWay(text: String) { #expect(offences("Sources/CHost/host.c", text) == []) }
+
   @Test func aFormatIsNamedInTheListAlone() {
     let format = SourceFile("Sources/KernelMemory/PageTables/Formats/Sv39.swift", "struct Sv39 {}")
     let list = SourceFile("Sources/KernelMemory/PageTables/Formats.swift", "let a = Sv39()")

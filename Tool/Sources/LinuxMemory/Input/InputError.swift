@@ -1,4 +1,10 @@
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
 import Glibc
+#endif
 
 /// Why a file could not be read, as a sentence for the person who named it.
 public enum InputError: Error, Equatable, CustomStringConvertible {

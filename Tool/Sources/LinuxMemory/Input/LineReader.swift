@@ -4,7 +4,14 @@
 // one that lies across two chunks, whose beginning moves to the front. The buffer grows for a longer line, so
 // that there is no limit to one. A chunk of 256 KiB is past the point where a system call's cost can be seen,
 // and still fits a second-level cache.
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
 import Glibc
+#endif
 
 /// Reads lines from a file descriptor that it closes, or from memory.
 public struct LineReader: ~Copyable {

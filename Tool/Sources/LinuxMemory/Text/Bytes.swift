@@ -1,6 +1,13 @@
 // Reading text as bytes: what every parser here is made of. White space is any byte up to 0x20, so that tabs,
 // carriage returns and NUL bytes separate words as spaces do.
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
 import Glibc
+#endif
 
 extension UInt8 {
   init(ascii scalar: Unicode.Scalar, or other: UInt8 = 0) {

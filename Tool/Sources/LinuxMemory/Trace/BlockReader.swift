@@ -1,4 +1,10 @@
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
 import Glibc
+#endif
 
 /// Reads a file in blocks of whole lines, in one pass: a line that lies across two blocks moves to the front
 /// of the second, and the buffer grows for one that is longer than a block.

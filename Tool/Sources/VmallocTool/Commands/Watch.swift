@@ -1,6 +1,13 @@
 import ArgumentParser
-import Glibc
 import LinuxMemory
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
 
 /// Shows what grows, again and again.
 struct Watch: ParsableCommand {

@@ -4,8 +4,15 @@
 // on) the recording has one of its own, and disturbs nobody's; else the values of the files that it changes
 // are kept and written back. Either is undone at the end, after an error, and after an interrupt, which ends
 // the recording early and keeps what there is.
-import Glibc
 import LinuxMemory
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
 
 /// The files of tracefs, by which a recording is made.
 struct Tracefs {
@@ -104,7 +111,7 @@ struct Tracefs {
     guard file >= 0 else { return errno }
     defer { close(file) }
     let bytes = Array((value + "\n").utf8)
-    let written = unsafe bytes.withUnsafeBytes { unsafe Glibc.write(file, $0.baseAddress, $0.count) }
+    let written = unsafe bytes.withUnsafeBytes { unsafe writeBytes($0, to: file) }
     return written == bytes.count ? 0 : errno
   }
 

@@ -1,7 +1,14 @@
 import ArgumentParser
-import Glibc
 import LinuxMemory
 import VmallocReplay
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
 
 /// The exit statuses, which scripts depend on.
 enum ExitStatus: Int32 {

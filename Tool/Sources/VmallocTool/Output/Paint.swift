@@ -1,5 +1,12 @@
 import ArgumentParser
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
 import Glibc
+#endif
 
 /// What a piece of text is, for those who see colours.
 enum Style {

@@ -1,4 +1,10 @@
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
 import Glibc
+#endif
 
 /// Standard output and standard error.
 enum Screen {
@@ -26,7 +32,7 @@ enum Screen {
     var bytes = text[...].utf8
     while !bytes.isEmpty {
       let piece = Array(bytes.prefix(1 << 16))
-      let written = unsafe piece.withUnsafeBytes { unsafe Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      let written = unsafe piece.withUnsafeBytes { unsafe writeBytes($0, to: descriptor) }
       if written < 0 && errno == EINTR { continue }
       if written <= 0 { end(descriptor, errno) }
       bytes = bytes.dropFirst(written)
@@ -41,4 +47,9 @@ enum Screen {
     }
     exit(ExitStatus.unreadable.rawValue)
   }
+}
+
+/// What `write` does, for those who have a function of that name themselves.
+func writeBytes(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int {
+  unsafe write(descriptor, bytes.baseAddress, bytes.count)
 }

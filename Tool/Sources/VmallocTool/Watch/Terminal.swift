@@ -5,8 +5,15 @@
 // by Ctrl-Z, and a crash. For the last one the saved settings lie in memory that a signal handler may read,
 // and the handlers call nothing but what POSIX lets them: tcsetattr, write, signal, raise. Only SIGKILL
 // cannot be answered.
-import Glibc
 import Synchronization
+
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
 
 /// Signals that came and were not answered yet.
 private let endingSignal = Atomic<Int32>(0)
