@@ -3,7 +3,7 @@ import Testing
 
 /// The kernel of AArch64 with pages of each size that the architecture has, which one command-line word
 /// chooses: one image for all.
-@Suite(.enabled(if: Emulator.hasAArch64, Comment(rawValue: Emulator.aarch64Absence)), .serialized)
+@Suite(.boots(.aarch64), .serialized)
 struct GranuleTests {
   struct Board: CustomTestStringConvertible, Sendable {
     let granule: String

@@ -3,7 +3,7 @@ import Testing
 
 /// The kernel of RISC-V with three levels of page tables: addresses of 39 bits, of which each half has
 /// 256 GiB. All ranges lie elsewhere than with four.
-@Suite(.enabled(if: Emulator.hasRISCV64, Comment(rawValue: Emulator.riscv64Absence)), .serialized)
+@Suite(.boots(.riscv64), .serialized)
 struct RISCVModesTests {
   @Test(arguments: [1, 4])
   func comesToTheSameVerdictWithThreeLevels(_ cpus: Int) throws {
