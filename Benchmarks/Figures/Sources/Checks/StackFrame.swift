@@ -35,7 +35,7 @@ private struct FrameReader {
     guard fields.count == 3 else { return endSum() }
     let name = fields[1].filter { $0 != " " }
     // Most instructions do nothing of the kind.
-    let isMeant = ["sub", "subq", "addi", "addiw", "lui", "and"].contains(name)
+    let isMeant = ["sub", "subq", "addi", "addiw", "lui", "li", "slli", "and"].contains(name)
     let operands = isMeant ? Self.operands(fields[2]) : []
     guard operands.count > 1 else { return endSum() }
     let isOfStack = operands.count > 2 && operands[..<2] == ["sp", "sp"]
@@ -52,6 +52,8 @@ private struct FrameReader {
     endSum()
     switch name {
     case "lui": made[operands[0]] = Self.number(operands[1]).map { $0 << 12 }
+    case "li": made[operands[0]] = Self.number(operands[1])
+    case "slli": shift(operands)
     case "addi", "addiw": add(operands)
     case "sub" where isOfStack: note(made[operands[2]].map { pushed + $0 })
     case "and" where operands[0] == "sp": note(made[operands[1]])
@@ -69,11 +71,16 @@ private struct FrameReader {
       return
     }
     if operands[0] != "sp" {
-      made[operands[0]]? += value
+      made[operands[0]]? &+= value
     } else if value < 0 {
       pushed = -value
       note(pushed)
     }
+  }
+
+  private mutating func shift(_ operands: [Substring]) {
+    let count = operands.count == 3 && operands[0] == operands[1] ? Self.number(operands[2]) : nil
+    made[operands[0]] = made[operands[0]].flatMap { value in count.map { value << $0 } }
   }
 
   /// From a register of AArch64, into one that is not the stack pointer.

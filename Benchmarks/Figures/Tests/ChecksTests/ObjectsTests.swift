@@ -108,7 +108,14 @@ import Testing
       80200010:      	sub	sp, sp, a0
       80200014:      	addi	sp, s0, -0x10
       80200018:      	sub	a0, a0, a1
+      0000000080200020 <shifted>:
+      80200020:      	addi	sp, sp, -0x1f0
+      80200022:      	li	a2, 0x1b
+      80200024:      	slli	a2, a2, 0x8
+      80200026:      	sub	sp, sp, a2
+      80200028:      	slli	a2, a3, 0x8
+      8020002c:      	sub	sp, sp, a2
       """)
-    #expect(found == ["2032 long", "29472 long", "-1 long"])
+    #expect(found == ["2032 long", "29472 long", "-1 long", "496 shifted", "7408 shifted", "-1 shifted"])
   }
 }
