@@ -21,10 +21,22 @@
 #define MAP_NORESERVE 0
 #endif
 
-void *chost_reserve(size_t byte_count, int *error) {
-  void *start = mmap(NULL, byte_count, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+static void *reserve(void *place, size_t byte_count, int *error) {
+  void *start = mmap(place, byte_count, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (start != MAP_FAILED) return start;
   *error = errno;
+  return NULL;
+}
+
+void *chost_reserve(size_t byte_count, size_t alignment, size_t end, int *error) {
+  // A process has 47 bits on most machines, and has its own memory at the top of them.
+  if (end >= (size_t)1 << 47) return reserve(NULL, byte_count, error);
+  for (size_t place = alignment; place + byte_count <= end; place += alignment) {
+    void *start = reserve((void *)place, byte_count, error);
+    if (start == NULL || start == (void *)place) return start;
+    munmap(start, byte_count);
+  }
+  *error = ENOMEM;
   return NULL;
 }
 

@@ -37,7 +37,7 @@ final class DataCache: Sendable {
     let agreed: UnsafeMutableRawPointer
     /// Whether memory was reached past the cache since the last cleaning.
     var isOut = false
-    /// The type of these accesses, by its index in IA32_PAT; not forgotten where lines go by themselves.
+    /// The type of these accesses, by its number in leaves; not forgotten where lines go by themselves.
     var type: UInt8?
   }
 
@@ -59,10 +59,6 @@ final class DataCache: Sendable {
     }
   }
 
-  /// Whether accesses through a leaf go through the cache: the types of IA32_PAT's entries as `BareMetal`
-  /// sets them, of which 0 and 4 are write-back.
-  static func isCached(patIndex: UInt8) -> Bool { patIndex & 3 == 0 }
-
   /// Where memory has a byte, behind the cache.
   func memory(at address: UInt64) -> UnsafeMutableRawPointer {
     unsafe frames.withLock { frames in
@@ -78,15 +74,15 @@ final class DataCache: Sendable {
 
   /// Whether an access of a type does not agree with those before it. O(bytes of a page) for the first past
   /// the cache.
-  func conflicts(at address: UInt64, patIndex: UInt8) -> Bool {
+  func conflicts(at address: UInt64, _ memoryType: UInt8, isCached: Bool) -> Bool {
     guard typesMustAgree.load(ordering: .relaxed) else { return false }
     return frames.withLock { frames in
       let number = address >> 12
-      if Self.isCached(patIndex: patIndex) { return frames[number]?.type != nil }
+      if isCached { return frames[number]?.type != nil }
       let frame = frame(&frames, number)
-      if let type = frame.type { return type != patIndex }
+      if let type = frame.type { return type != memoryType }
       if isDirty(frame, number) { return true }
-      frames[number]?.type = patIndex
+      frames[number]?.type = memoryType
       return false
     }
   }

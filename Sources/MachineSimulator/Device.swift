@@ -52,7 +52,8 @@ extension SimulatedMachine {
       guard address % UInt64(byteCount) == 0, byteCount & (byteCount - 1) == 0 else {
         throw request.fault(.busError, level: 0, at: address)
       }
-      guard leaf.entry.patIndex(level: Int(leaf.level)) != 0 else {
+      // Elsewhere the platform knows what is a device.
+      guard !mmu.hasMemoryTypes || leaf.memoryType != 0 else {
         throw request.fault(.cachedDevice, level: Int(leaf.level), at: address)
       }
       return (device, offset)

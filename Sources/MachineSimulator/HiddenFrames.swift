@@ -40,7 +40,10 @@ final class HiddenFrames {
 
   private let start: UnsafeMutableRawPointer
   private let regions: [RAMRegion]
-  /// By frame number. Not committed before it is touched: RAM may begin far up.
+  /// Pages of the process in a frame.
+  private let pagesEach: Int
+  /// By the number of a page of the process; all of a frame are alike. Not committed before it is
+  /// touched: RAM may begin far up.
   private let covers: UnsafeMutablePointer<UInt8>
   private var isAnyHidden = false
   private var touch: Touch?
@@ -53,6 +56,7 @@ final class HiddenFrames {
     else { return nil }
     unsafe self.start = start
     regions = memory.regions
+    pagesEach = Int(memory.pageSize.bytes >> 12)
     unsafe self.covers = covers.assumingMemoryBound(to: UInt8.self)
   }
 
@@ -61,12 +65,12 @@ final class HiddenFrames {
   /// Hides frames, whatever they were. O(frames).
   func hide(_ first: FrameNumber, count: Int, _ cover: Cover) {
     isAnyHidden = true
-    set(Int(first.rawValue), count, cover)
+    set(Int(first.rawValue) * pagesEach, count * pagesEach, cover)
   }
 
   /// Makes a frame an ordinary one: whoever is about to touch it has a right to.
   func show(_ address: UInt64) {
-    if isAnyHidden { set(Int(address >> 12), 1, .none) }
+    if isAnyHidden { set(Int(address >> 12) / pagesEach * pagesEach, pagesEach, .none) }
   }
 
   func showAll() {
@@ -90,10 +94,11 @@ final class HiddenFrames {
   ///   - isFree: whether nobody has the frame by now.
   /// - Returns: whether it may be made again.
   func meet(_ frame: FrameNumber, isFree: (FrameNumber) -> Bool) -> Bool {
-    let cover = unsafe Cover(rawValue: covers[Int(frame.rawValue)]) ?? .none
+    let page = Int(frame.rawValue) * pagesEach
+    let cover = unsafe Cover(rawValue: covers[page]) ?? .none
     guard cover != .none else { return false }
     guard isFree(frame) else {
-      set(Int(frame.rawValue), 1, .none)
+      set(page, pagesEach, .none)
       return true
     }
     // What only reads comes through now, and what writes comes again.
@@ -103,11 +108,11 @@ final class HiddenFrames {
     } else if isWrite, touch?.frame == frame {
       touch?.isWrite = true
     }
-    set(Int(frame.rawValue), 1, isWrite ? .none : .writes)
+    set(page, pagesEach, isWrite ? .none : .writes)
     return true
   }
 
-  /// Changes the frames of a run that are of another kind, neighbours at once.
+  /// Changes the pages of a run that are of another kind, neighbours at once.
   private func set(_ first: Int, _ count: Int, _ cover: Cover) {
     var at = first
     while at < first + count {

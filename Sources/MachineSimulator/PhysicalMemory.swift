@@ -18,6 +18,8 @@ final class PhysicalMemory {
   /// The first physical address that the reservation does not reach.
   let limit: PhysicalAddress
   let physicalAddressBits: Int
+  /// Of the frames that the manager has.
+  let pageSize: PageSize
   var isFrameFree: ((FrameNumber) -> Bool)?
   /// Nil where an access finds what was written last, whatever its memory type.
   var dataCache: DataCache?
@@ -26,15 +28,22 @@ final class PhysicalMemory {
   /// Frames that the process may not touch; nil where it may touch all.
   var hidden: HiddenFrames?
   var devices: [Device] = []
+  /// The addresses of entries that were absent, and that no walker sees otherwise before a barrier.
+  var unseenEntries: Set<UInt64> = []
 
   private let reservation: Reservation
 
-  init(_ ram: [RAMRegion], physicalAddressBits: Int) throws(SimulatedMachineError) {
+  /// - Parameter addressBits: how many bits of an address the CPUs translate, of which the upper half is not
+  ///   the process'.
+  init(
+    _ ram: [RAMRegion], physicalAddressBits: Int, pageSize: PageSize, addressBits: UInt64
+  ) throws(SimulatedMachineError) {
     self.physicalAddressBits = physicalAddressBits
+    self.pageSize = pageSize
     regions = try Self.sorted(ram, below: 1 &<< UInt64(physicalAddressBits))
     guard let end = regions.last?.end else { throw .noRAM }
-    limit = PhysicalAddress((end + PageSize.size4K.offsetMask) & ~PageSize.size4K.offsetMask)
-    reservation = try Reservation(byteCount: limit.rawValue)
+    limit = PhysicalAddress((end + pageSize.offsetMask) & ~pageSize.offsetMask)
+    reservation = try Reservation(byteCount: limit.rawValue, below: 1 &<< (addressBits &- 1))
     base = unsafe VirtualAddress(reservation.start)
     for region in regions { try reservation.open(region) }
   }
@@ -72,7 +81,7 @@ extension PhysicalMemory {
     }
     let isLinear = request.access == .read && level == 0 && request.address == base.rawValue &+ address
     if let isFrameFree, !(isLinear && freeFramesAreReadable),
-      isFrameFree(PhysicalAddress(address).number(.size4K))
+      isFrameFree(PhysicalAddress(address).number(pageSize))
     {
       throw request.fault(.freedFrame, level: level, at: address)
     }
@@ -134,25 +143,25 @@ extension PhysicalMemory {
 
   /// Reads a table entry, in one access. Acquiring, since a walker sees a table that an entry references
   /// as it was when the entry was written (SDM 4.10.2.3, and the ordering of stores, vol. 3A, 8.2).
-  func entry(at address: UInt64, for request: Request, level: Int) throws(Fault) -> PagingEntry {
+  func entry(at address: UInt64, for request: Request, level: Int) throws(Fault) -> UInt64 {
     let pointer = try unsafe pointer(to: address, byteCount: 8, for: request, level: level)
+    if !unseenEntries.isEmpty && unseenEntries.contains(address) { return 0 }
     let entry = unsafe pointer.assumingMemoryBound(to: Atomic<UInt64>.self)
-    return PagingEntry(bits: unsafe entry.pointee.load(ordering: .acquiring))
+    return unsafe entry.pointee.load(ordering: .acquiring)
   }
 
-  /// Sets `flags`, accessed or dirty, in a table entry that was read as `expected`; leaves it alone where
+  /// Changes `flags`, accessed or dirty, in a table entry that was read as `expected`; leaves it alone where
   /// more than these flags has changed since. One locked access, as SDM 4.8 demands.
-  func set(
-    _ flags: UInt64, inEntryAt address: UInt64, expecting expected: PagingEntry,
+  func update(
+    entryAt address: UInt64, expecting expected: UInt64, but flags: UInt64, _ change: (UInt64) -> UInt64,
     for request: Request, level: Int
   ) throws(Fault) {
     let pointer = try unsafe pointer(to: address, byteCount: 8, for: request, level: level)
     let entry = unsafe pointer.assumingMemoryBound(to: Atomic<UInt64>.self)
-    let sticky = PagingEntry.accessedFlag | PagingEntry.dirtyFlag
     var current = unsafe entry.pointee.load(ordering: .relaxed)
-    while (current ^ expected.bits) & ~sticky == 0 && current & flags != flags {
+    while (current ^ expected) & ~flags == 0 && change(current) != current {
       let result = unsafe entry.pointee.compareExchange(
-        expected: current, desired: current | flags, ordering: .relaxed)
+        expected: current, desired: change(current), ordering: .relaxed)
       if result.exchanged { return }
       current = result.original
     }

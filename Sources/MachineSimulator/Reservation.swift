@@ -11,13 +11,16 @@ struct Reservation: ~Copyable {
   /// The largest leaf there is (SDM table 4-16).
   private static let alignment = 1 << 30
 
+  /// - Parameter end: where the address range ends at the latest.
   /// - Throws: `reservationFailed`.
-  init(byteCount: UInt64) throws(SimulatedMachineError) {
+  init(byteCount: UInt64, below end: UInt64 = 1 << 47) throws(SimulatedMachineError) {
     // The number of physical address bits bounds the count to 52 bits, so the sum does not wrap.
     let needed = Int(byteCount)
     let whole = needed + Self.alignment
     var error: Int32 = 0
-    guard let raw = unsafe chost_reserve(whole, &error) else { throw .reservationFailed(errno: error) }
+    guard let raw = unsafe chost_reserve(whole, Self.alignment, Int(end), &error) else {
+      throw .reservationFailed(errno: error)
+    }
     let before = -Int(bitPattern: raw) & (Self.alignment - 1)
     unsafe start = raw + before
     self.byteCount = needed

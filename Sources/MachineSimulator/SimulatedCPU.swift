@@ -1,4 +1,4 @@
-// One CPU of a simulated machine, in supervisor mode with CR0.WP, CR4.PGE and IA32_EFER.NXE 1 and
+// One CPU of a simulated machine, in supervisor mode; on x86-64 with CR0.WP, CR4.PGE and IA32_EFER.NXE 1 and
 // CR4.PCIDE, CR4.SMEP and CR4.SMAP 0.
 //
 // An access asks the TLB first, and believes it whatever the tables say by now. A miss walks, from the
@@ -19,13 +19,14 @@ final class SimulatedCPU {
   var isLeftWithInterruptsOff = false
   private(set) var root: UInt64?
   private(set) var counters = MachineCounters()
-  private var caches = TranslationCaches()
+  private var caches: TranslationCaches
   private let walker: PageWalker
   private let hardware: Hardware
 
   init(walker: PageWalker, hardware: Hardware) {
     self.walker = walker
     self.hardware = hardware
+    caches = TranslationCaches(walker.mmu)
   }
 
   /// Where the process has `byteCount` bytes that lie within one 4 KiB page, for one access.
@@ -36,11 +37,11 @@ final class SimulatedCPU {
       let address = leaf.physicalAddress(of: request.address)
       let place = try unsafe walker.memory.pointer(to: address, byteCount: byteCount, for: request, level: 0)
       guard let cache = walker.memory.dataCache else { return unsafe place }
-      let type = leaf.entry.patIndex(level: Int(leaf.level))
-      if cache.conflicts(at: address, patIndex: type) {
+      let isCached = walker.mmu.isWriteBack(leaf.memoryType)
+      if cache.conflicts(at: address, leaf.memoryType, isCached: isCached) {
         throw request.fault(.typeConflict, level: 0, at: address)
       }
-      return unsafe DataCache.isCached(patIndex: type) ? place : cache.memory(at: address)
+      return unsafe isCached ? place : cache.memory(at: address)
     } catch {
       take(error)
       throw error
@@ -60,8 +61,8 @@ final class SimulatedCPU {
 
   /// What the tables in RAM say at this moment. Changes neither caches, nor tables, nor counters.
   func walkWithoutCaches(_ request: Request) throws(Fault) -> Leaf {
-    let walker = PageWalker(
-      memory: walker.memory, setsAccessed: false, hasGigabytePages: walker.hasGigabytePages)
+    var walker = walker
+    walker.flagRule = .ignore
     var position = try start(request)
     while true {
       switch try walker.step(from: position, request) {
@@ -92,11 +93,11 @@ extension SimulatedCPU {
 
   /// The root, for an address that can be translated at all.
   private func start(_ request: Request) throws(Fault) -> PageWalker.Position {
-    guard hardware.canonical(request.address) == request.address else {
+    guard walker.mmu.canonical(request.address) == request.address else {
       throw request.fault(.notCanonical, level: 0, at: nil)
     }
     guard let root else { throw request.fault(.noRoot, level: 0, at: nil) }
-    return PageWalker.Position(table: root, level: hardware.pagingLevels, rights: .all)
+    return PageWalker.Position(table: root, level: walker.mmu.levels, rights: .all)
   }
 
   private func walkNotingAbsence(
@@ -128,22 +129,19 @@ extension SimulatedCPU {
   private func use(_ leaf: Leaf, for request: Request, isCached: Bool) throws(Fault) -> Leaf {
     let level = Int(leaf.level)
     switch request.access {
-    case .read: break
+    case .read where !leaf.rights.contains(.read):
+      throw request.fault(.readForbidden, level: level, at: leaf.entryAddress)
     case .write where !leaf.rights.contains(.write):
       throw request.fault(.writeToReadOnly, level: level, at: leaf.entryAddress)
     case .execute where !leaf.rights.contains(.execute):
       throw request.fault(.executeOfNoExecute, level: level, at: leaf.entryAddress)
-    case .write, .execute: break
+    case .read, .write, .execute: break
     }
     let becomesDirty = request.access == .write && !leaf.isDirty
     if isCached && !becomesDirty { return leaf }
     var leaf = leaf
     if becomesDirty {
-      if hardware.setsAccessedAndDirty {
-        try walker.memory.set(
-          PagingEntry.dirtyFlag, inEntryAt: leaf.entryAddress, expecting: leaf.entry, for: request,
-          level: level)
-      }
+      try walker.noteWrite(leaf, request)
       leaf.isDirty = true
     }
     caches.insert(leaf, for: request.address)
@@ -171,7 +169,7 @@ extension SimulatedCPU {
       return nil
     } catch {
       switch error.cause {
-      case .reservedBits, .busError, .freedFrame: return error
+      case .reservedBits, .misalignedPage, .busError, .freedFrame: return error
       default: return nil
       }
     }
@@ -191,7 +189,7 @@ extension SimulatedCPU {
   func cachedFreeFrame(_ isFree: (FrameNumber) -> Bool, linearBase: UInt64) -> Fault? {
     var found: Fault?
     func check(_ frame: UInt64, _ address: UInt64, level: Int) {
-      guard found == nil, isFree(PhysicalAddress(frame).number(.size4K)) else { return }
+      guard found == nil, isFree(PhysicalAddress(frame).number(walker.mmu.pageSize)) else { return }
       var request = Request(address: address, access: .read)
       request.usedCache = true
       found = request.fault(.freedFrame, level: level, at: frame)
@@ -203,6 +201,7 @@ extension SimulatedCPU {
     caches.forEachTable { address, position in check(position.table, address, level: position.level) }
     return found
   }
+
 }
 
 extension SimulatedCPU {
@@ -213,7 +212,7 @@ extension SimulatedCPU {
 
   /// INVLPG for every page that holds a byte from `start` to `last`, both included.
   func invalidate(from start: UInt64, through last: UInt64) {
-    let shift = pageShift(level: 1)
+    let shift = walker.mmu.granuleShift
     counters.pageInvalidations += (last >> shift) - (start >> shift) + 1
     caches.invalidate(from: start, through: last, hardware.tableDrop)
   }

@@ -72,7 +72,8 @@ enum FreedFrames {
       let (machine, address) = machines.machine(at: address)
     else { return }
     machine.hide(
-      PhysicalAddress(address).number(.size4K), count: PageCount(byteCount >> 12), stayZero: stayZero)
+      PhysicalAddress(address).number(machine.mmu.pageSize),
+      count: PageCount(bytes: byteCount, machine.mmu.pageSize), stayZero: stayZero)
   }
 
   /// In the middle of an access of the manager, which holds no lock of the process and is inside no
@@ -81,6 +82,6 @@ enum FreedFrames {
     guard let (machine, address) = machines.machine(at: address), let hidden = machine.memory.hidden,
       let isListed = machine.isFrameListed
     else { return false }
-    return hidden.meet(PhysicalAddress(address).number(.size4K), isFree: isListed)
+    return hidden.meet(PhysicalAddress(address).number(machine.mmu.pageSize), isFree: isListed)
   }
 }

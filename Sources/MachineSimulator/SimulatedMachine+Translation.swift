@@ -5,7 +5,7 @@ public import KernelMemory
 public struct Translation: Equatable, Sendable {
   /// Of the byte, not of its page.
   public var physicalAddress: PhysicalAddress
-  /// The size of the leaf, in bytes: 4 KiB, 2 MiB or 1 GiB.
+  /// The size of the page, or of the run of pages, in bytes.
   public var leafSize: UInt64
   public var isWritable: Bool
   public var isExecutable: Bool
@@ -13,25 +13,24 @@ public struct Translation: Equatable, Sendable {
   public var isUser: Bool
   public var isGlobal: Bool
   public var isDirty: Bool
-  /// The index into IA32_PAT, 0 to 7, that selects the memory type (SDM 4.9.2).
-  public var patIndex: UInt8
+  /// What selects the memory type: an index into IA32_PAT, 0 to 7 (SDM 4.9.2), or into MAIR_EL1, or PBMT.
+  public var memoryType: UInt8
 
   init(_ leaf: Leaf, of address: UInt64) {
-    let level = Int(leaf.level)
     physicalAddress = PhysicalAddress(leaf.physicalAddress(of: address))
-    leafSize = 1 << pageShift(level: level)
+    leafSize = 1 << UInt64(leaf.shift)
     isWritable = leaf.rights.contains(.write)
     isExecutable = leaf.rights.contains(.execute)
     isUser = leaf.rights.contains(.user)
-    isGlobal = leaf.entry.isGlobal
+    isGlobal = leaf.isGlobal
     isDirty = leaf.isDirty
-    patIndex = leaf.entry.patIndex(level: level)
+    memoryType = leaf.memoryType
   }
 }
 
 extension SimulatedMachine {
   /// Walks the tables in RAM as they are now, from the root of `cpu`. Neither looks into what the CPU has
-  /// cached nor changes it, and sets no flags and no counters. At most 4 steps.
+  /// cached nor changes it, and neither sets nor misses flags, and counts nothing. At most 5 steps.
   /// - Throws: `Fault`, as a read would; permissions are reported, not checked.
   public func translation(of address: VirtualAddress, cpu: Int = SimulatedMachine.currentCPU) throws(Fault)
     -> Translation
@@ -48,16 +47,16 @@ extension SimulatedMachine {
     cpu: Int = SimulatedMachine.currentCPU, _ isManaged: (FrameNumber) -> Bool
   ) -> String? {
     for region in memory.regions {
-      var at = region.start.rawValue & ~PageSize.size4K.offsetMask
+      var at = region.start.rawValue & ~mmu.pageSize.offsetMask
       while at < region.start.rawValue + region.byteCount {
-        guard isManaged(PhysicalAddress(at).number(.size4K)) else {
-          at += PageSize.size4K.bytes
+        guard isManaged(PhysicalAddress(at).number(mmu.pageSize)) else {
+          at += mmu.pageSize.bytes
           continue
         }
         let address = linearMap.virtualAddress(of: PhysicalAddress(at))
         let found: Translation
         do { found = try translation(of: address, cpu: cpu) } catch { return "the linear map: \(error)" }
-        guard found.physicalAddress.rawValue == at, found.isWritable, found.patIndex == 0 else {
+        guard found.physicalAddress.rawValue == at, found.isWritable, found.memoryType == 0 else {
           return "the linear map leads from 0x" + String(address.rawValue, radix: 16) + " to \(found)"
         }
         // The rest of the leaf is mapped alike.
@@ -67,20 +66,20 @@ extension SimulatedMachine {
     return nil
   }
 
-  /// MOV to CR3: makes `root` the PML4 table, or with five levels the PML5 table, of `cpu`. Drops what the
-  /// CPU has cached, but not global leaves.
+  /// MOV to CR3: makes `root` the table of the highest level of `cpu`; on AArch64 both halves of it. Drops
+  /// what the CPU has cached, but not global leaves.
   /// - Throws: `badRoot`, where hardware would raise a general-protection fault or ignore bits.
   public func loadRoot(_ root: PhysicalAddress, cpu: Int = SimulatedMachine.currentCPU)
     throws(SimulatedMachineError)
   {
-    guard root.isAligned(to: .size4K), root.rawValue >> UInt64(memory.physicalAddressBits) == 0 else {
+    guard root.isAligned(to: mmu.pageSize), root.rawValue >> UInt64(memory.physicalAddressBits) == 0 else {
       throw .badRoot(root)
     }
     changing(cpu) { cpus[cpu].loadRoot(root.rawValue) }
   }
 
-  /// INVLPG: drops the leaf that translates `address`, of any size and global or not, and every cached
-  /// table.
+  /// INVLPG, TLBI VAAE1, SFENCE.VMA: drops the leaf that translates `address`, of any size and global or not,
+  /// and cached tables as the hardware has it (`Hardware.tableDrop`).
   public func invalidatePage(at address: VirtualAddress, cpu: Int = SimulatedMachine.currentCPU) {
     changing(cpu) { cpus[cpu].invalidate(from: address.rawValue, through: address.rawValue) }
   }

@@ -6,7 +6,7 @@
 // `load`, `store` and `fetch`, through the page tables in RAM.
 //
 //     PhysicalMemory        RAM with holes, in one reservation of the process
-//     PagingEntry           the bits of a page-table entry, from the architecture manual
+//     MMU                   what an entry says; one file an architecture, from its manual: X86MMU, ...
 //     PageWalker            one step from a table to the next, or to a page
 //     TranslationCaches     what one CPU has kept: leaves, and the tables on the way to them
 //     SimulatedCPU          puts these together: permissions, dirty flags, faults
@@ -20,14 +20,15 @@
 // freed is a fault of its own (`isFrameFree`). Nothing is shared with the manager's walker or formats:
 // the two meet only in the architecture manual, and each is a test of the other.
 //
-// Citations are to the Intel SDM, volume 3A, by the section and table numbers of chapter 4, "Paging",
-// its number in the editions up to 2023.
+// Citations are to the Intel SDM, volume 3A, by the section and table numbers of chapter 4, "Paging", its
+// number in the editions up to 2023; to the Arm Architecture Reference Manual, DDI 0487; and to The RISC-V
+// Instruction Set Manual, volume II, "Privileged Architecture".
 
 internal import CHost
 internal import CMachine
 public import KernelMemory
 
-/// A machine with x86-64 paging, of four levels or five (`Hardware.pagingLevels`), simulated in this process.
+/// A machine with the paging of x86-64, AArch64 or RISC-V (`Hardware`), simulated in this process.
 ///
 /// A thread plays one CPU at a time, and no two threads play the same one at once; then the accesses of
 /// CPUs, and `machine`, may be used by all of them. Everything else is for when no CPU runs.
@@ -54,6 +55,7 @@ public import KernelMemory
 @safe
 public final class SimulatedMachine {
   let memory: PhysicalMemory
+  let mmu: any MMU
   let cpus: [SimulatedCPU]
   let mapStorage: MapStorage
   /// Pages of `cleanMemory`.
@@ -121,18 +123,21 @@ public final class SimulatedMachine {
     guard (36...52).contains(hardware.physicalAddressBits) else {
       throw .physicalAddressBits(hardware.physicalAddressBits)
     }
-    guard (4...5).contains(hardware.pagingLevels) else { throw .pagingLevels(hardware.pagingLevels) }
+    guard let mmu = hardware.mmu else { throw .pagingLevels(hardware.pagingLevels) }
     guard cpuCount > 0 else { throw .cpuCount(cpuCount) }
-    let memory = try PhysicalMemory(ram, physicalAddressBits: hardware.physicalAddressBits)
+    let memory = try PhysicalMemory(
+      ram, physicalAddressBits: hardware.physicalAddressBits, pageSize: mmu.pageSize,
+      addressBits: mmu.addressBits)
     let walker = PageWalker(
-      memory: memory, setsAccessed: hardware.setsAccessedAndDirty,
-      hasGigabytePages: hardware.hasGigabytePages)
+      memory: memory, mmu: mmu,
+      flagRule: hardware.setsAccessedAndDirty ? .set : mmu.clearFlagsFault ? .fault : .ignore)
     self.memory = memory
+    self.mmu = mmu
     mapStorage = MapStorage(regions: ram.count)
     self.hardware = hardware
     storeBuffers = Array(repeating: [], count: cpuCount)
     cpus = (0..<cpuCount).map { _ in SimulatedCPU(walker: walker, hardware: hardware) }
-    linearMap = LinearMap(base: memory.base, limit: memory.limit, pageSize: .size4K)
+    linearMap = LinearMap(base: memory.base, limit: memory.limit, pageSize: mmu.pageSize)
     if hardware.broadcastsFlushes { cmachine_add_broadcasting_machines(1) }
   }
 
@@ -184,7 +189,7 @@ public final class SimulatedMachine {
   private func check(_ tables: cmachine_page_tables) -> cmachine_paging {
     // A number that is no CPU's has an error of its own.
     guard cpus.indices.contains(Self.currentCPU) else { return cmachine_paging_ready }
-    guard UInt64(tables.address_bits) == hardware.addressBits else { return cmachine_paging_other_width }
+    guard UInt64(tables.address_bits) == mmu.addressBits else { return cmachine_paging_other_width }
     let root = UInt64(tables.root)
     return cpus[Self.currentCPU].root == root ? cmachine_paging_ready : cmachine_paging_other_root
   }
@@ -233,7 +238,7 @@ public enum SimulatedMachineError: Error, Equatable, Sendable {
   case overlappingRegion(RAMRegion)
   /// Not 36 to 52.
   case physicalAddressBits(Int)
-  /// Neither 4 nor 5.
+  /// No mode of the architecture has so many.
   case pagingLevels(Int)
   /// Not at least one.
   case cpuCount(Int)

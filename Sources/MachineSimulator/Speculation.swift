@@ -50,25 +50,24 @@ extension SimulatedMachine {
   func learnTables() {
     places = [:]
     for root in Set(cpus.compactMap(\.root)) {
-      learn(root, TablePlace(address: 0, level: hardware.pagingLevels), deeply: true)
+      learn(root, TablePlace(address: 0, level: mmu.levels), deeply: true)
     }
   }
 
   private func learn(_ table: UInt64, _ place: TablePlace, deeply: Bool) {
     places[table] = place
     guard deeply, place.level > 1 else { return }
-    for index in 0..<UInt64(512) {
+    for index in 0..<mmu.entryCount(level: place.level) {
       guard let entry = memory.peek(table &+ index &* 8) else { return }
-      learnChild(PagingEntry(bits: entry), at: index, of: place, deeply: true)
+      let meaning = mmu.meaning(of: entry, level: place.level, index: index)
+      learnChild(meaning, at: index, of: place, deeply: true)
     }
   }
 
-  private func learnChild(_ entry: PagingEntry, at index: UInt64, of place: TablePlace, deeply: Bool) {
-    guard place.level > 1, entry.isPresent, !entry.isLeaf(level: place.level) else { return }
-    let address = hardware.canonical(place.address | index &<< pageShift(level: place.level))
-    learn(
-      entry.address(level: place.level), TablePlace(address: address, level: place.level &- 1),
-      deeply: deeply)
+  private func learnChild(_ meaning: Meaning, at index: UInt64, of place: TablePlace, deeply: Bool) {
+    guard case .table(let table) = meaning else { return }
+    let address = mmu.canonical(place.address | index &<< mmu.pageShift(level: place.level))
+    learn(table.address, TablePlace(address: address, level: place.level &- 1), deeply: deeply)
   }
 
   /// After a store to an entry: lets every CPU do what it may.
@@ -79,15 +78,17 @@ extension SimulatedMachine {
     case .forgetful:
       for cpu in cpus { cpu.forget() }
     case .greedy:
-      let table = address & ~PageSize.size4K.offsetMask
+      let table = address & ~mmu.pageSize.offsetMask
       guard let place = places[table], let bits = memory.peek(address) else { return }
-      let (index, entry) = ((address & PageSize.size4K.offsetMask) / 8, PagingEntry(bits: bits))
-      learnChild(entry, at: index, of: place, deeply: false)
-      let first = hardware.canonical(place.address | index &<< pageShift(level: place.level))
+      let index = (address & mmu.pageSize.offsetMask) / 8
+      let meaning = mmu.meaning(of: bits, level: place.level, index: index)
+      learnChild(meaning, at: index, of: place, deeply: false)
+      let first = mmu.canonical(place.address | index &<< mmu.pageShift(level: place.level))
       // A table is looked through: each page, or each table below it, that it leads to.
-      let leadsToTable = entry.isPresent && !entry.isLeaf(level: place.level)
-      let step = UInt64(1) &<< pageShift(level: max(1, place.level &- 1))
-      for number in 0..<UInt64(leadsToTable ? 512 : 1) {
+      var count: UInt64 = 1
+      if case .table = meaning { count = mmu.entryCount(level: place.level &- 1) }
+      let step = UInt64(1) &<< mmu.pageShift(level: max(1, place.level &- 1))
+      for number in 0..<count {
         for cpu in cpus.indices { speculate(cpu, at: first &+ number &* step) }
       }
     }

@@ -9,25 +9,32 @@
 // a flush, or the other way round. Which of them is used is up to the hardware.
 
 struct TranslationCaches {
-  private var pages4K = AddressTable<Leaf>(shift: pageShift(level: 1))
-  private var pages2M = AddressTable<Leaf>(shift: pageShift(level: 2))
-  private var pages1G = AddressTable<Leaf>(shift: pageShift(level: 3))
-  // By the bits of the address that have led to the table: those that its level does not resolve.
-  private var pageTables = AddressTable<PageWalker.Position>(shift: pageShift(level: 2))
-  private var pageDirectories = AddressTable<PageWalker.Position>(shift: pageShift(level: 3))
-  private var directoryPointerTables = AddressTable<PageWalker.Position>(shift: pageShift(level: 4))
-  /// With five levels: PML4 tables.
-  private var fourthTables = AddressTable<PageWalker.Position>(shift: pageShift(level: 5))
+  /// One for each size of pages, and of runs of pages, that a translation may be of; ascending.
+  private var pages: [AddressTable<Leaf>]
+  private let shifts: [UInt64]
+  /// One for each level below the root, from the lowest on. By the bits of the address that have led to the
+  /// table: those that its level does not resolve.
+  private var tables: [AddressTable<PageWalker.Position>]
 
   /// The pages that are known to have no translation, where the hardware remembers that.
-  private var absent = AddressTable<Void>(shift: pageShift(level: 1))
+  private var absent: AddressTable<Void>
+
+  init(_ mmu: any MMU) {
+    shifts = mmu.translationShifts
+    pages = shifts.map { AddressTable(shift: $0) }
+    tables = (2...mmu.levels).map { AddressTable(shift: mmu.pageShift(level: $0)) }
+    absent = AddressTable(shift: mmu.granuleShift)
+  }
 
   /// The translation of an address. O(1).
   func leaf(for address: UInt64, _ choice: Hardware.SizeChoice) -> Leaf? {
     switch choice {
-    case .smallest: pages4K[address] ?? pages2M[address] ?? pages1G[address]
-    case .largest: pages1G[address] ?? pages2M[address] ?? pages4K[address]
+    case .smallest:
+      for table in pages { if let leaf = table[address] { return leaf } }
+    case .largest:
+      for table in pages.reversed() { if let leaf = table[address] { return leaf } }
     }
+    return nil
   }
 
   func isAbsent(_ address: UInt64) -> Bool { absent[address] != nil }
@@ -40,40 +47,29 @@ struct TranslationCaches {
 
   /// The cached table that leaves the fewest steps to walk for an address. O(1).
   func position(for address: UInt64) -> PageWalker.Position? {
-    pageTables[address] ?? pageDirectories[address] ?? directoryPointerTables[address]
-      ?? fourthTables[address]
+    for table in tables { if let position = table[address] { return position } }
+    return nil
   }
 
   mutating func insert(_ leaf: Leaf, for address: UInt64) {
-    switch leaf.level {
-    case 1: pages4K[address] = leaf
-    case 2: pages2M[address] = leaf
-    default: pages1G[address] = leaf
+    guard let size = shifts.firstIndex(of: UInt64(leaf.shift)) else {
+      stop("no TLB keeps pages of 2^\(leaf.shift) bytes")
     }
+    pages[size][address] = leaf
   }
 
   mutating func insert(_ position: PageWalker.Position, for address: UInt64) {
-    switch position.level {
-    case 1: pageTables[address] = position
-    case 2: pageDirectories[address] = position
-    case 3: directoryPointerTables[address] = position
-    default: fourthTables[address] = position
-    }
+    tables[position.level &- 1][address] = position
   }
 }
 
 extension TranslationCaches {
   func forEachLeaf(_ body: (UInt64, Leaf) -> Void) {
-    pages4K.forEach(body)
-    pages2M.forEach(body)
-    pages1G.forEach(body)
+    for table in pages { table.forEach(body) }
   }
 
   func forEachTable(_ body: (UInt64, PageWalker.Position) -> Void) {
-    pageTables.forEach(body)
-    pageDirectories.forEach(body)
-    directoryPointerTables.forEach(body)
-    fourthTables.forEach(body)
+    for table in tables { table.forEach(body) }
   }
 
   /// The lowest address of everything that is cached, in order.
@@ -89,54 +85,38 @@ extension TranslationCaches {
   /// INVLPG for every page that holds a byte from `start` to `last`, both included: their leaves of any
   /// size, global ones too, and tables.
   mutating func invalidate(from start: UInt64, through last: UInt64, _ drop: Hardware.TableDrop) {
-    pages4K.removeAll(from: start, through: last)
-    pages2M.removeAll(from: start, through: last)
-    pages1G.removeAll(from: start, through: last)
+    for size in pages.indices { pages[size].removeAll(from: start, through: last) }
     absent.removeAll(from: start, through: last)
     switch drop {
     case .all: removeTables()
     case .ofAddress:
-      pageTables.removeAll(from: start, through: last)
-      pageDirectories.removeAll(from: start, through: last)
-      directoryPointerTables.removeAll(from: start, through: last)
-      fourthTables.removeAll(from: start, through: last)
+      for level in tables.indices { tables[level].removeAll(from: start, through: last) }
+    case .none: break
     }
   }
 
   /// What a page fault drops: the leaves for the address, and the tables that a walk for it would use
   /// (SDM 4.10.4.1).
   mutating func dropAfterFault(at address: UInt64) {
-    pages4K[address] = nil
-    pages2M[address] = nil
-    pages1G[address] = nil
-    pageTables[address] = nil
-    pageDirectories[address] = nil
-    directoryPointerTables[address] = nil
-    fourthTables[address] = nil
+    for size in pages.indices { pages[size][address] = nil }
+    for level in tables.indices { tables[level][address] = nil }
   }
 
   /// What MOV to CR3 drops with CR4.PCIDE 0: all tables, and all leaves but global ones (SDM 4.10.4.1).
   mutating func dropAfterRootLoad() {
-    pages4K.removeAll { !$0.entry.isGlobal }
-    pages2M.removeAll { !$0.entry.isGlobal }
-    pages1G.removeAll { !$0.entry.isGlobal }
+    for size in pages.indices { pages[size].removeAll { !$0.isGlobal } }
     absent.removeAll()
     removeTables()
   }
 
   /// What a change of CR4.PGE drops: everything (SDM 4.10.4.1).
   mutating func removeAll() {
-    pages4K.removeAll()
-    pages2M.removeAll()
-    pages1G.removeAll()
+    for size in pages.indices { pages[size].removeAll() }
     absent.removeAll()
     removeTables()
   }
 
   private mutating func removeTables() {
-    pageTables.removeAll()
-    pageDirectories.removeAll()
-    directoryPointerTables.removeAll()
-    fourthTables.removeAll()
+    for level in tables.indices { tables[level].removeAll() }
   }
 }

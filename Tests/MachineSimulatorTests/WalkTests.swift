@@ -33,7 +33,7 @@ import Testing
     let flags = present | (index & 3) << 3 | (index & 4 != 0 ? pat : 0)
     tables.map(highAddress, to: GiB, level: level, flags: flags)
     let translation = try tables.machine.translation(of: VirtualAddress(highAddress))
-    #expect(translation.patIndex == UInt8(index))
+    #expect(translation.memoryType == UInt8(index))
     let offset = highAddress & (leafSize(level) - 1)
     #expect(translation.physicalAddress == PhysicalAddress(GiB + offset))
   }

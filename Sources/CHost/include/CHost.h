@@ -8,8 +8,9 @@
 #include <stddef.h>
 
 /// An address range of the process that may not be touched, and costs no memory; null where there is none,
-/// with the reason, a value of `errno`, in `error`.
-void *chost_reserve(size_t byte_count, int *error);
+/// with the reason, a value of `errno`, in `error`. It ends at `end` at the latest: where that is not above what
+/// a process has anyway, it begins at the first multiple of `alignment` that is free.
+void *chost_reserve(size_t byte_count, size_t alignment, size_t end, int *error);
 /// Gives back a range, or a part of it. Both ends lie between pages.
 void chost_release(void *start, size_t byte_count);
 

@@ -193,7 +193,7 @@ extension VmallocTests {
     options.cache = cache
     let pointer = try test.manager.vmalloc(8192, options)
     let translation = try test.simulated.translation(of: VirtualAddress(pointer))
-    #expect(translation.patIndex == patIndex)
+    #expect(translation.memoryType == patIndex)
     #expect(translation.isGlobal)
     #expect(!translation.isUser)
   }

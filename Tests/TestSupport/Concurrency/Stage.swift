@@ -73,7 +73,7 @@ final class Stage {
     self.mode = mode
     test = try TestMachine(
       ram: [RAMRegion(PhysicalAddress(0), byteCount: pages * 4096)], vmallocPages: 1 << 14,
-      format: hardware.pagingLevels == 5 ? .fiveLevels : .fourLevels, mode: mode, cpuCount: cpuCount,
+      format: TestFormat(on: hardware), mode: mode, cpuCount: cpuCount,
       joined: joined, hardening: hardening, hasIncoherentCache: hasIncoherentCache, hardware: hardware)
     let (simulated, manager) = (test.simulated, test.manager)
     try manager.flushRetired()

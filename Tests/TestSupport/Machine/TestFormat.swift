@@ -5,17 +5,28 @@ import MachineSimulator
 /// The formats that tests of tables run over.
 enum TestFormat: CaseIterable {
   case fourLevels, fourLevelsWithoutGigabyteLeaves, fiveLevels
-  /// No simulated CPU reads these. Sv39 is not among them: its addresses are too short for a process' own,
-  /// where the linear map lies here.
-  case aarch64With4K, aarch64With16K, aarch64With64K, sv48, sv57, exemplar
+  case aarch64With4K, aarch64With16K, aarch64With64K, sv39, sv48, sv57
+  /// No CPU reads this one.
+  case exemplar
 
   /// Those that a simulated CPU can use.
   static var ofCPUs: [TestFormat] { allCases.filter(\.hasCPU) }
 
-  var hasCPU: Bool {
-    switch self {
-    case .fourLevels, .fourLevelsWithoutGigabyteLeaves, .fiveLevels: true
-    case .aarch64With4K, .aarch64With16K, .aarch64With64K, .sv48, .sv57, .exemplar: false
+  /// One of each architecture's, of those with another shape.
+  static var ofEachShape: [TestFormat] {
+    [.fourLevels, .fiveLevels, .aarch64With4K, .aarch64With16K, .aarch64With64K, .sv39, .sv57]
+  }
+
+  var hasCPU: Bool { self != .exemplar }
+
+  /// That which CPUs of a machine read.
+  init(on hardware: Hardware) {
+    switch hardware.architecture {
+    case .x86_64: self = hardware.pagingLevels == 5 ? .fiveLevels : .fourLevels
+    case .aarch64(.size16K): self = .aarch64With16K
+    case .aarch64(.size64K): self = .aarch64With64K
+    case .aarch64: self = .aarch64With4K
+    case .riscv64: self = hardware.pagingLevels == 3 ? .sv39 : hardware.pagingLevels == 4 ? .sv48 : .sv57
     }
   }
 
@@ -32,6 +43,7 @@ enum TestFormat: CaseIterable {
     case .aarch64With4K: .aarch64(granule: .size4K)
     case .aarch64With16K: .aarch64(granule: .size16K)
     case .aarch64With64K: .aarch64(granule: .size64K)
+    case .sv39: .riscv64(levels: .sv39, hasPageTypes: true)
     case .sv48: .riscv64(levels: .sv48, hasPageTypes: false)
     case .sv57: .riscv64(levels: .sv57, hasPageTypes: true)
     case .exemplar: PageTableFormatChoice(ExemplarFormat())
@@ -51,6 +63,22 @@ enum TestFormat: CaseIterable {
   var cacheTypes: [CacheType] { CacheType.all.filter(format.has) }
 
   func address(ofPage page: UInt64) -> VirtualAddress { PageNumber(page).address(pageSize) }
+
+  /// Where areas are: 32 TiB in the same place with all formats whose addresses are long enough.
+  var vmallocRange: PageRange {
+    if self == .sv39 { return choice.defaultVmallocRange }
+    return PageRange(
+      unchecked: TestMachine.vmallocStart.address(.size4K).number(pageSize),
+      count: PageCount(1 << (45 - UInt64(pageSize.shift))))
+  }
+
+  /// Where Linux has its modules.
+  var moduleStart: PageNumber { VirtualAddress(0xffff_ffff_c000_0000).number(pageSize) }
+
+  /// Where nothing else is, and a root entry begins.
+  var windowStart: PageNumber {
+    VirtualAddress(self == .sv39 ? 0xffff_fff0_0000_0000 : 0xffff_f000_0000_0000).number(pageSize)
+  }
 }
 
 extension CacheType {
@@ -59,10 +87,20 @@ extension CacheType {
 
 extension Hardware {
   /// The same, with as many levels of tables as a format has, and no larger leaves: what the manager is told
-  /// not to use is a fault.
+  /// not to use is a fault. For another architecture than its own a machine is one of that, as it is.
   func reading(_ format: TestFormat) -> Hardware {
     var hardware = self
-    if format == .fourLevelsWithoutGigabyteLeaves { hardware.hasGigabytePages = false }
+    switch format {
+    case .fourLevels, .fiveLevels: break
+    case .fourLevelsWithoutGigabyteLeaves: hardware.hasGigabytePages = false
+    case .aarch64With4K, .aarch64With16K, .aarch64With64K, .exemplar:
+      guard architecture == .x86_64 else { break }
+      hardware = .aarch64(granule: format.pageSize)
+    case .sv39, .sv48, .sv57:
+      guard architecture == .x86_64 else { break }
+      hardware = .riscv64(levels: format.format.levels)
+      hardware.hasPageTypes = format.format.has(.uncached)
+    }
     if format.hasCPU { hardware.pagingLevels = format.format.levels }
     return hardware
   }

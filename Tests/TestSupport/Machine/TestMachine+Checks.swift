@@ -22,7 +22,7 @@ extension TestMachine {
   }
 
   func fault(_ access: Fault.Access, at page: PageNumber) -> Fault? {
-    fault(access, at: page.address(.size4K))
+    fault(access, at: page.address(format.pageSize))
   }
 
   /// What is wrong with the way from the linear map's addresses to frames of the manager.

@@ -9,7 +9,7 @@ extension TestMachine {
     get { simulated.isFrameListed != nil }
     set {
       let frames = manager.frames
-      simulated.isFrameListed = newValue ? { page in Self.isListed(page, frames) } : nil
+      simulated.isFrameListed = newValue ? { Self.isListed($0, frames) } : nil
       hideFreeFrames()
     }
   }
@@ -36,16 +36,13 @@ extension TestMachine {
   }
 
   private func hide(_ block: UInt32, _ order: Int, stayZero: Bool = false) {
-    // The machine counts in pages of 4 KiB, whatever the format's are.
-    let shift = UInt64(manager.pageSize.shift) - 12
     simulated.hide(
-      FrameNumber(UInt64(block) << shift), count: PageCount(1 << (UInt64(order) + shift)), stayZero: stayZero)
+      FrameNumber(UInt64(block)), count: PageCount(1 << UInt64(order)), stayZero: stayZero)
   }
 
   /// Whether a frame is in a zone's lists or in those of a CPU. Others that are idle are on their way to
   /// whoever is about to have them.
-  private static func isListed(_ page: FrameNumber, _ frames: Frames) -> Bool {
-    let frame = FrameNumber(page.rawValue >> (UInt64(frames.table.pageSize.shift) - 12))
+  private static func isListed(_ frame: FrameNumber, _ frames: Frames) -> Bool {
     guard frames.table.metadata(of: frame) != nil else { return false }
     let head = frames.head(around: UInt32(frame.rawValue))
     let state = frames.table[head].value.state

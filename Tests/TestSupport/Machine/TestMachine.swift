@@ -18,7 +18,7 @@ final class TestMachine {
 
   init(
     ram: [RAMRegion] = [RAMRegion(PhysicalAddress(0), byteCount: 64 << 20)],
-    map: MemoryMap? = nil, vmallocPages: UInt64 = 1 << 33, format: TestFormat = .fourLevels,
+    map: MemoryMap? = nil, vmallocPages: UInt64? = nil, format: TestFormat = .fourLevels,
     limit: PhysicalAddress? = nil, mode: FreeMode = .strict,
     cpuCount: Int = 1, joined: Int? = nil, hardening: SlabHardening = .none,
     hasIncoherentCache: Bool = false, hardware: Hardware = Hardware(), hidesFreeFrames: Bool = true
@@ -39,10 +39,11 @@ final class TestMachine {
     let root = bootstrap.root
     var machine = simulated.machine
     if format.hasCPU { try simulated.loadRoot(root) } else { machine.check = nil }
-    let vmallocStart = Self.vmallocStart.address(.size4K).number(format.pageSize)
+    let range = format.vmallocRange
     manager = try bootstrap.start(
       on: machine,
-      vmallocRange: PageRange(unchecked: vmallocStart, count: PageCount(vmallocPages)), mode: mode,
+      vmallocRange: PageRange(
+        unchecked: range.first, count: vmallocPages.map { PageCount($0) } ?? range.count), mode: mode,
       hardening: hardening)
     let table = manager.frames.table
     for cpu in 1..<max(cpuCount, 1) {

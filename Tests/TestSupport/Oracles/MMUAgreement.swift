@@ -28,15 +28,31 @@ struct MMUAgreement {
     }
   }
 
-  /// Pages of each half of the address space (SDM 4.5: 48 bits of an address with four levels, 57 with five).
-  private var half: UInt64 { oracle.format == .fiveLevels ? 1 << 44 : 1 << 35 }
+  private var format: TestFormat { oracle.format }
+  private var shift: UInt64 { UInt64(format.pageSize.shift) }
+
+  /// How many bits of an address are translated (SDM 4.5; Arm ARM, D8.2, with one root for two halves of one
+  /// bit less; RISC-V privileged architecture, 12.4 to 12.6).
+  private var addressBits: UInt64 {
+    switch format {
+    case .fourLevels, .fourLevelsWithoutGigabyteLeaves, .aarch64With4K, .aarch64With64K, .sv48: 48
+    case .aarch64With16K: 49
+    case .fiveLevels, .sv57: 57
+    case .sv39: 39
+    case .exemplar: 0
+    }
+  }
+
+  /// Pages of each half of the address space, and of all.
+  private var half: UInt64 { 1 << (addressBits - 1 - shift) }
+  private var all: UInt64 { 1 << (64 - shift) }
 
   /// Of the arena mostly; else of any part of the address space.
   private mutating func randomPage() -> UInt64 {
     switch oracle.random.below(8) {
     case 0: oracle.random.below(half)
-    case 1: 1 << 52 - 1 - oracle.random.below(half)
-    case 2: oracle.random.below(1 << 52)
+    case 1: all - 1 - oracle.random.below(half)
+    case 2: oracle.random.below(all)
     default: oracle.arena.lowerBound + oracle.random.below(UInt64(oracle.arena.count))
     }
   }
@@ -44,10 +60,10 @@ struct MMUAgreement {
   /// Asks both about one address, and has the CPU read, write and fetch there.
   mutating func probe(_ page: UInt64) throws {
     probes += 1
-    let address = VirtualAddress(page << 12 + oracle.random.below(512) * 8)
+    let address = VirtualAddress(page << shift + oracle.random.below(format.pageSize.bytes / 8) * 8)
     let mapping = test.manager.mapping(at: address)
     guard let mapping else {
-      let isCanonical = page < half || page >= 1 << 52 - half
+      let isCanonical = page < half || page >= all - half
       let cause = isCanonical ? Fault.Cause.notPresent : .notCanonical
       for access in Fault.Access.allCases { #expect(test.fault(access, at: address)?.cause == cause) }
       #expect(test.manager.frame(at: address) == nil)
@@ -55,9 +71,10 @@ struct MMUAgreement {
     }
     let frame = try #require(test.manager.frame(at: address))
     let translation = try test.simulated.translation(of: address)
-    #expect(translation.physicalAddress.number(.size4K) == frame)
-    #expect(translation.physicalAddress.rawValue & 4095 == address.rawValue & 4095)
-    #expect(translation.leafSize == mapping.pages.count.rawValue * 4096)
+    #expect(translation.physicalAddress.number(format.pageSize) == frame)
+    let offset = format.pageSize.offsetMask
+    #expect(translation.physicalAddress.rawValue & offset == address.rawValue & offset)
+    #expect(translation.leafSize == mapping.pages.count.rawValue << shift)
     // Not what the core reads back, where it is known what was asked for.
     let attributes = asked(page) ?? mapping.attributes
     #expect(mapping.attributes == attributes)
@@ -66,7 +83,7 @@ struct MMUAgreement {
   }
 
   private func asked(_ page: UInt64) -> MappingAttributes? {
-    if let area = test.manager.area(containing: PageNumber(page).address(.size4K)) {
+    if let area = test.manager.area(containing: format.address(ofPage: page)) {
       return MappingAttributes(area.protection, cache: area.cache)
     }
     return oracle.segment(of: page)?.attributes
@@ -77,23 +94,28 @@ struct MMUAgreement {
     #expect(translation.isExecutable == attributes.protection.isExecutable)
     #expect(translation.isGlobal == attributes.isGlobal)
     #expect(!translation.isUser)
-    // The order of types in the page-attribute table that the format documents.
-    let index: UInt8 =
-      switch attributes.cache {
-      case .writeBack: 0
-      case .writeCombining: 1
-      case .uncachedMinus: 2
-      case .uncached: 3
-      case .writeThrough: 7
+    #expect(translation.memoryType == memoryType(attributes.cache))
+  }
+
+  /// The order of types in the page-attribute table, and in MAIR_EL1, that the formats document; and PBMT.
+  private func memoryType(_ type: CacheType) -> UInt8 {
+    let types: [CacheType: UInt8] =
+      switch format {
+      case .fourLevels, .fourLevelsWithoutGigabyteLeaves, .fiveLevels, .exemplar:
+        [.writeBack: 0, .writeCombining: 1, .uncachedMinus: 2, .uncached: 3, .writeThrough: 7]
+      case .aarch64With4K, .aarch64With16K, .aarch64With64K:
+        [.writeBack: 0, .writeCombining: 1, .uncached: 2, .uncachedMinus: 3, .writeThrough: 4]
+      case .sv39, .sv48, .sv57: [.writeBack: 0, .writeCombining: 1, .uncached: 2]
       }
-    #expect(translation.patIndex == index)
+    return types[type] ?? .max
   }
 
   /// What the CPU writes arrives in the frame that the core names, and nowhere if it may not write.
   private mutating func access(
     _ address: VirtualAddress, _ frame: FrameNumber, _ protection: Protection
   ) throws {
-    let physical = PhysicalAddress(frame.rawValue << 12 + address.rawValue & 4095)
+    let physical = PhysicalAddress(
+      frame.rawValue << shift + address.rawValue & format.pageSize.offsetMask)
     let memory = try #require(test.simulated.linearMap.virtualAddress(of: physical).pointer)
     // The linear map is read-write memory of this manager: leave alone what it holds.
     let old = memory.load(as: UInt64.self)

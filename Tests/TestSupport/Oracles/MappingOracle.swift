@@ -12,6 +12,8 @@ struct MappingOracle {
   }
 
   let format: TestFormat
+  /// Pages of the largest granule.
+  private let huge: UInt64
   /// The pages of two entries of level 2 on each side of a place where a root entry ends: 4 GiB with pages of
   /// 4 KiB.
   let arena: Range<UInt64>
@@ -29,8 +31,10 @@ struct MappingOracle {
 
   init(seed: UInt64, _ format: TestFormat) throws {
     self.format = format
-    granules = [1, 1, format.largeLeaf, format.hugeSpan]
-    let huge = format.hugeSpan
+    // A machine with leaves of level 2 would have 64 TiB.
+    let huge = format == .aarch64With64K ? 4 * format.largeLeaf : format.hugeSpan
+    self.huge = huge
+    granules = [1, 1, format.largeLeaf, huge]
     // Where no other root entry is used than that of the linear map, or of the vmalloc range.
     let middle =
       switch format {
@@ -38,19 +42,25 @@ struct MappingOracle {
       case .fiveLevels, .sv57: format.rootEntry
       // An arena of four root entries, far from both.
       case .aarch64With64K: VirtualAddress(0x2000_0000_0000).number(format.pageSize).rawValue
+      case .sv39: VirtualAddress(0xffff_ffe0_0000_0000).number(format.pageSize).rawValue
       case .aarch64With16K, .exemplar: VirtualAddress(0xffff_8000_0000_0000).number(format.pageSize).rawValue
       }
     arena = middle - 2 * huge..<middle + 2 * huge
     frames = 8 * huge..<16 * huge
     // Only a simulated CPU reads what is mapped.
-    let borrowed = RAMRegion(PhysicalAddress(frames.lowerBound << 12), byteCount: UInt64(frames.count) << 12)
+    let borrowed = RAMRegion(
+      FrameNumber(frames.lowerBound).address(format.pageSize),
+      byteCount: UInt64(frames.count) << UInt64(format.pageSize.shift))
     let ram = [RAMRegion.small] + (format.hasCPU ? [borrowed] : [])
     let map = MemoryMap()
     try map.add(.usable, at: ram[0].start, byteCount: ram[0].byteCount)
-    test = try TestMachine(ram: ram, map: map, vmallocPages: 1 << 20, format: format)
+    let vmallocPages: UInt64 = 1 << 20
+    test = try TestMachine(ram: ram, map: map, vmallocPages: vmallocPages, format: format)
     random = Randomness(seed: seed)
     let pages = PageRange(arena.lowerBound, UInt64(arena.count))
-    tablesThatStay = test.manager.tables.tablesBelowRootMissing(for: pages) + 1
+    tablesThatStay =
+      test.manager.tables.tablesBelowRootMissing(for: pages)
+      + Int(max(1, vmallocPages / format.rootEntry))
   }
 
   func segment(of page: UInt64) -> Segment? {
@@ -100,11 +110,11 @@ extension MappingOracle {
   }
 
   private mutating func map() throws {
-    let pages = randomPages(limit: 2 * format.hugeSpan)
+    let pages = randomPages(limit: 2 * huge)
     // Frames that allow the largest leaves, those of level 1, or only the smallest: then not too many.
-    let alignment = random.element(of: granules + [format.hugeSpan])
+    let alignment = random.element(of: granules + [huge])
     let count = alignment == 1 ? min(UInt64(pages.count), 700) : UInt64(pages.count)
-    let slots = (UInt64(frames.count) - 4 * format.hugeSpan) / alignment
+    let slots = (UInt64(frames.count) - 4 * huge) / alignment
     let frame = frames.lowerBound + random.below(slots) * alignment + pages.lowerBound % alignment
     let attributes = MappingAttributes(
       random.element(of: [.readOnly, .readWrite, .readExecute, .writableExecutable]),
@@ -165,7 +175,7 @@ extension MappingOracle {
       arena.lowerBound + random.below(UInt64(arena.count)), random.element(of: granules))
     let known = edges.filter { arena.contains($0) }
     if !known.isEmpty && random.oneIn(3) { first = random.element(of: known) }
-    let longest = random.element(of: [4, 600, 3 * format.largeLeaf, 2 * format.hugeSpan])
+    let longest = random.element(of: [4, 600, 3 * format.largeLeaf, 2 * huge])
     var end = first + 1 + random.below(min(longest, limit))
     if random.oneIn(2) { end = max(align(end, random.element(of: granules)), first + 1) }
     return first..<min(end, arena.upperBound)

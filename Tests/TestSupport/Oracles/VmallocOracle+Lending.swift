@@ -38,7 +38,7 @@ extension VmallocOracle {
   }
 
   private mutating func take(_ loan: Loan, _ tag: KernelMemory.Tag, _ before: RetainedRecount) throws {
-    let first = VirtualAddress(loan.pointer).number(.size4K).rawValue
+    let first = VirtualAddress(loan.pointer).number(format.pageSize).rawValue
     let end = first + UInt64(loan.frames.count)
     loans[first] = loan
     noteWoken(first, before)
@@ -49,7 +49,7 @@ extension VmallocOracle {
     try expect(pages[end] == nil && guards[end] == nil, "guard \(end) was handed out twice")
     guards[end] = first
     for (page, frame) in zip(first..<end, loan.frames) {
-      try expect(test.manager.frame(at: VirtualAddress(page << 12)) == frame, "another frame than was lent")
+      try expect(test.manager.frame(at: address(page)) == frame, "another frame than was lent")
       try add(page, owner: first, frame: frame, isWritable: true)
     }
   }

@@ -42,6 +42,7 @@ struct VmallocOracle {
   }
 
   let test: TestMachine
+  let format: TestFormat
   let mode: FreeMode
   let cpuCount: Int
   let limits: Limits
@@ -83,12 +84,13 @@ struct VmallocOracle {
     self.cpuCount = cpuCount
     self.limits = limits
     random = Randomness(seed: seed)
-    let modules = PageRange(unchecked: TestMachine.moduleStart, count: PageCount(500))
-    let whole = PageRange(unchecked: TestMachine.vmallocStart, count: PageCount(1 << 33))
+    self.format = format
+    let modules = PageRange(unchecked: format.moduleStart, count: PageCount(500))
+    let whole = format.vmallocRange
     ranges = [(test.manager.vmallocAreas, whole), (try test.manager.makeAreas(modules), modules)]
     tags = [.untagged, try test.manager.makeTag(named: "one"), try test.manager.makeTag(named: "two")]
     // The table directly below the root stays, so that it belongs to the beginning.
-    let first = PageRange(unchecked: PageNumber(Self.windowStart), count: PageCount(1))
+    let first = PageRange(unchecked: format.windowStart, count: PageCount(1))
     try test.manager.map(first, to: Pages.device, MappingAttributes(.readOnly))
     try test.manager.unmap(first)
     if mode != .strict { try test.manager.flushRetired() }
@@ -145,8 +147,10 @@ struct VmallocOracle {
     let count = { (snapshot: Snapshot, counter: Counter) in snapshot.counters[counter] ?? 0 }
     #expect(count(end, .areasAllocated) == count(end, .areasFreed))
     #expect(count(end, .pagesAllocated) == count(end, .pagesFreed))
-    // A split makes 512 leaves of one, which is counted as no entry written.
-    #expect(count(end, .entriesWritten) + 511 * count(end, .leavesSplit) == count(end, .entriesCleared))
+    // A split makes a table of leaves of one, which is counted as no entry written.
+    #expect(
+      count(end, .entriesWritten) + (format.largeLeaf - 1) * count(end, .leavesSplit)
+        == count(end, .entriesCleared))
     let tablesMade = count(end, .tablesMade) - count(initial, .tablesMade)
     #expect(tablesMade == count(end, .tablesReturned) - count(initial, .tablesReturned))
     #expect(test.simulated.counters.faults(.freedFrame) == 0)
@@ -158,7 +162,11 @@ struct VmallocOracle {
     if !condition { throw Failure(description: message()) }
   }
 
-  static let windowStart = UInt64(0xffff_f000_0000_0000) >> 12
+  /// Of pages.
+  var pageBytes: UInt64 { format.pageSize.bytes }
+  var pageShift: UInt64 { UInt64(format.pageSize.shift) }
+
+  func address(_ page: UInt64) -> VirtualAddress { format.address(ofPage: page) }
 }
 
 // MARK: - Contents
@@ -173,15 +181,15 @@ extension VmallocOracle {
     pages[page] = Page(owner: owner, frame: frame, value: value)
     pageOfFrame[frame.rawValue] = page
     if isWritable {
-      try test.simulated.store(value, at: VirtualAddress(page << 12))
-      try test.simulated.store(~value, at: VirtualAddress(page << 12 + 4088))
+      try test.simulated.store(value, at: address(page))
+      try test.simulated.store(~value, at: VirtualAddress((page + 1) << pageShift - 8))
     } else {
       let fault = test.fault(.write, at: PageNumber(page))
       try expect(
         fault?.cause == .writeToReadOnly, "a store to read-only memory: \(String(describing: fault))")
       let words = test.manager.linearAddress(of: frame).pointer?.assumingMemoryBound(to: UInt64.self)
       words?[0] = value
-      words?[511] = ~value
+      words?[Int(pageBytes / 8 - 1)] = ~value
     }
     try read(page)
   }
@@ -194,8 +202,8 @@ extension VmallocOracle {
   /// Reads what a page must hold.
   func read(_ page: UInt64) throws {
     guard let expected = pages[page] else { return }
-    let first: UInt64 = try test.simulated.load(at: VirtualAddress(page << 12))
-    let last: UInt64 = try test.simulated.load(at: VirtualAddress(page << 12 + 4088))
+    let first: UInt64 = try test.simulated.load(at: address(page))
+    let last: UInt64 = try test.simulated.load(at: VirtualAddress((page + 1) << pageShift - 8))
     try expect(first == expected.value && last == ~expected.value, "page \(page) holds another's contents")
   }
 
@@ -219,6 +227,6 @@ extension VmallocOracle {
     try expect(
       fault?.cause == .notPresent,
       "page \(page) is not mapped, but: \(fault.map(\.description) ?? "it can be reached")")
-    try expect(test.manager.frame(at: VirtualAddress(page << 12)) == nil, "page \(page) still has a frame")
+    try expect(test.manager.frame(at: address(page)) == nil, "page \(page) still has a frame")
   }
 }
