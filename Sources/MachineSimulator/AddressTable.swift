@@ -17,6 +17,18 @@ struct AddressTable<Value> {
     for (key, value) in values { body(key << shift, value) }
   }
 
+  /// Calls `body` with the values for all addresses from `start` to `last`, both included.
+  /// O(the smaller of addresses and values).
+  func forEach(from start: UInt64, through last: UInt64, _ body: (Value) -> Void) {
+    guard !values.isEmpty else { return }
+    let keys = start >> shift...last >> shift
+    if keys.upperBound - keys.lowerBound < UInt64(values.count) {
+      for key in keys { if let value = values[key] { body(value) } }
+    } else {
+      for (key, value) in values where keys.contains(key) { body(value) }
+    }
+  }
+
   mutating func removeAll() {
     if !values.isEmpty { values.removeAll(keepingCapacity: true) }
   }

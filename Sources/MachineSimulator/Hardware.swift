@@ -55,6 +55,9 @@ public struct Hardware: Equatable, Sendable {
   /// Whether CPUs remember that an address has no translation, until a flush or `Machine.afterMap`, as RISC-V
   /// permits (privileged architecture, 12.2.1).
   public var cachesAbsentEntries = false
+  /// Whether walkers need not see an entry that was absent before `Machine.afterMap`, a flush, or a
+  /// notification, of the CPU that has stored it, as on AArch64 (Arm ARM, D8.2.6). Not where CPUs run freely.
+  public var entriesNeedBarriers = false
   /// Whether an invalidation reaches the TLBs of all CPUs, by hardware (`Machine.flushReachesAllCPUs`), one
   /// after the other; CPUs do not run freely then. AArch64 has TLBI ..IS (Arm ARM, D8.14).
   public var broadcastsFlushes = false
@@ -65,7 +68,8 @@ public struct Hardware: Equatable, Sendable {
 
   /// An AArch64 processor at EL1 with FEAT_HAFDBS switched off: a clear access flag faults. Flushes are
   /// broadcast, and drop the tables on the way to an address alone; the largest page that is cached
-  /// translates; a fault drops nothing.
+  /// translates; a fault drops nothing; walkers see no new entry before a barrier. On every machine of this
+  /// architecture an entry that is changed while it is in use is a violation (break-before-make).
   public static func aarch64(granule: PageSize) -> Hardware {
     var hardware = Hardware()
     hardware.architecture = .aarch64(granule: granule)
@@ -74,6 +78,7 @@ public struct Hardware: Equatable, Sendable {
     hardware.tableDrop = .ofAddress
     hardware.sizeChoice = .largest
     hardware.faultsDropTranslations = false
+    hardware.entriesNeedBarriers = true
     hardware.broadcastsFlushes = true
     hardware.fullFlushThreshold = PageCount(512)
     return hardware

@@ -182,6 +182,13 @@ extension SimulatedCPU {
     caches.removeAbsent(from: start, through: last)
   }
 
+  var mmu: any MMU { walker.mmu }
+
+  /// What is cached for addresses from `start` to `last`, both included.
+  func cached(from start: UInt64, through last: UInt64) -> (leaves: [Leaf], tables: [PageWalker.Position]) {
+    caches.cached(from: start, through: last)
+  }
+
   /// An address for each translation, and each table, that is cached.
   var knownAddresses: [UInt64] { caches.addresses }
 

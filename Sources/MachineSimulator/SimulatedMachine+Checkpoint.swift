@@ -7,6 +7,8 @@ public struct Checkpoint {
   fileprivate let ram: [[UInt8]]
   fileprivate let cpus: [SimulatedCPU.State]
   fileprivate let places: [UInt64: SimulatedMachine.TablePlace]
+  fileprivate let entries: [UInt64: UInt64]
+  fileprivate let unseenEntries: [UInt64: Int]
   fileprivate let dataCache: DataCache.Contents?
 }
 
@@ -23,8 +25,8 @@ extension SimulatedMachine {
   public func checkpoint() -> Checkpoint {
     memory.hidden?.showAll()
     return Checkpoint(
-      ram: memory.contents, cpus: cpus.map(\.state), places: places,
-      dataCache: memory.dataCache?.contents)
+      ram: memory.contents, cpus: cpus.map(\.state), places: places, entries: entries,
+      unseenEntries: memory.unseenEntries, dataCache: memory.dataCache?.contents)
   }
 
   /// Puts this machine back to a checkpoint that it has made, while no CPU runs. O(RAM).
@@ -34,6 +36,8 @@ extension SimulatedMachine {
     memory.restore(checkpoint.ram)
     for (cpu, state) in zip(cpus, checkpoint.cpus) { cpu.state = state }
     places = checkpoint.places
+    entries = checkpoint.entries
+    memory.unseenEntries = checkpoint.unseenEntries
     if let contents = checkpoint.dataCache { memory.dataCache?.contents = contents }
     violation = nil
     for cpu in storeBuffers.indices { storeBuffers[cpu] = [] }

@@ -36,6 +36,7 @@ extension SimulatedMachine {
     guard cpus.indices.contains(cpu) else { stop("notify: there is no CPU \(cpu)") }
     // A request is to be seen before its interrupt.
     releaseStores()
+    showEntries()
     callingCPU.countNotification()
     cpus[cpu].isNotified.store(true, ordering: .releasing)
     guard StepHandler.current == nil, cpu != Self.currentCPU, !cpus[cpu].isLeftWithInterruptsOff else {

@@ -76,6 +76,8 @@ extension SimulatedMachine {
       throw .badRoot(root)
     }
     changing(cpu) { cpus[cpu].loadRoot(root.rawValue) }
+    showEntries()
+    if hasEntryRules && places[root.rawValue] == nil { learnTables() }
   }
 
   /// INVLPG, TLBI VAAE1, SFENCE.VMA: drops the leaf that translates `address`, of any size and global or not,
@@ -92,6 +94,7 @@ extension SimulatedMachine {
   /// `Machine.afterMap`: no CPU takes a page of the range for absent any more. Not where CPUs run freely.
   func afterMap(_ range: cmachine_range) {
     releaseStores()
+    showEntries()
     guard range.start != range.end else { return }
     for cpu in cpus { cpu.rememberPresent(from: UInt64(range.start), through: UInt64(range.end &- 1)) }
   }
@@ -108,6 +111,7 @@ extension SimulatedMachine {
     }
     // Entries are to be seen before the flush.
     releaseStores()
+    showEntries()
     _ = callingCPU
     guard hardware.broadcastsFlushes else { return unsafe flush(ranges, on: Self.currentCPU) }
     for cpu in cpus.indices {

@@ -63,6 +63,8 @@ public final class SimulatedMachine {
   public let hardware: Hardware
   /// By the address of a table, where it stands, or stood last.
   var places: [UInt64: TablePlace] = [:]
+  /// What the entries of these tables hold, where there are rules for that; by address.
+  var entries: [UInt64: UInt64] = [:]
   var violation: Violation?
   /// The stores of each CPU that others have yet to see, oldest first.
   var storeBuffers: [[PendingStore]]
@@ -79,9 +81,9 @@ public final class SimulatedMachine {
   /// CPUs run freely it is nothing.
   public var speculation = Speculation.none {
     didSet {
-      if oldValue != .none { EntryWatch.remove(self) }
+      if oldValue != .none && !hasEntryRules { EntryWatch.remove(self) }
       guard speculation != .none else { return }
-      EntryWatch.add(self)
+      if !hasEntryRules { EntryWatch.add(self) }
       learnTables()
     }
   }
@@ -139,11 +141,12 @@ public final class SimulatedMachine {
     cpus = (0..<cpuCount).map { _ in SimulatedCPU(walker: walker, hardware: hardware) }
     linearMap = LinearMap(base: memory.base, limit: memory.limit, pageSize: mmu.pageSize)
     if hardware.broadcastsFlushes { cmachine_add_broadcasting_machines(1) }
+    if hasEntryRules { EntryWatch.add(self) }
   }
 
   deinit {
     if hardware.broadcastsFlushes { cmachine_add_broadcasting_machines(-1) }
-    if speculation != .none { EntryWatch.remove(self) }
+    if speculation != .none || hasEntryRules { EntryWatch.remove(self) }
     if frameLists != nil { FreedFrames.remove(self) }
   }
 
@@ -164,7 +167,7 @@ public final class SimulatedMachine {
           guard let context = unsafe context else { stop("notify: no context") }
           unsafe Unmanaged<SimulatedMachine>.fromOpaque(context).takeUnretainedValue().notify(Int(cpu))
         },
-      afterMap: hardware.cachesAbsentEntries
+      afterMap: hardware.cachesAbsentEntries || hardware.entriesNeedBarriers
         ? { context, range, _ in
           guard let context = unsafe context else { stop("afterMap: no context") }
           unsafe Unmanaged<SimulatedMachine>.fromOpaque(context).takeUnretainedValue().afterMap(range)

@@ -56,41 +56,51 @@ extension SimulatedMachine {
 
   private func learn(_ table: UInt64, _ place: TablePlace, deeply: Bool) {
     places[table] = place
+    noteEntries(of: table, level: place.level)
     guard deeply, place.level > 1 else { return }
     for index in 0..<mmu.entryCount(level: place.level) {
       guard let entry = memory.peek(table &+ index &* 8) else { return }
       let meaning = mmu.meaning(of: entry, level: place.level, index: index)
-      learnChild(meaning, at: index, of: place, deeply: true)
+      learnChild(meaning, place.level, first: firstAddress(place, index), deeply: true)
     }
   }
 
-  private func learnChild(_ meaning: Meaning, at index: UInt64, of place: TablePlace, deeply: Bool) {
+  private func learnChild(_ meaning: Meaning, _ level: Int, first: UInt64, deeply: Bool) {
     guard case .table(let table) = meaning else { return }
-    let address = mmu.canonical(place.address | index &<< mmu.pageShift(level: place.level))
-    learn(table.address, TablePlace(address: address, level: place.level &- 1), deeply: deeply)
+    learn(table.address, TablePlace(address: first, level: level &- 1), deeply: deeply)
   }
 
-  /// After a store to an entry: lets every CPU do what it may.
+  /// The first address that an entry is for.
+  private func firstAddress(_ place: TablePlace, _ index: UInt64) -> UInt64 {
+    mmu.canonical(place.address | index &<< mmu.pageShift(level: place.level))
+  }
+
+  /// After a store to an entry: judges it, and lets every CPU do what it may.
   func entryWasStored(at address: UInt64) {
     if StepHandler.current?.runsFreely ?? false { return }
-    switch speculation {
-    case .none: return
-    case .forgetful:
+    if speculation == .forgetful {
       for cpu in cpus { cpu.forget() }
-    case .greedy:
-      let table = address & ~mmu.pageSize.offsetMask
-      guard let place = places[table], let bits = memory.peek(address) else { return }
-      let index = (address & mmu.pageSize.offsetMask) / 8
-      let meaning = mmu.meaning(of: bits, level: place.level, index: index)
-      learnChild(meaning, at: index, of: place, deeply: false)
-      let first = mmu.canonical(place.address | index &<< mmu.pageShift(level: place.level))
-      // A table is looked through: each page, or each table below it, that it leads to.
-      var count: UInt64 = 1
-      if case .table = meaning { count = mmu.entryCount(level: place.level &- 1) }
-      let step = UInt64(1) &<< mmu.pageShift(level: max(1, place.level &- 1))
-      for number in 0..<count {
-        for cpu in cpus.indices { speculate(cpu, at: first &+ number &* step) }
-      }
+    }
+    let table = address & ~mmu.pageSize.offsetMask
+    guard speculation == .greedy || hasEntryRules, let place = places[table],
+      let bits = memory.peek(address)
+    else { return }
+    let index = (address & mmu.pageSize.offsetMask) / 8
+    let first = firstAddress(place, index)
+    let meaning = mmu.meaning(of: bits, level: place.level, index: index)
+    if hasEntryRules { judgeStore(bits, at: address, place, index: index, first: first) }
+    learnChild(meaning, place.level, first: first, deeply: false)
+    if speculation == .greedy { fill(meaning, place.level, first: first) }
+  }
+
+  /// Has every CPU translate what an entry leads to.
+  private func fill(_ meaning: Meaning, _ level: Int, first: UInt64) {
+    // A table is looked through: each page, or each table below it, that it leads to.
+    var count: UInt64 = 1
+    if case .table = meaning { count = mmu.entryCount(level: level &- 1) }
+    let step = UInt64(1) &<< mmu.pageShift(level: max(1, level &- 1))
+    for number in 0..<count {
+      for cpu in cpus.indices { speculate(cpu, at: first &+ number &* step) }
     }
   }
 

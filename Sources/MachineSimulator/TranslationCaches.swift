@@ -72,6 +72,14 @@ extension TranslationCaches {
     for table in tables { table.forEach(body) }
   }
 
+  /// What is cached for addresses from `start` to `last`, both included.
+  func cached(from start: UInt64, through last: UInt64) -> (leaves: [Leaf], tables: [PageWalker.Position]) {
+    var found: (leaves: [Leaf], tables: [PageWalker.Position]) = ([], [])
+    for table in pages { table.forEach(from: start, through: last) { found.leaves.append($0) } }
+    for table in tables { table.forEach(from: start, through: last) { found.tables.append($0) } }
+    return found
+  }
+
   /// The lowest address of everything that is cached, in order.
   var addresses: [UInt64] {
     var addresses: [UInt64] = []
