@@ -155,9 +155,26 @@ import Testing
     case .waitForThisCPU:
       Finder(
         name: "movingFree", play: try Scenarios.movingFree(.strict), points: .order, preemptions: 2)
+    case .shortFlush:
+      Finder(name: "readerOfLastPage", play: try Scenarios.readerOfLastPage(.strict), points: seen)
+    case .splitLive:
+      Finder(
+        name: "partOfLargeLeaf", play: try on(aarch64) { try Scenarios.partOfLargeLeaf(.strict) },
+        points: .order)
+    case .clearFlags:
+      Finder(name: "guards", play: try on(aarch64) { try Scenarios.guards(.strict) }, points: .order)
     case .earlyCPUNumber:
       Finder(name: "movingCallers", play: try Scenarios.movingCallers(.lazy), points: .order)
     }
+  }
+
+  static let aarch64 = Hardware.aarch64(granule: .size4K)
+  static let riscv64 = Hardware.riscv64(levels: 5)
+
+  /// A play on a machine of some hardware, unless another than x86-64 was asked for.
+  private static func on(_ hardware: Hardware, _ make: () throws -> Play) throws -> Play {
+    if Stage.hardware.architecture != .x86_64 { return try make() }
+    return try Stage.$hardware.withValue(hardware, operation: make)
   }
 
   /// Every one there is; `VMALLOC_MISTAKES=dropFlush,mapGuard` is for those alone.
@@ -172,8 +189,27 @@ import Testing
     Ablation.selected = mistake
     defer { Ablation.selected = nil }
     // Made while the machine is started.
-    if mistake == .readOnlyLinearMap { finder = try Self.finder(of: mistake) }
+    if mistake == .readOnlyLinearMap || mistake == .clearFlags { finder = try Self.finder(of: mistake) }
     expectFound(mistake, by: finder)
+  }
+
+  /// What each architecture has of its own: broadcasts, walkers that see no entry before a barrier, flushes
+  /// by address; absent entries that are remembered, and flags that fault.
+  @Test(arguments: [
+    (aarch64, Ablation.dropFlush), (aarch64, .shortFlush), (aarch64, .forgetAfterMap),
+    (aarch64, .tablesWithoutFlush),
+    (aarch64, .forgetToClean), (riscv64, .dropFlush), (riscv64, .forgetAfterMap), (riscv64, .clearFlags),
+    (riscv64, .freeTableBeforeFlush), (riscv64, .forgetToClean),
+  ])
+  func isFoundOnOtherArchitectures(hardware: Hardware, mistake: Ablation) throws {
+    try Stage.$hardware.withValue(hardware) {
+      var finder = try Self.finder(of: mistake)
+      try finder.run(atMost: 200)
+      Ablation.selected = mistake
+      defer { Ablation.selected = nil }
+      if mistake == .clearFlags { finder = try Self.finder(of: mistake) }
+      expectFound(mistake, by: finder)
+    }
   }
 
   private func expectFound(_ mistake: Ablation, by finder: Finder) {

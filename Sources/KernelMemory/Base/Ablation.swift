@@ -82,6 +82,13 @@ enum Ablation: UInt8 {
   /// 1 GiB is mapped by one leaf where CPUs know no such leaf.
   case unsupportedLeaf
 
+  /// A flush of several pages leaves the last one out.
+  case shortFlush
+  /// A large leaf is split while it is in use, where it must be absent and flushed first.
+  case splitLive
+  /// Leaves are written as if nobody had used them, or written to them.
+  case clearFlags
+
   /// The mistake that is made; changed only while no CPU runs.
   nonisolated(unsafe) static var selected: Ablation?
 

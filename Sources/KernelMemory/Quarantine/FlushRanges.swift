@@ -18,6 +18,10 @@ struct FlushRanges {
 
   @inline(never)
   private mutating func lengthen(_ range: PageRange, _ pageSize: PageSize, threshold: PageCount) {
+    #if Ablations
+    let isShort = Ablation.shortFlush.isOn && range.count.rawValue > 1
+    let range = PageRange(unchecked: range.first, count: PageCount(range.count.rawValue &- (isShort ? 1 : 0)))
+    #endif
     add(
       cmachine_range(
         start: UInt(range.first.address(pageSize).rawValue), end: UInt(range.end.address(pageSize).rawValue)),

@@ -20,7 +20,8 @@ extension Scenarios {
   static func mappedWhereAbsent(_ mode: FreeMode) throws -> Play {
     let window = TestMachine.vmallocStart.rawValue + (1 << 20)
     var lent: [FrameNumber] = []
-    let stage = try Stage(mode, hardware: .leastPromised) { stage in
+    let hardware = Stage.hardware.architecture == .x86_64 ? Hardware.leastPromised : Stage.hardware
+    let stage = try Stage(mode, hardware: hardware) { stage in
       try stage.manager.allocateFrames(count: 2) { lent.append($0) }
     }
     let manager = stage.manager
@@ -78,11 +79,42 @@ extension Scenarios {
     return play
   }
 
+  /// A part of a large leaf is unmapped. Where live entries may not change that is refused.
+  static func partOfLargeLeaf(_ mode: FreeMode) throws -> Play {
+    let stage = try Stage(mode)
+    let first = TestMachine.vmallocStart.rawValue + (1 << 20)
+    let manager = stage.manager
+    var play = Play(
+      stage: stage,
+      cpus: [
+        {
+          let pages = PageRange(first, Pages.twoMiB)
+          try manager.map(pages, to: Pages.device, MappingAttributes(.readWrite))
+          do { try manager.unmap(PageRange(first, 1)) } catch MemoryError.breakBeforeMake {}
+          try manager.unmap(pages)
+        }
+      ])
+    play.checksWork = false
+    return play
+  }
+
+  /// A CPU reads the last page of an area that another frees.
+  static func readerOfLastPage(_ mode: FreeMode) throws -> Play {
+    let stage = try Stage(mode) { stage in stage[0] = try stage.allocate(3) }
+    guard let block = stage[0] else { throw Mistake("nothing was prepared") }
+    return Play(
+      stage: stage,
+      cpus: [
+        { try stage.free(block) },
+        { for _ in 0..<2 { try stage.peek(block, page: 2) } },
+      ])
+  }
+
   /// A table goes back in another batch than the pages that it was for, when CPUs have it in their walk
   /// caches again; and an invalidation drops no other tables than those on the way to its address.
   static func tableWithoutItsPages(_ mode: FreeMode) throws -> Play {
-    var hardware = Hardware()
-    hardware.tableDrop = .ofAddress
+    var hardware = Stage.hardware
+    if hardware.architecture == .x86_64 { hardware.tableDrop = .ofAddress }
     let stage = try Stage(mode, hardware: hardware) { stage in
       let block = try stage.allocate(1, options(at: far))
       stage[0] = try stage.allocate()

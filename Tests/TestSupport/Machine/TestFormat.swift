@@ -12,11 +12,6 @@ enum TestFormat: CaseIterable {
   /// Those that a simulated CPU can use.
   static var ofCPUs: [TestFormat] { allCases.filter(\.hasCPU) }
 
-  /// One of each architecture's, of those with another shape.
-  static var ofEachShape: [TestFormat] {
-    [.fourLevels, .fiveLevels, .aarch64With4K, .aarch64With16K, .aarch64With64K, .sv39, .sv57]
-  }
-
   var hasCPU: Bool { self != .exemplar }
 
   /// That which CPUs of a machine read.
