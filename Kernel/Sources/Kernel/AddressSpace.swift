@@ -16,7 +16,8 @@ import KernelMemory
 //
 // With five levels of tables the linear map is at ff11_0000_0000_0000 and the vmalloc range at
 // ffa0_0000_0000_0000, where Linux has them (Documentation/arch/x86/x86_64/mm.rst): beyond what four levels
-// translate. All else stays. With three (Sv39) each half has 256 GiB, and all is nearer together:
+// translate. The range of 16 pages moves with the latter, all else stays. With three (Sv39) each half has
+// 256 GiB, and all is nearer together:
 //
 //     0000_0008_0000_0000   stacks and blocks of the other CPUs
 //     0000_0010_0000_0000   the object window: 120 GiB
@@ -57,7 +58,8 @@ enum AddressSpace {
     range(at: Platform.layout.vmalloc, byteCount: Platform.layout.vmallocBytes)
   }
 
-  /// For areas of one page and its guard: eight of them, and no more.
+  /// For areas of one page and its guard: eight of them, and no more. Not far behind the vmalloc range, from
+  /// whose first page the places of areas are counted (CheckedArea).
   static var shortRange: PageRange {
     range(at: Platform.layout.short, byteCount: 16 * Platform.pageSize.bytes)
   }
@@ -136,7 +138,7 @@ extension AddressSpace {
     private static func wide(linearMap: UInt64, vmalloc: UInt64) -> Layout {
       Layout(
         linearMap: linearMap, objectWindow: 0x4000_0000_0000, reach: 64 << 40, vmalloc: vmalloc,
-        vmallocBytes: 32 << 40, processors: 0x2000_0000_0000, short: 0xffff_ea00_0000_0000,
+        vmallocBytes: 32 << 40, processors: 0x2000_0000_0000, short: vmalloc + (33 << 40),
         growth: 0xffff_eb00_0000_0000, job: 0xffff_fe00_0000_0000, jobBytes: 512 << 30)
     }
   }

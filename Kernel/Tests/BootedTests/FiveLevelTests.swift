@@ -23,6 +23,12 @@ struct FiveLevelTests {
     boot.expectHandedOver(cpus: cpus, pairs: 4000, mode: mode)
   }
 
+  @Test(arguments: [(1, "strict"), (4, "warm")])
+  func allocateAndFreeInAnInterruptHandler(_ cpus: Int, _ mode: String) throws {
+    let boot = try Boot.run(Setup(options: "test=interrupt levels=5 mode=\(mode)", cpus: cpus))
+    boot.expectInterrupts(cpus: cpus)
+  }
+
   /// Not by `info mem`, which does not come back in QEMU 7.2 with CR4.LA57.
   @Test(arguments: ["max", "max,-pdpe1gb"])
   func agreeWithTheEmulatorsView(_ processor: String) throws {

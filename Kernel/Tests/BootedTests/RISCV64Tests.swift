@@ -10,17 +10,17 @@ struct RISCV64Tests {
     boot.expectReplay()
   }
 
-  @Test(arguments: [(2, "strict"), (4, "lazy"), (4, "warm")])
-  func handAreasToEachOther(_ cpus: Int, _ mode: String) throws {
-    let boot = try Boot.run(.riscv64("stress=1000 mode=\(mode)", cpus: cpus))
+  @Test(arguments: [(2, "strict", 4), (4, "lazy", 4), (4, "warm", 4), (2, "lazy", 5), (4, "strict", 5)])
+  func handAreasToEachOther(_ cpus: Int, _ mode: String, _ levels: Int) throws {
+    let boot = try Boot.run(.riscv64("stress=1000 mode=\(mode) levels=\(levels)", cpus: cpus))
     boot.expectHandedOver(cpus: cpus, pairs: 1000, mode: mode)
     #expect(boot.number("notifications.taken") > 0)
   }
 
-  @Test(arguments: ["lazy"])
-  func allocateAndFreeInAnInterruptHandler(_ mode: String) throws {
-    let boot = try Boot.run(.riscv64("test=interrupt mode=\(mode)"))
-    boot.expectInterrupts(cpus: 1)
+  @Test(arguments: [(1, "lazy", 4), (1, "strict", 5), (2, "warm", 4)])
+  func allocateAndFreeInAnInterruptHandler(_ cpus: Int, _ mode: String, _ levels: Int) throws {
+    let boot = try Boot.run(.riscv64("test=interrupt mode=\(mode) levels=\(levels)", cpus: cpus))
+    boot.expectInterrupts(cpus: cpus)
   }
 
   @Test(arguments: [1, 2])
