@@ -24,7 +24,7 @@ internal import Synchronization
 // package (`CPUs.enter`), or marked as a look-up (`CPUs.asReader`).
 @safe
 struct AreaIndex {
-  struct State {
+  struct State: ~Copyable {
     let frames: Frames
     let table: FrameTable
     /// The first page of the range.
@@ -36,8 +36,7 @@ struct AreaIndex {
     /// log2 of the pages that a slot of the root covers.
     let rootShift: UInt64
     /// Emptied and stocked nodes, a chain through the metadata.
-    var spare: UInt32 = 0
-    var spareCount = 0
+    var spare = FrameList()
   }
 
   private let state: Stable<State>
@@ -144,7 +143,7 @@ struct AreaIndex {
   /// - Throws: `metadataExhausted`.
   @inline(__always)
   func stock(_ cpu: borrowing CPU) throws(MemoryError) {
-    if state.value.spareCount < nodesOfInsertion { try stockMore(cpu) }
+    if state.value.spare.count < nodesOfInsertion { try stockMore(cpu) }
   }
 
   /// The most nodes that one insertion takes.
@@ -152,7 +151,7 @@ struct AreaIndex {
 
   @inline(never)
   private func stockMore(_ cpu: borrowing CPU) throws(MemoryError) {
-    while state.value.spareCount < nodesOfInsertion {
+    while state.value.spare.count < nodesOfInsertion {
       guard let frame = state.value.frames.allocateNode(cpu) else { throw .metadataExhausted }
       keep(frame)
     }
@@ -256,25 +255,21 @@ struct AreaIndex {
 
   /// Takes out an empty node beyond the stock for four insertions, which absorbs pairs at a node's edge.
   /// Readers may still be in it.
-  func takeSurplus() -> UInt32? { state.value.spareCount > 4 &* nodesOfInsertion ? takeNode() : nil }
+  func takeSurplus() -> UInt32? { state.value.spare.count > 4 &* nodesOfInsertion ? takeNode() : nil }
 
   /// Frees all nodes, when the last page has none any more and every look-up has ended.
   func end(rootOrder order: Int, _ cpu: borrowing CPU) {
     let frames = state.value.frames
-    while state.value.spareCount > 0 { frames.freeMetadata(takeNode(), cpu) }
+    while state.value.spare.count > 0 { frames.freeMetadata(takeNode(), cpu) }
     frames.freeMetadata(state.value.root, order: order, cpu)
   }
 
   private func takeNode() -> UInt32 {
-    let node = state.value.spare
-    state.value.spare = table[node].value.next
-    state.value.spareCount &-= 1
+    guard let node = state.value.spare.pop(table) else {
+      preconditionFailure("more nodes are taken than were stocked")
+    }
     return node
   }
 
-  private func keep(_ node: UInt32) {
-    table[node].value.setLinks(next: state.value.spare)
-    state.value.spare = node
-    state.value.spareCount &+= 1
-  }
+  private func keep(_ node: UInt32) { state.value.spare.push(node, table) }
 }

@@ -15,12 +15,10 @@
 /// The descriptors of one manager. It grows by a frame at a time and never shrinks: descriptors are
 /// type-stable.
 @safe
-struct DescriptorPool {
-  struct State {
+struct DescriptorPool: ChainLinks {
+  struct State: ~Copyable {
     let frames: Frames
-    /// The first spare descriptor; zero for none.
-    var spare: UInt32 = 0
-    var spareCount = 0
+    var spare = AreaList()
     let placeCount: UInt32
   }
 
@@ -89,7 +87,7 @@ extension DescriptorPool {
   /// - Throws: `metadataExhausted`.
   @inline(__always)
   func stock(_ count: Int, _ cpu: borrowing CPU) throws(MemoryError) {
-    while state.value.spareCount < count { try grow(cpu) }
+    while state.value.spare.count < count { try grow(cpu) }
   }
 
   @inline(never)
@@ -133,19 +131,27 @@ extension DescriptorPool {
 
   /// Takes a spare descriptor; one was stocked.
   func take(as new: AreaState) -> UInt32 {
-    let number = state.value.spare
-    let descriptor = self[number]
-    state.value.spare = descriptor.value.next
-    state.value.spareCount &-= 1
-    descriptor.value.renew(as: new)
+    guard let number = state.value.spare.pop(self) else {
+      preconditionFailure("more descriptors are taken than were stocked")
+    }
+    self[number].value.renew(as: new)
     return number
   }
 
   func put(_ number: UInt32) {
-    let descriptor = self[number]
-    descriptor.value.setState(.spare)
-    descriptor.value.next = state.value.spare
-    state.value.spare = number
-    state.value.spareCount &+= 1
+    self[number].value.setState(.spare)
+    state.value.spare.push(number, self)
   }
+}
+
+// MARK: - Chains
+
+/// Areas that are freed, or spare: a chain through their descriptors.
+typealias AreaList = Chain<DescriptorPool>
+
+extension DescriptorPool {
+  @inline(__always)
+  func next(after area: UInt32) -> UInt32 { self[area].value.next }
+  @inline(__always)
+  func link(_ area: UInt32, to next: UInt32) { self[area].value.next = next }
 }

@@ -58,7 +58,7 @@ struct FrameCache: ~Copyable {
 extension FrameCache {
   @inline(__always)
   mutating func push(_ block: UInt32, _ metadata: Stable<FrameMetadata>) {
-    metadata.value.setLinks(next: head)
+    metadata.value.setNext(head)
     head = block
     count &+= 1
   }
@@ -72,9 +72,9 @@ extension FrameCache {
 
   /// Puts single frames into an empty list.
   mutating func fill(_ frames: consuming FrameList, _ table: FrameTable) {
-    let chain = frames.unchained()
+    let chain = frames.elements()
     guard chain.count > 0 else { return }
-    table[chain.last].value.setLinks(next: 0)
+    table.link(chain.last, to: 0)
     head = chain.head
     count = chain.count
   }

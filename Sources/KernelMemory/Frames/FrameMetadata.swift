@@ -126,7 +126,8 @@ struct FrameState: Equatable {
 @usableFromInline
 struct FrameMetadata: ~Copyable {
   private let stateWord: Atomic<UInt64>
-  private let linkWord: Atomic<UInt64>
+  private let nextWord: Atomic<UInt32>
+  private let previousWord: Atomic<UInt32>
 
   @inline(__always)
   var state: FrameState {
@@ -150,16 +151,17 @@ struct FrameMetadata: ~Copyable {
 
   /// The list's next frame; zero for none.
   @inline(__always)
-  var next: UInt32 { UInt32(truncatingIfNeeded: linkWord.load(ordering: .relaxed)) }
+  var next: UInt32 { nextWord.load(ordering: .relaxed) }
 
   /// The list's previous frame; zero for none.
   @inline(__always)
-  var previous: UInt32 { UInt32(truncatingIfNeeded: linkWord.load(ordering: .relaxed) &>> 32) }
+  var previous: UInt32 { previousWord.load(ordering: .relaxed) }
 
   @inline(__always)
-  borrowing func setLinks(next: UInt32, previous: UInt32 = 0) {
-    linkWord.store(UInt64(next) | UInt64(previous) &<< 32, ordering: .relaxed)
-  }
+  borrowing func setNext(_ next: UInt32) { nextWord.store(next, ordering: .relaxed) }
+
+  @inline(__always)
+  borrowing func setPrevious(_ previous: UInt32) { previousWord.store(previous, ordering: .relaxed) }
 
   /// The area that maps this frame, and which of its pages. Of a frame that is `mapped`.
   var mapper: (area: UInt32, page: UInt32) { (next, previous) }
@@ -168,6 +170,7 @@ struct FrameMetadata: ~Copyable {
   @inline(__always)
   borrowing func map(order: Int, area: UInt32, page: UInt32) {
     setState(state.becoming(.mapped, order: order))
-    setLinks(next: area, previous: page)
+    setNext(area)
+    setPrevious(page)
   }
 }

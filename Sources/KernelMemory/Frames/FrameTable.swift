@@ -99,8 +99,9 @@ struct FrameTable {
 
   /// Puts a frame in front of a list whose frames know both their neighbours.
   func insert(_ frame: UInt32, into head: inout UInt32) {
-    self[frame].value.setLinks(next: head)
-    if head != 0 { self[head].value.setLinks(next: self[head].value.next, previous: frame) }
+    self[frame].value.setNext(head)
+    self[frame].value.setPrevious(0)
+    if head != 0 { self[head].value.setPrevious(frame) }
     head = frame
   }
 
@@ -108,9 +109,9 @@ struct FrameTable {
   func remove(_ frame: UInt32, from head: inout UInt32) {
     let next = self[frame].value.next
     let previous = self[frame].value.previous
-    if next != 0 { self[next].value.setLinks(next: self[next].value.next, previous: previous) }
+    if next != 0 { self[next].value.setPrevious(previous) }
     if previous != 0 {
-      self[previous].value.setLinks(next: next, previous: self[previous].value.previous)
+      self[previous].value.setNext(next)
     } else {
       head = next
     }
@@ -134,4 +135,12 @@ struct FrameTable {
     let words = Int(pageSize.bytes) / MemoryLayout<UInt64>.size
     unsafe memory(of: frame, as: UInt64.self).pointer.initialize(repeating: 0, count: words)
   }
+}
+
+extension FrameTable: ChainLinks {
+  @inline(__always)
+  func next(after frame: UInt32) -> UInt32 { self[frame].value.next }
+  /// A table's other link, which names the table above, stays.
+  @inline(__always)
+  func link(_ frame: UInt32, to next: UInt32) { self[frame].value.setNext(next) }
 }

@@ -65,7 +65,7 @@ extension Frames {
     let metadata = cpu.perCPU.frames.value.table[block]
     list.value.pop(metadata)
     guard kind != .idle else { return }
-    metadata.value.setLinks(next: note)
+    metadata.value.setNext(note)
     metadata.value.setState(metadata.value.state.changing(from: .idle, to: kind))
   }
 

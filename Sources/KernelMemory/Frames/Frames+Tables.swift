@@ -44,15 +44,12 @@ extension Frames {
   /// Frees up to `limit` tables of a list, whose entries are all zero; a few stay so.
   /// - Returns: how many.
   func free(tables: inout FrameList, limit: Int, _ cpu: borrowing CPU) -> Int {
-    var count = 0
-    while count < limit, let frame = tables.pop(table) {
+    tables.drain(limit: limit, table) { frame in
       freeCleared(frame, table[frame].value.state.zone, cpu)
       #if Ablations
       if Ablation.clearFreedTable.isOn { table.zero(FrameNumber(UInt64(frame))) }
       #endif
-      count &+= 1
     }
-    return count
   }
 
   /// Frees a frame that is all zero, which may stay so.
@@ -77,12 +74,10 @@ extension Frames {
   /// Frees up to `limit` nodes of a list, all of them empty.
   /// - Returns: how many.
   func free(nodes: inout FrameList, limit: Int, _ cpu: borrowing CPU) -> Int {
-    var count = 0
-    while count < limit, let frame = nodes.pop(table) {
-      let zone = table[frame].value.state.zone
-      table[frame].value.setState(FrameState(.idle, zone: zone))
-      freeCleared(frame, zone, cpu)
-      count &+= 1
+    let count = nodes.drain(limit: limit, table) { node in
+      let zone = table[node].value.state.zone
+      table[node].value.setState(FrameState(.idle, zone: zone))
+      freeCleared(node, zone, cpu)
     }
     cpu.count(.metadataFramesReturned, count)
     return count

@@ -199,7 +199,7 @@ extension Frames {
     for step in 0..<count {
       next &+= 1
       metadata[step].value.setState(idle)
-      metadata[step].value.setLinks(next: next)
+      metadata[step].value.setNext(next)
     }
     return FrameList(head: block, last: next &- 1, count: count)
   }
@@ -238,12 +238,9 @@ extension Frames {
   @discardableResult
   func free(_ list: inout FrameList, limit: Int, _ cpu: borrowing CPU) -> Int {
     let table = table
-    var count = 0
-    while count < limit, let frame = list.pop(table) {
+    return list.drain(limit: limit, table) { frame in
       push(frame, order: 0, table[frame].value.state.zone, table, cpu)
-      count &+= 1
     }
-    return count
   }
 
   /// Hands a frame of a list out to a caller, who frees it by its number.

@@ -181,7 +181,7 @@ extension MemoryManager {
     try check(PageCount(UInt64(count)), frames.managed(in: zone))
     var list = try retrying { (cpu) throws(MemoryError) in try frames.allocate(count: count, zone, cpu) }
     while let frame = frames.handOut(from: &list) { body(frame) }
-    _ = list.unchained()
+    list.end()
   }
 
   private func check(_ pages: PageCount, _ limit: PageCount) throws(MemoryError) {

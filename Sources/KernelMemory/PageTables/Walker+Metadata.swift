@@ -11,7 +11,7 @@ extension PageTables {
   }
 
   /// Drops pins; a table of `level` that has none left goes on the list.
-  func unpin(_ frame: FrameNumber, level: Int, _ pins: Int, emptied: inout EmptiedTables) {
+  func unpin(_ frame: FrameNumber, level: Int, _ pins: Int, emptied: inout FrameList) {
     adjust(frame, pins: -pins)
     guard level < format.levels &- 2, let metadata = table.metadata(of: frame) else { return }
     let state = metadata.value.state
@@ -24,6 +24,6 @@ extension PageTables {
   func adopt(_ frame: FrameNumber, below parent: FrameNumber, at slot: Int) {
     guard let metadata = table.metadata(of: frame) else { return }
     metadata.value.setState(metadata.value.state.becoming(.table, slot: slot))
-    metadata.value.setLinks(next: 0, previous: UInt32(truncatingIfNeeded: parent.rawValue))
+    metadata.value.setPrevious(UInt32(truncatingIfNeeded: parent.rawValue))
   }
 }

@@ -20,7 +20,7 @@ extension PageTables {
 
   /// Clears the leaves of `pages` that are in quarantine, after their flush, and drops their pins.
   /// - Parameter emptied: takes the tables that lose their last pin, for `detachEmptyTables`.
-  func clearQuarantined(_ pages: PageRange, emptied: inout EmptiedTables) {
+  func clearQuarantined(_ pages: PageRange, emptied: inout FrameList) {
     assertLocked()
     forEachStop(pages) { stop, first in
       var cleared = 0
@@ -40,8 +40,9 @@ extension PageTables {
   ///   - emptied: the list.
   ///   - limit: tables.
   ///   - body: called with a page that each table has led to: a flush of it makes CPUs forget the table.
-  func detachEmptyTables(_ emptied: inout EmptiedTables, limit: Int, _ body: (PageNumber) -> Void) -> Detached
-  {
+  func detachEmptyTables(
+    _ emptied: inout FrameList, limit: Int, _ body: (PageNumber) -> Void
+  ) -> Detached {
     assertLocked()
     var detached = Detached()
     while detached.tables.count < limit, let frame = emptied.pop(table) {
@@ -75,7 +76,7 @@ extension PageTables {
   /// revived one stays, or goes back on the list; one with a quarantined table below it waits for that one,
   /// on no list. O(tables).
   /// - Returns: the frames of up to `limit` tables, all zero.
-  func reapTables(_ tables: inout FrameList, limit: Int, emptied: inout EmptiedTables) -> FrameList {
+  func reapTables(_ tables: inout FrameList, limit: Int, emptied: inout FrameList) -> FrameList {
     assertLocked()
     var taken = FrameList()
     for _ in 0..<limit {
@@ -102,7 +103,7 @@ extension PageTables {
 
   /// Counts one quarantined table less below `parent`. If that is quarantined itself and this was the last
   /// that it waited for, it goes back on the list.
-  private func noteTaken(below parent: UInt32, emptied: inout EmptiedTables) {
+  private func noteTaken(below parent: UInt32, emptied: inout FrameList) {
     let metadata = table[parent]
     let state = metadata.value.state.adding(count: 0, quarantined: -1)
     metadata.value.setState(state)
@@ -128,27 +129,6 @@ extension PageTables {
     }
     page = page &<< format.spanShift(format.levels &- depth)
     return (format.canonical(PageNumber(page)), format.levels &- 1 &- depth)
-  }
-}
-
-/// Tables that have lost their last pin: a chain through their metadata, each at most once on one. Those
-/// without a pin later are quarantined then.
-struct EmptiedTables {
-  private var head: UInt32 = 0
-  private(set) var count = 0
-
-  mutating func push(_ frame: UInt32, _ table: FrameTable) {
-    table[frame].value.setLinks(next: head, previous: table[frame].value.previous)
-    head = frame
-    count &+= 1
-  }
-
-  mutating func pop(_ table: FrameTable) -> UInt32? {
-    guard count != 0 else { return nil }
-    let frame = head
-    head = table[frame].value.next
-    count &-= 1
-    return frame
   }
 }
 

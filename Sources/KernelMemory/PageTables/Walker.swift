@@ -195,7 +195,7 @@ extension PageTables {
   }
 
   /// Drops an area's pins; tables that have none left go on the list.
-  func unpin(_ pages: PageRange, emptied: inout EmptiedTables) {
+  func unpin(_ pages: PageRange, emptied: inout FrameList) {
     assertLocked()
     forEachChunk(pages, frame: nil) { page, chunk in
       let (lowest, level) = descend(to: chunk.level, for: page)

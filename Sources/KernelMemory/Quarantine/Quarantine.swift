@@ -48,7 +48,7 @@ struct Quarantine {
     var awaited: UInt64
     /// The sealed batch's pages.
     var awaitedPages: UInt64
-    var emptied: EmptiedTables
+    var emptied: FrameList
   }
 
   let state: Stable<State>

@@ -148,7 +148,7 @@ extension Vmalloc {
         quarantine.completeFrames(limit: Work.share, pages: share, cpu)
       }
     }
-    if cpu.perCPU.vmalloc.value.queued.first != 0 { _ = clearQueued(limit: share, cpu) }
+    if cpu.perCPU.vmalloc.value.queued.count > 0 { _ = clearQueued(limit: share, cpu) }
     guard quarantine.isOverBound(with: request.span, cpu) else { return false }
     // What this flushes may be what is asked for.
     quarantine.seal(cpu)

@@ -136,7 +136,7 @@ extension Stable<PerCPU> {
 extension Vmalloc {
   /// Whether there is more to do on this CPU, the caches aside.
   func hasWork(_ cpu: borrowing CPU) -> Bool {
-    cpu.perCPU.vmalloc.value.queued.first != 0 || quarantine.hasWork(cpu)
+    cpu.perCPU.vmalloc.value.queued.count > 0 || quarantine.hasWork(cpu)
   }
 
   /// Whether nothing waits on this CPU, and its caches are empty.

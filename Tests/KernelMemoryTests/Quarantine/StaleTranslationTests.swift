@@ -30,7 +30,7 @@ import Testing
     let area = test.manager.arenas.pool[number]
     let isRetired = area.value.move(from: .live, to: .retired, in: area.value.generation)
     #expect(isRetired)
-    var emptied = EmptiedTables()
+    var emptied = FrameList()
     let tables = test.manager.tables
     var detached = tables.detach(pages)
     var pruned = test.manager.cpus.with { cpu in
@@ -42,6 +42,7 @@ import Testing
     }
     swap(&pruned.tables, &detached.tables)
     pruned.end()
+    emptied.end()
     return detached
   }
 
@@ -77,12 +78,13 @@ import Testing
   @Test func tablesThatAreFreedBeforeTheFlushAreCaught() {
     var detached = clear()
     #expect(detached.tables.count == 2)
-    var emptied = EmptiedTables()
+    var emptied = FrameList()
     let tables = test.manager.tables
     free(
       test.manager.cpus.with { cpu in
         tables.locked(cpu) { tables.reapTables(&detached.tables, limit: .max, emptied: &emptied) }
       })
+    emptied.end()
     let fault = test.fault(.read, at: last)
     #expect(fault?.cause == .freedFrame)
     #expect(fault?.level == 1)

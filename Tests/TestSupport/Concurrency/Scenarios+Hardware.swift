@@ -142,7 +142,7 @@ extension Scenarios {
       try stage.free(try stage.allocate(70, options(at: far)))
       let (quarantine, vmalloc) = (stage.manager.quarantine, stage.manager.vmalloc)
       stage.manager.cpus.with { cpu in
-        while cpu.perCPU.vmalloc.value.queued.first != 0 {
+        while cpu.perCPU.vmalloc.value.queued.count > 0 {
           _ = vmalloc.purgeAndSeal(budget: 1, all: false, cpu)
         }
         quarantine.seal(cpu)

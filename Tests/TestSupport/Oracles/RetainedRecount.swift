@@ -77,13 +77,8 @@ struct RetainedRecount {
     let table = manager.frames.table
     var count: UInt64 = 0
     held.frames.forEach(table) { _, order in count += 1 << UInt64(order) }
-    for list in [(held.tables.head, held.tables.count), (held.nodes.head, held.nodes.count)] {
-      var frame = list.0
-      for _ in 0..<list.1 {
-        count += 1
-        frame = table[frame].value.next
-      }
-    }
+    held.tables.forEach(table) { _ in count += 1 }
+    held.nodes.forEach(table) { _ in count += 1 }
     frames += count
   }
 
