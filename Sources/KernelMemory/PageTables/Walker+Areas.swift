@@ -66,6 +66,23 @@ extension PageTables {
     Run(self, at: page, before: end)
   }
 
+  /// Calls `body` with the next `count` entries, which end at a page, in as many tables as they lie.
+  @inline(__always)
+  private func forEachEntry(
+    _ count: UInt64, of entries: inout Run, to page: PageNumber, before end: PageNumber,
+    _ body: (Entry) -> Void
+  ) {
+    var left = count
+    while true {
+      let here = min(left, entries.count)
+      for index in 0..<Int(truncatingIfNeeded: here) { body(entries.first[index]) }
+      left &-= here
+      entries.advance(here)
+      guard left > 0 else { return }
+      entries = nextRun(at: PageNumber(page.rawValue &- left), before: end)
+    }
+  }
+
   /// Step 3 of a mapping (Walker.swift), for an area: writes its leaves. Cannot fail.
   /// - Returns: the entries written.
   @inline(__always)
@@ -82,25 +99,18 @@ extension PageTables {
       let offset = UInt32(truncatingIfNeeded: page.rawValue &- pages.first.rawValue)
       table[block.first].value.map(order: block.order, area: area, page: offset)
       var frame = UInt64(block.first)
-      var left = UInt64(1) &<< UInt64(truncatingIfNeeded: block.order)
-      page = PageNumber(page.rawValue &+ left)
+      let count = UInt64(1) &<< UInt64(truncatingIfNeeded: block.order)
+      page = PageNumber(page.rawValue &+ count)
       if entries.level > 0 {
         let large = format.bits(attributes, level: format.areaLeafLevel)
         entries.first.write(format.leaf(FrameNumber(frame), bits: large))
         entries.count = 0
         written &+= 1
       } else {
-        written &+= Int(truncatingIfNeeded: left)
-        while true {
-          let count = min(left, entries.count)
-          for index in 0..<Int(truncatingIfNeeded: count) {
-            entries.first[index].write(format.leaf(FrameNumber(frame), bits: bits))
-            frame &+= 1
-          }
-          left &-= count
-          entries.advance(count)
-          guard left > 0 else { break }
-          entries = nextRun(at: PageNumber(page.rawValue &- left), before: pages.end)
+        written &+= Int(truncatingIfNeeded: count)
+        forEachEntry(count, of: &entries, to: page, before: pages.end) { entry in
+          entry.write(format.leaf(FrameNumber(frame), bits: bits))
+          frame &+= 1
         }
       }
       guard page < pages.end else { return written }
@@ -129,26 +139,17 @@ extension PageTables {
       let state = metadata.value.state
       metadata.value.setState(state.becoming(.retired, order: state.order))
       detached.frames.push(block, order: state.order, table)
-      var left = UInt64(1) &<< UInt64(truncatingIfNeeded: state.order)
-      page = PageNumber(page.rawValue &+ left)
-      detached.work &+= 1 &+ Int(truncatingIfNeeded: left &>> 5)
+      let count = UInt64(1) &<< UInt64(truncatingIfNeeded: state.order)
+      page = PageNumber(page.rawValue &+ count)
+      detached.work &+= 1 &+ Int(truncatingIfNeeded: count &>> 5)
       if entries.level > 0 {
         entries.first.write(0)
         entries.count = 0
         detached.entries &+= 1
         continue
       }
-      detached.entries &+= Int(truncatingIfNeeded: left)
-      while true {
-        let count = min(left, entries.count)
-        for index in 0..<Int(truncatingIfNeeded: count) {
-          entries.first[index].write(0)
-        }
-        left &-= count
-        entries.advance(count)
-        guard left > 0 else { break }
-        entries = nextRun(at: PageNumber(page.rawValue &- left), before: pages.end)
-      }
+      detached.entries &+= Int(truncatingIfNeeded: count)
+      forEachEntry(count, of: &entries, to: page, before: pages.end) { entry in entry.write(0) }
     } while page < pages.end && detached.work < limit
     detached.pages = page.rawValue &- pages.first.rawValue
     return detached

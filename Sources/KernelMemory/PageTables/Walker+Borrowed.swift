@@ -23,10 +23,11 @@ extension PageTables {
   ) {
     let pages = PageRange(unchecked: page, count: PageCount(UInt64(frames.count)))
     var done = 0
-    forEachRun(pages) { first, count in
-      let part = unsafe UnsafeBufferPointer(rebasing: frames[done..<done &+ count])
-      unsafe mapBorrowed(part, at: first.address, attributes)
-      done &+= count
+    forEachRun(of: pages) { entries in
+      let next = done &+ Int(truncatingIfNeeded: entries.count)
+      let part = unsafe UnsafeBufferPointer(rebasing: frames[done..<next])
+      unsafe mapBorrowed(part, at: entries.first.address, attributes)
+      done = next
     }
   }
 
@@ -39,15 +40,6 @@ extension PageTables {
 
   /// Clears the entries of `pages`, which may lie in several tables.
   func unmapBorrowed(_ pages: PageRange) {
-    forEachRun(pages) { first, count in unmapBorrowed(UInt64(count), at: first.address) }
-  }
-
-  private func forEachRun(_ pages: PageRange, _ body: (Entry, Int) -> Void) {
-    var page = pages.first
-    while page < pages.end {
-      let run = Run(self, at: page, before: pages.end)
-      body(run.first, Int(truncatingIfNeeded: run.count))
-      page = PageNumber(page.rawValue &+ run.count)
-    }
+    forEachRun(of: pages) { entries in unmapBorrowed(entries.count, at: entries.first.address) }
   }
 }

@@ -81,7 +81,8 @@ extension PageTables {
     forEachRun(of: pages) { entries in revive(entries.count, at: entries.first.address) }
   }
 
-  private func forEachRun(of pages: PageRange, _ body: (Run) -> Void) {
+  /// Calls `body` with the entries of `pages`, table by table.
+  func forEachRun(of pages: PageRange, _ body: (Run) -> Void) {
     var page = pages.first
     while page < pages.end {
       let run = Run(self, at: page, before: pages.end)
