@@ -168,6 +168,35 @@ struct AreaIndex {
     }
   }
 
+  /// Writes an area for each `span` pages of `pages`, whose lowest nodes are at most two. Cannot fail: nodes
+  /// were stocked.
+  func insert(_ pages: PageRange, each span: UInt64, _ nextArea: () -> UInt32) {
+    var start = pages.first.rawValue &- base
+    let end = pages.end.rawValue &- base
+    while start < end {
+      if let node = lowestNode(start, end) { return fill(start, end, node, each: span, nextArea) }
+      set(nextArea(), start, start &+ span, state.value.root, level: levels &- 1)
+      start &+= span
+    }
+  }
+
+  private func fill(
+    _ start: UInt64, _ end: UInt64, _ node: UInt32, each span: UInt64, _ nextArea: () -> UInt32
+  ) {
+    var slot = slot(node, start, level: 0)
+    var left = end &- start
+    while left > 0 {
+      let area = nextArea()
+      let next = slot[Int(truncatingIfNeeded: span)]
+      while slot.address != next.address {
+        slot.value.store(area, ordering: .releasing)
+        slot = slot[1]
+      }
+      left &-= span
+    }
+    count(node, Int(truncatingIfNeeded: end &- start))
+  }
+
   /// Clears every page of `pages`, all of which `insert` wrote in one call.
   func remove(_ pages: PageRange) {
     let (start, end) = (pages.first.rawValue &- base, pages.end.rawValue &- base)

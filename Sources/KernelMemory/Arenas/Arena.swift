@@ -90,6 +90,50 @@ extension Arena {
     return area
   }
 
+  /// Reserves `count` such ranges, one behind the other, for a request that names neither a place nor an
+  /// alignment.
+  /// - Parameters:
+  ///   - count: 2 or more.
+  ///   - request: what each is to be like.
+  ///   - isWanted: whether all the pages together serve, which have nobody yet; called once at the most.
+  ///   - cpu: this CPU.
+  /// - Returns: the number of the first, whose `after` is the next one; nil, with nothing reserved, where they
+  ///   do not serve, or there is too little in stock for all.
+  func reserveRun(
+    _ count: Int, _ request: Request, _ cpu: borrowing CPU, where isWanted: (PageRange) -> Bool
+  ) throws(MemoryError) -> UInt32? {
+    let span = request.pages.rawValue &+ UInt64(request.traits.guardPages)
+    let all = span &* UInt64(truncatingIfNeeded: count)
+    guard pool.spareCount > count else { return nil }
+    try index.stock(cpu)
+    guard let (hole, start) = fit(all, alignment: 0),
+      isWanted(PageRange(unchecked: PageNumber(start), count: PageCount(all)))
+    else { return nil }
+    let first = cut(all, at: start, outOf: hole)
+    divide(first, into: span)
+    var area = first
+    index.insert(PageRange(unchecked: PageNumber(start), count: PageCount(all)), each: span) {
+      pool[area].value.traits = request.traits
+      defer { area = pool[area].value.after }
+      return area
+    }
+    state.value.areaCount &+= count
+    return first
+  }
+
+  /// Makes an area of several of `span` pages each, which no index leads to yet.
+  private func divide(_ area: UInt32, into span: UInt64) {
+    let end = pool[area].value.end
+    pool[area].value.span = span
+    var last = area
+    while pool[last].value.end != end {
+      let next = pool.take(as: .preparing)
+      link(next, pool[last].value.end, span, before: last, after: pool[last].value.after)
+      pool[next].value.previous = next
+      last = next
+    }
+  }
+
   private func find(_ span: UInt64, _ request: Request) throws(MemoryError) -> (hole: UInt32, start: UInt64) {
     if let place = request.place {
       guard place.isAligned(toOrder: request.traits.alignment), range.contains(place),

@@ -18,7 +18,11 @@
 struct DescriptorPool: ChainLinks {
   struct State: ~Copyable {
     let frames: Frames
+    /// Those that were taken before.
     var spare = AreaList()
+    /// Those of the newest frame that never were, all zero: the next number, and how many.
+    var fresh: UInt32 = 0
+    var freshCount = 0
     let placeCount: UInt32
   }
 
@@ -87,7 +91,7 @@ extension DescriptorPool {
   /// - Throws: `metadataExhausted`.
   @inline(__always)
   func stock(_ count: Int, _ cpu: borrowing CPU) throws(MemoryError) {
-    while state.value.spare.count < count { try grow(cpu) }
+    while spareCount < count { try grow(cpu) }
   }
 
   @inline(never)
@@ -99,9 +103,21 @@ extension DescriptorPool {
     let offset = address & ((1 &<< UInt64(Self.regionShift)) &- 1)
     let first = place &<< Self.indexShift | UInt32(truncatingIfNeeded: offset &>> UInt64(Self.shift))
     let count = UInt32(pageSize.bytes &>> UInt64(Self.shift))
+    while state.value.freshCount > 0 { put(takeFresh()) }
     // Number zero means none.
-    for number in (max(first, 1)..<first &+ count).reversed() { put(number) }
+    state.value.fresh = max(first, 1)
+    state.value.freshCount = Int(first &+ count &- max(first, 1))
   }
+
+  private func takeFresh() -> UInt32 {
+    let number = state.value.fresh
+    state.value.fresh &+= 1
+    state.value.freshCount &-= 1
+    return number
+  }
+
+  /// How many can be taken.
+  var spareCount: Int { state.value.spare.count &+ state.value.freshCount }
 
   /// A frame of a region that has a place, or gets one.
   private func takeFrame(_ zone: ZoneKind, _ cpu: borrowing CPU) -> (frame: UInt32, place: UInt32)? {
@@ -129,11 +145,9 @@ extension DescriptorPool {
     return nil
   }
 
-  /// Takes a spare descriptor; one was stocked.
+  /// Takes a descriptor; one was stocked.
   func take(as new: AreaState) -> UInt32 {
-    guard let number = state.value.spare.pop(self) else {
-      preconditionFailure("more descriptors are taken than were stocked")
-    }
+    let number = state.value.spare.pop(self) ?? takeFresh()
     self[number].value.renew(as: new)
     return number
   }

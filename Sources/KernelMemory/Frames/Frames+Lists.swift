@@ -98,6 +98,11 @@ extension Frames {
     pop(from: list(order: order, zone, cpu), as: .idle, cpu)
   }
 
+  /// The same, from the zone where the list is empty. O(orders + batch).
+  func popOrRefill(order: Int, _ zone: ZoneKind, _ cpu: borrowing CPU) -> UInt32? {
+    pop(order: order, in: min(Int(zone.rawValue), state.value.fastZone), cpu)
+  }
+
   /// Whether that list has one.
   @inline(__always)
   func hasBlock(order: Int, _ zone: ZoneKind, _ cpu: borrowing CPU) -> Bool {
@@ -196,6 +201,7 @@ extension Frames {
 
   /// Gives this CPU's lists back to the zones, so that blocks merge. O(cached frames).
   func drainCaches(_ cpu: borrowing CPU) {
+    endClearing(cpu)
     for zone in 0..<ZoneKind.count {
       for order in 0...Zone.maxOrder { drain(list(zone, order, cpu), order: order, zone, downTo: 0, cpu) }
       drain(cleared(cpu.number, zone), zone, downTo: 0, cpu)

@@ -43,6 +43,9 @@ struct Frames {
     var fastLists: InlineArray<5, Stable<FrameCache>>
     /// A copy, so that it is near.
     var table: FrameTable
+    /// The frame of which `clearAhead` has cleared a part, and how many words that is; zero for none.
+    var clearing: UInt32
+    var clearedWords: Int
   }
 
   @inline(__always)

@@ -37,24 +37,37 @@ extension PageTables {
   /// Runs `body`, which counts under a lock the tables that it needs and takes them, until as many are
   /// reserved.
   /// - Parameters:
+  ///   - guess: how many are reserved at first, where there are as many.
   ///   - frames: where tables come from.
   ///   - cpu: this CPU.
   ///   - body: returns how many tables it needs, where that is more than it was given, with nothing changed;
   ///     zero where it has done what it does.
   func reserving(
-    from frames: Frames, _ cpu: borrowing CPU,
+    _ guess: Int = 0, from frames: Frames, _ cpu: borrowing CPU,
     _ body: (inout ReservedTables) throws(MemoryError) -> Int
   ) throws(MemoryError) {
-    var needed = 0
-    repeat {
-      var source = ReservedTables(try frames.allocateTables(needed, cpu), table)
+    var source = ReservedTables(guessed(guess, from: frames, cpu), table)
+    while true {
+      let needed: Int
       do throws(MemoryError) {
         needed = try body(&source)
       } catch {
-        frames.free(source.unused(), cpu)
+        free(source.unused(), to: frames, cpu)
         throw error
       }
-      frames.free(source.unused(), cpu)
-    } while needed > 0
+      guard needed > 0 else { break }
+      free(source.unused(), to: frames, cpu)
+      source = ReservedTables(try frames.allocateTables(needed, cpu), table)
+    }
+    free(source.unused(), to: frames, cpu)
+  }
+
+  private func guessed(_ count: Int, from frames: Frames, _ cpu: borrowing CPU) -> FrameList {
+    do { return try frames.allocateTables(count, cpu) } catch { return FrameList() }
+  }
+
+  private func free(_ unused: consuming FrameList, to frames: Frames, _ cpu: borrowing CPU) {
+    _ = frames.free(tables: &unused, limit: .max, cpu)
+    unused.end()
   }
 }

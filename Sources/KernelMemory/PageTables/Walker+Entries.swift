@@ -18,32 +18,42 @@ extension PageTables {
     return found == level ? first.address : 0
   }
 
-  /// Pins the one table of an area that has it, and finds the entry of its first page there.
-  /// - Returns: zero, with nothing done, where it is not, or the pages are in several.
-  func pinAndFindEntry(of pages: PageRange) -> UInt {
+  /// Pins the one table of an area, or of several, that has them, and finds the entry of the first page.
+  /// - Returns: zero, with nothing done, where it is not there, or the pages are in several.
+  func pinAndFindEntry(of pages: PageRange, areas: Int = 1) -> UInt {
     guard let lowest = lowestTable(of: pages) else { return 0 }
-    adjust(lowest, pins: 1)
+    adjust(lowest, pins: areas)
     return entry(lowest, index(of: pages.first, level: 0)).address
+  }
+
+  /// Whether the entries of all pages are in one table, or would be if it were there.
+  @inline(__always)
+  func isOfOneTable(_ pages: PageRange) -> Bool {
+    pages.count.rawValue <= entriesToTableEnd(pages.first, level: 0)
   }
 
   /// The one table that the entries of all pages are in; nil where it is not there, or there are several.
   @inline(__always)
   private func lowestTable(of pages: PageRange) -> FrameNumber? {
-    guard pages.count.rawValue <= entriesToTableEnd(pages.first, level: 0) else { return nil }
+    guard isOfOneTable(pages) else { return nil }
     let (lowest, level) = descend(to: 0, for: pages.first)
     return level == 0 ? lowest : nil
   }
 
   /// Fills an area with one block of 2^`order` frames; its entries lie in one table.
+  /// - Parameter isSuspended: whether they are to be as `suspend` leaves them.
   @inline(__always)
-  func fill(at entryPointer: UInt, _ block: UInt32, order: Int, area: UInt32, _ attributes: MappingAttributes)
-  {
+  func fill(
+    at entryPointer: UInt, _ block: UInt32, order: Int, area: UInt32, _ attributes: MappingAttributes,
+    isSuspended: Bool = false
+  ) {
     table[block].value.map(order: order, area: area, page: 0)
     let bits = format.bits(attributes, level: 0)
     let first = Entry(bitPattern: entryPointer)
     for index in 0..<(1 &<< order) {
       let frame = FrameNumber(UInt64(block) &+ UInt64(truncatingIfNeeded: index))
-      first[index].write(format.leaf(frame, bits: bits))
+      let leaf = format.leaf(frame, bits: bits)
+      first[index].write(isSuspended ? format.quarantined(leaf) : leaf)
     }
   }
 

@@ -5,6 +5,7 @@ internal import CMachine
 extension Vmalloc {
   /// A new area, all but published; where the frames are its caller's, with tables alone.
   func make(_ request: Request, _ cpu: borrowing CPU) throws(MemoryError) -> Stable<AreaDescriptor> {
+    if let area = try makeRun(request, cpu) { return area }
     let number = try arenas.locked(cpu) { () throws(MemoryError) in try reserveAddresses(request.area, cpu) }
     do throws(MemoryError) {
       try fill(pool[number], request, cpu)
@@ -93,11 +94,13 @@ extension Vmalloc {
   /// Puts the tables of an area in place and pins them; the first `large` pages are to have large leaves
   /// wherever no table is. Where it fails nothing is changed.
   /// - Throws: `alreadyMapped`, `placeBusy`, `tablesExhausted`.
-  private func pin(_ pages: PageRange, large: PageCount = .zero, _ cpu: borrowing CPU) throws(MemoryError) {
+  func pin(
+    _ pages: PageRange, large: PageCount = .zero, guess: Int = 0, _ cpu: borrowing CPU
+  ) throws(MemoryError) {
     #if Ablations
     if Ablation.followQuarantined.isOn { _ = try tables.tablesMissing(for: pages, large: large) }
     #endif
-    try tables.reserving(from: frames, cpu) { (source) throws(MemoryError) in
+    try tables.reserving(guess, from: frames, cpu) { (source) throws(MemoryError) in
       // Entries in quarantine lead to tables that a flush frees: they are followed under the lock alone.
       try tables.locked(cpu) { () throws(MemoryError) in
         let missing = try tables.tablesMissing(for: pages, large: large)

@@ -7,7 +7,8 @@ internal import Synchronization
 //       1 check size, alignment, tag; charge
 //       2 pop an area of this kind that is still mapped (warm), or that is asleep: make its entries present
 //         again; go on at 5
-//       3 make one: a range with its guard; frames; pinned tables
+//       3 make one: a range with its guard; frames; pinned tables; of small ones, four neighbours, of which
+//         three fall asleep
 //       4 write entries: cannot fail
 //       5 publish the descriptor
 //

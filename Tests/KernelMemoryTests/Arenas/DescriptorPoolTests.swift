@@ -66,7 +66,7 @@ import Testing
     #expect(error == .metadataExhausted)
     #expect(test.framesLeft > 1_000, "the frames of the other regions are free")
     // All that there are have one region.
-    let all = (0..<UInt64(state.value.spare.count)).map { _ in pool[pool.take(as: .preparing)].address }
+    let all = (0..<UInt64(pool.spareCount)).map { _ in pool[pool.take(as: .preparing)].address }
     #expect(Set(all.map { $0 >> 27 }).count == 1)
     #expect(Set(all).count == all.count)
   }
