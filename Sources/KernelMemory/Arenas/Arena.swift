@@ -97,8 +97,8 @@ extension Arena {
   ///   - request: what each is to be like.
   ///   - isWanted: whether all the pages together serve, which have nobody yet; called once at the most.
   ///   - cpu: this CPU.
-  /// - Returns: the number of the first, whose `after` is the next one; nil, with nothing reserved, where they
-  ///   do not serve, or there is too little in stock for all.
+  /// - Returns: the number of the first, whose `after` is the next one; nil, with nothing reserved, where
+  ///   they do not serve, or there is too little in stock for all.
   func reserveRun(
     _ count: Int, _ request: Request, _ cpu: borrowing CPU, where isWanted: (PageRange) -> Bool
   ) throws(MemoryError) -> UInt32? {

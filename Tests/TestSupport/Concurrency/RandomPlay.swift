@@ -39,17 +39,19 @@ enum RandomPlay {
       known.append(block)
       try stage.check(block)
       try stage.free(block)
-    case 7..<9:
+    case 7..<9 where !known.isEmpty:
       let block = random.element(of: known)
       try stage.peek(block, page: Int(random.below(UInt64(block.pageCount))))
-    case 9:
+    case 9 where !known.isEmpty:
       let block = random.element(of: known)
       let area = stage.manager.area(containing: block.address)
       let page = block.address.number(.size4K)
       try stage.expect(area.map { $0.spanRange.contains(page) } ?? true, "a look-up found another area")
       _ = stage.manager.frame(at: block.address)
     case 10: stage.manager.purge(budget: 1 + Int(random.below(300)))
-    default: if random.oneIn(3) { try stage.manager.flushRetired() }
+    case 11: if random.oneIn(3) { try stage.manager.flushRetired() }
+    // The others have taken every block before this CPU came to look.
+    default: return
     }
   }
 }
