@@ -3,7 +3,7 @@ import MachineSimulator
 @testable import KernelMemory
 
 /// The formats that tests of tables run over.
-enum TestFormat: CaseIterable {
+enum TestFormat: Int, CaseIterable {
   case fourLevels, fourLevelsWithoutGigabyteLeaves, fiveLevels
   case aarch64With4K, aarch64With16K, aarch64With64K, sv39, sv48, sv57
   /// No CPU reads this one.
@@ -30,7 +30,12 @@ enum TestFormat: CaseIterable {
     self == .fourLevels && !hardware.hasGigabytePages ? .fourLevelsWithoutGigabyteLeaves : self
   }
 
-  var choice: PageTableFormatChoice {
+  var choice: PageTableFormatChoice { Self.choices[rawValue] }
+
+  /// Each is made once: a hosted format has memory of its own, which is never given back.
+  private static let choices = allCases.map(\.made)
+
+  private var made: PageTableFormatChoice {
     switch self {
     case .fourLevels: .x86_64(hasGigabyteLeaves: true)
     case .fourLevelsWithoutGigabyteLeaves: .x86_64(hasGigabyteLeaves: false)
