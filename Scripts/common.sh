@@ -19,24 +19,13 @@ trap 'exit 130' INT
 # Progress belongs on a terminal; a pipe or a file gets results only.
 on_terminal() { [ -t 2 ]; }
 
-# What work that must be fast is built with: an unoptimised build is about forty times slower.
-# Testable imports need a flag of their own there.
-# shellcheck disable=SC2034
-optimised=(-c release -Xswiftc -cross-module-optimization -Xswiftc -enable-testing)
-
-# The same with all that a debug build checks: assertions, the library's own included, and `#if DEBUG`. Overflow and
-# exclusive access are checked in any build.
-# shellcheck disable=SC2034
-asserting=("${optimised[@]}" -Xswiftc -assert-config -Xswiftc Debug -Xswiftc -DDEBUG)
-
 # `swift build` draws its own progress on a terminal; elsewhere it says only what went wrong.
 swift_build() {
   if on_terminal; then swift build "$@"; else swift build --quiet "$@"; fi
 }
 
-# What is arithmetic and tables, and what is checked, are programs (Benchmarks/Figures), built where they are needed first.
+# What is more than a few commands is in programs with tests (Benchmarks/Figures), built where they are needed first.
 figures_package=Benchmarks/Figures
-figures() { "$figures_package/.build/debug/figures" "$@"; }
 checks() { "$figures_package/.build/debug/checks" "$@"; }
 build_figures() {
   local stamp=$figures_package/.build/built
@@ -45,12 +34,18 @@ build_figures() {
   fi
 }
 
-# The folder of the compiler in use, asked of the compiler: `swiftc` in PATH may be a launcher.
-toolchain_bin() {
-  local resources
-  resources=$(swiftc -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')
-  [ -d "$resources/../../bin" ] || die "cannot find the tools of $(command -v swiftc)"
-  (cd "$resources/../../bin" && pwd)
+# task NAME ARGUMENTS...: has a program do it, in this script's place.
+task() {
+  build_figures
+  exec "$figures_package/.build/debug/tasks" "$@"
+}
+
+# The same for those that count tests.
+counting_task() {
+  if build_figures; then task "$@"; fi
+  say "the program that counts tests does not build"
+  say "0 passed, 1 failed"
+  exit 1
 }
 
 # quietly LOG COMMAND...: on a terminal just the command; elsewhere its output goes to the log, and is

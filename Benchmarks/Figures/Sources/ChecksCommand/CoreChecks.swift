@@ -1,5 +1,6 @@
 import Checks
 import Foundation
+import Processes
 
 /// Proves three things of the core, on every bare-metal target:
 ///

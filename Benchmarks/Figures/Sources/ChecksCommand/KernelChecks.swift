@@ -1,4 +1,5 @@
 import Checks
+import Processes
 
 /// The guard below each stack catches every overflow: no function has a frame larger than the guard
 /// (Kernel/*.ld, 32 KiB) less a page. A larger one could reach over the guard with its

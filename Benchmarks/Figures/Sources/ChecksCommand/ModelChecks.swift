@@ -1,5 +1,6 @@
 import Checks
 import Foundation
+import Processes
 import Synchronization
 
 /// Searches the models of the protocol (Models/README.md) with Spin, each to its end, as many at once as

@@ -1,5 +1,6 @@
 import Checks
 import Foundation
+import Processes
 
 /// The checks that read sources and build nothing.
 struct SourceChecks {

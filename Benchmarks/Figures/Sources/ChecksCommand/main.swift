@@ -7,6 +7,7 @@
 //   checks models [all]     the models hold, and fail without each safeguard; with `all`, the long searches, too
 import Checks
 import Foundation
+import Processes
 
 /// Says what was found, and remembers whether all is well.
 final class Report {
@@ -21,6 +22,7 @@ final class Report {
 }
 
 let arguments = Array(CommandLine.arguments.dropFirst())
+Children.handleInterrupts()
 let report = Report()
 do {
   switch arguments.first {

@@ -1,8 +1,8 @@
 import Testing
 
-@testable import ChecksCommand
+@testable import Processes
 
-@Suite struct ProcessesTests {
+@Suite struct RunTests {
   @Test func whatIsPrintedIsAComplaint() throws {
     #expect(try Run("sh", ["-c", "echo a; echo b"]).complaints(of: "it") == ["a", "b"])
     #expect(try Run("sh", ["-c", "echo a; exit 3"]).complaints(of: "it") == ["a"])
