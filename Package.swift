@@ -58,6 +58,7 @@ let testTargets = [
   testTarget("AblationTests", "TestSupport"),
   testTarget("MachineSimulatorTests"),
   testTarget("RuntimeHeapTests", "RuntimeHeap"),
+  testTarget("BareMetalTests", "BareMetal"),
 ]
 
 // `VMALLOC_TESTS=HeavyTests,ThreadTests` leaves the others out of a build that has no use for them: SwiftPM

@@ -12,9 +12,9 @@ public import CMachine
 /// through `context`.
 @safe
 public struct Machine {
-  /// Invalidates, on this CPU, all that its TLB holds for `ranges`: leaf entries, global ones included, and
-  /// walk-cache entries; returns when that is done. `count` zero means everything. A range that ends at the
-  /// top of the address space ends at zero.
+  /// Invalidates, on this CPU, all that its TLB holds for `ranges`: leaf entries, global ones included, and,
+  /// unless `rangesSpareTables`, walk-cache entries; returns when that is done. `count` zero means
+  /// everything. A range that ends at the top of the address space ends at zero.
   ///
   /// It owes two full barriers. Before it, this CPU's loads: the request was read before anything is
   /// invalidated. And other CPUs' stores that this CPU knows of: entries were cleared before. Behind it:
@@ -86,6 +86,10 @@ public struct Machine {
   public var cpuCount: Int
   /// A flush of more pages than this asks for everything instead.
   public var fullFlushThreshold: PageCount
+  /// Whether a flush of ranges leaves what CPUs remember of tables, as SFENCE.VMA with an address does
+  /// (RISC-V Privileged Architecture, 12.2.1). A flush behind which tables are freed then asks for
+  /// everything. Used where the target has such an instruction, RISC-V and the simulated machine.
+  public var rangesSpareTables = false
   /// Flushes translations on the CPU that calls it.
   public var flush: Flush
   /// Whether `flush` is one of all CPUs, by hardware, so that no free sends an interrupt. `notify` is still

@@ -85,8 +85,7 @@ public struct Hardware: Equatable, Sendable {
   }
 
   /// A RISC-V hart in supervisor mode that faults where the accessed or dirty flag is clear (Svade), and
-  /// remembers absent entries. Fences by address are no use to a manager there, since they drop no tables:
-  /// each flush is one of everything.
+  /// remembers absent entries. Fences by address drop no tables: behind those alone no table may be freed.
   /// - Parameter levels: 3, 4 or 5.
   public static func riscv64(levels: Int) -> Hardware {
     var hardware = Hardware()
@@ -97,7 +96,7 @@ public struct Hardware: Equatable, Sendable {
     hardware.sizeChoice = .largest
     hardware.faultsDropTranslations = false
     hardware.cachesAbsentEntries = true
-    hardware.fullFlushThreshold = .zero
+    hardware.fullFlushThreshold = PageCount(16)
     return hardware
   }
 

@@ -186,6 +186,7 @@ public final class SimulatedMachine {
           .check(tables)
       })
     machine.flushReachesAllCPUs = hardware.broadcastsFlushes
+    machine.rangesSpareTables = hardware.tableDrop == .none
     return machine
   }
 

@@ -107,6 +107,11 @@ import Testing
       Finder(
         name: "tableWithoutItsPages", play: try Scenarios.tableWithoutItsPages(.lazy), points: .order
       ).with(.greedy)
+    case .rangesForTables:
+      Finder(
+        name: "tableWithoutItsPages", play: try on(riscv64) { try Scenarios.tableWithoutItsPages(.lazy) },
+        points: .order
+      ).with(.greedy)
     case .largeLeafOverTable:
       Finder(
         name: "largeLeafOverTable", play: try Scenarios.largeLeafOverTable(.lazy),
@@ -197,7 +202,7 @@ import Testing
   /// by address; absent entries that are remembered, and flags that fault.
   @Test(arguments: [
     (aarch64, Ablation.dropFlush), (aarch64, .shortFlush), (aarch64, .forgetAfterMap),
-    (aarch64, .tablesWithoutFlush),
+    (aarch64, .tablesWithoutFlush), (riscv64, .shortFlush),
     (aarch64, .forgetToClean), (riscv64, .dropFlush), (riscv64, .forgetAfterMap), (riscv64, .clearFlags),
     (riscv64, .freeTableBeforeFlush), (riscv64, .forgetToClean),
   ])

@@ -62,12 +62,13 @@ struct Text {
 }
 
 extension BigEndianBytes {
-  /// Whether one of the strings of a property, each with a zero behind it, is `text`.
-  func lists(_ text: StaticString) -> Bool {
+  /// Whether one of the strings of a property, each with a zero behind it, is `text`; or one of their parts,
+  /// where something separates those.
+  func lists(_ text: StaticString, separator: UInt8 = 0) -> Bool {
     var start: UInt32 = 0
     while start < count {
       var end = start
-      while end < count, u8(end) != 0 { end += 1 }
+      while end < count, u8(end) != 0, u8(end) != separator { end += 1 }
       if Text(part(from: start, count: end - start)) == text { return true }
       start = end + 1
     }

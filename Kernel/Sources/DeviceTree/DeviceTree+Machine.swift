@@ -75,6 +75,21 @@ extension DeviceTree {
     node { $0.depth == 1 && $0.name == "cpus" }?.property("timebase-frequency")?.number
   }
 
+  /// Whether all harts, of RISC-V, have an extension, whose name has more than one letter.
+  public func everyHart(has name: StaticString) -> Bool {
+    var nodes = nodes
+    while let node = nodes.next() {
+      if Self.isCPU(node), !Self.hart(node, has: name) { return false }
+    }
+    return true
+  }
+
+  /// By `riscv,isa-extensions`, or, in older trees, by `riscv,isa`, as `rv64imac_zicsr_sstc`.
+  private static func hart(_ node: Node, has name: StaticString) -> Bool {
+    if let names = node.property("riscv,isa-extensions") { return names.lists(name) }
+    return node.property("riscv,isa")?.lists(name, separator: UInt8(ascii: "_")) ?? false
+  }
+
   /// One that firmware has found broken is none.
   private static func isCPU(_ node: Node) -> Bool {
     node.depth == 2 && node.isOfType("cpu") && !(node.property("status")?.lists("fail") ?? false)

@@ -44,6 +44,8 @@ extension Scenario {
     case .nonMaskable, .machineCheck, .noGlobalPages: try Platform.run(self, on: manager)
     case .stopped: Self.stopOthers(manager)
     case .startStack: Self.reportStack()
+    case .cacheTypes: try Self.useCacheTypes(manager)
+    case .flushes: try Self.flushAreas(manager)
     case .unprepared, .noThreadPointer, .wrongNumber, .wrongLevels: break
     }
   }

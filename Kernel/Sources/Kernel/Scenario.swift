@@ -8,6 +8,7 @@ enum Scenario: UInt8 {
   case linearMapHole, imageAlias, windowAlias, trap, probes, spans
   case largeFrames, nonMaskable, machineCheck, noGlobalPages, stopped, startStack
   case unprepared, noThreadPointer, wrongNumber, wrongLevels
+  case cacheTypes, flushes
 
   /// What the command line calls it.
   var name: StaticString {
@@ -35,6 +36,8 @@ enum Scenario: UInt8 {
     case .noThreadPointer: "start-no-thread-pointer"
     case .wrongNumber: "start-wrong-number"
     case .wrongLevels: "start-wrong-levels"
+    case .cacheTypes: "cache-types"
+    case .flushes: "flushes"
     }
   }
 

@@ -82,6 +82,8 @@ struct Setup {
   /// The board, and what of it the emulator is told besides.
   var board = "pc"
   var configuration = Configuration.release
+  /// Whether instructions are the emulator's clock, and one thread runs all CPUs.
+  var countsInstructions = false
   var architecture = Architecture.x86_64
 
   /// The command line of the emulator, its serial port going into a file.
@@ -101,7 +103,8 @@ struct Setup {
       "-accel", "tcg", "-machine", board, "-cpu", processor, "-smp", "\(cpus)", "-m", "\(mebibytes)",
       "-display", "none", "-no-reboot", "-serial", "file:\(serial.path)",
       "-monitor", "stdio", "-kernel", kernel, "-append", options,
-    ] + devices + (trace.map { ["-initrd", $0.path] } ?? [])
+    ] + devices + (countsInstructions ? ["-icount", "shift=0,sleep=off"] : [])
+      + (trace.map { ["-initrd", $0.path] } ?? [])
   }
 }
 
@@ -123,6 +126,13 @@ extension Setup {
     var setup = Setup(options: options, processor: processor, cpus: cpus)
     setup.board = "virt"
     setup.architecture = .riscv64
+    return setup
+  }
+
+  /// The same machine, run by one thread.
+  var countingInstructions: Setup {
+    var setup = self
+    setup.countsInstructions = true
     return setup
   }
 

@@ -86,6 +86,21 @@ extension Boot {
     expectLines(["floating.right": 1], location)
   }
 
+  /// That each type of memory, in the order of `CacheType`, was used, or refused.
+  func expectCacheTypes(_ areUsed: [Bool], _ location: SourceLocation = #_sourceLocation) {
+    expectEnd(location)
+    for (type, isUsed) in areUsed.enumerated() {
+      #expect(
+        values["cache.type.\(type)"] == (isUsed ? "used" : "refused"), "\(serial)", sourceLocation: location)
+    }
+  }
+
+  /// That no page was translated after its free, and how many of the flushes were of everything.
+  func expectFlushed(everything: Int, _ location: SourceLocation = #_sourceLocation) {
+    expectEnd(location)
+    expectLines(["flush.stale": 0, "flush.everything": everything], location)
+  }
+
   func expectStack(atMost limit: Int, _ location: SourceLocation = #_sourceLocation) {
     expectEnd(location)
     let bytes = number("start.stack.bytes", location)

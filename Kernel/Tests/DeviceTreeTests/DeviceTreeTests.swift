@@ -94,6 +94,46 @@ extension MemoryMap {
     #expect(try builder.tree().timebaseFrequency == frequency)
   }
 
+  /// An extension counts where every hart that works has it, as a whole word.
+  @Test(arguments: [
+    (["rv64imac_svpbmt_sstc", "rv64imac_sstc_svpbmt"], true), (["rv64imac_svpbmt", "rv64imac_sstc"], false),
+    (["rv64imac_svpbmtx", "rv64imac_xsvpbmt"], false), (["rv64imac_svpbmt", ""], false),
+  ])
+  func anExtensionIsOneOfAllHarts(_ harts: [String], _ isThere: Bool) throws {
+    let builder = TreeBuilder()
+    builder.node("") {
+      builder.node("cpus") {
+        for (number, text) in harts.enumerated() {
+          builder.node("cpu@\(number)") {
+            builder.property("device_type", "cpu")
+            builder.property("riscv,isa", text)
+          }
+        }
+        builder.node("cpu@9") {
+          builder.property("device_type", "cpu")
+          builder.property("status", "fail")
+        }
+      }
+    }
+    #expect(try builder.tree().everyHart(has: "svpbmt") == isThere)
+  }
+
+  /// The list of names counts where there is one.
+  @Test(arguments: [(["i", "svpbmt"], true), (["i", "sstc"], false), (["i_svpbmt"], false)])
+  func extensionsAreListedInNewerTrees(_ names: [String], _ isThere: Bool) throws {
+    let builder = TreeBuilder()
+    builder.node("") {
+      builder.node("cpus") {
+        builder.node("cpu@0") {
+          builder.property("device_type", "cpu")
+          builder.property("riscv,isa", "rv64imac_svpbmt")
+          builder.property("riscv,isa-extensions", names.flatMap { Array($0.utf8) + [0] })
+        }
+      }
+    }
+    #expect(try builder.tree().everyHart(has: "svpbmt") == isThere)
+  }
+
   @Test func nothingIsChosenWhereNothingIsSaid() throws {
     let builder = TreeBuilder()
     builder.node("") { builder.node("chosen") { builder.property("bootargs", [0]) } }

@@ -10,17 +10,24 @@ extension Machine {
   /// CPU is notified, of what is not a flush: by an interrupt, as a rule, whose handler calls
   /// `MemoryManager.serveFlushes()`; it owes a DSB ISHST first.
   ///
-  /// A table's pages, 512 with the granule of 4 KiB, may be flushed one by one: that many TLBI are a fraction
-  /// of the walks that an emptied TLB of some thousand entries costs.
+  /// Where the CPU has TLBI by range, 128 MiB with pages of 4 KiB are some instructions, and a flush of so
+  /// many pages is asked for by ranges. Without it they are flushed one by one, up to a table's 512 with the
+  /// granule of 4 KiB: that many TLBI are a fraction of the walks that an emptied TLB of some thousand
+  /// entries costs.
   ///
   /// Entries that were not present are never in a TLB (Arm ARM, D8.14), but that they are present is not
   /// known to the walkers of all CPUs before a barrier.
+  /// - Parameter hasRangeInvalidation: whether all CPUs have TLBI by range, as this one says for itself.
   public static func aarch64(
-    granule: PageSize = .size4K, cpuCount: Int = 1, notify: Notify? = nil, fatal: @escaping Fatal
+    granule: PageSize = .size4K, cpuCount: Int = 1,
+    hasRangeInvalidation: Bool = ProcessorFeatures.hasRangeInvalidation,
+    notify: Notify? = nil, fatal: @escaping Fatal
   ) -> Machine {
+    let flush = TLBFlush(granule, reachesAllCPUs: cpuCount > 1, hasRanges: hasRangeInvalidation)
     var machine = unsafe Machine(
-      context: UnsafeMutableRawPointer(bitPattern: UInt(granule.bytes)), cpuCount: cpuCount,
-      fullFlushThreshold: PageCount(512), flush: cpuCount > 1 ? flushAllCPUs : flushThisCPU,
+      context: flush.context, cpuCount: cpuCount,
+      fullFlushThreshold: PageCount(hasRangeInvalidation ? 32_768 : 512),
+      flush: { context, ranges, count in unsafe TLBFlush(context)(ranges, count) },
       notify: notify,
       afterMap: { _, _, _ in
         arm64_dsb_ishst()
@@ -28,7 +35,7 @@ extension Machine {
       },
       fatal: fatal, cleanMemory: cleanCaches,
       check: { context, tables in
-        let granule = unsafe pageSize(context)
+        let granule = unsafe TLBFlush(context).granule
         guard PagingControls.isPrepared(granule) else { return cmachine_paging_unprepared }
         guard PagingControls.addressBits(granule) == Int(tables.address_bits) else {
           return cmachine_paging_other_width
@@ -36,32 +43,8 @@ extension Machine {
         return PagingControls.root.rawValue == UInt64(tables.root)
           ? cmachine_paging_ready : cmachine_paging_other_root
       })
-    machine.flushReachesAllCPUs = cpuCount > 1
+    machine.flushReachesAllCPUs = flush.reachesAllCPUs
     return machine
-  }
-}
-
-private func flushThisCPU(
-  _ context: UnsafeMutableRawPointer?, _ ranges: UnsafePointer<cmachine_range>?, _ count: Int
-) {
-  guard count > 0, let ranges = unsafe ranges else { return PagingControls.flushEverything() }
-  unsafe PagingControls.flush(ranges, count, pageSize(context))
-}
-
-private func flushAllCPUs(
-  _ context: UnsafeMutableRawPointer?, _ ranges: UnsafePointer<cmachine_range>?, _ count: Int
-) {
-  guard count > 0, let ranges = unsafe ranges else { return PagingControls.flushEverythingOnAllCPUs() }
-  unsafe PagingControls.flushOnAllCPUs(ranges, count, pageSize(context))
-}
-
-/// The machine's context is the size of a page.
-@unsafe
-private func pageSize(_ context: UnsafeMutableRawPointer?) -> PageSize {
-  switch UInt64(UInt(bitPattern: context)) {
-  case PageSize.size16K.bytes: .size16K
-  case PageSize.size64K.bytes: .size64K
-  default: .size4K
   }
 }
 

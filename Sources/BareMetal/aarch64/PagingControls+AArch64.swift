@@ -1,7 +1,6 @@
 #if arch(arm64)
 
 private import CBareMetal
-internal import CMachine
 public import KernelMemory
 
 // The system registers that give a page-table entry its meaning (Arm ARM, D19.2):
@@ -67,59 +66,6 @@ public enum PagingControls {
   /// The root that this CPU's walker uses, without the bits of TTBR0_EL1 for an address space.
   public static var root: PhysicalAddress {
     PhysicalAddress(UInt64(arm64_read_ttbr0_el1()) & 0x0000_ffff_ffff_fffe)
-  }
-
-  /// Everything that this CPU has cached of any translation. The first barrier has entries that other CPUs
-  /// have cleared, and that this one knows of, be so for its walker; the others have nothing later go by an
-  /// old translation (D8.14: DSB ISHST would not order loads before).
-  static func flushEverything() {
-    arm64_dsb_ish()
-    arm64_tlbi_vmalle1()
-    arm64_dsb_nsh()
-    arm64_isb()
-  }
-
-  /// The same of ranges: VAAE1, not VALE1, since what leads to a leaf goes, too.
-  @unsafe
-  static func flush(_ ranges: UnsafePointer<cmachine_range>, _ count: Int, _ granule: PageSize) {
-    arm64_dsb_ish()
-    unsafe forEachPage(ranges, count, granule) { arm64_tlbi_vaae1($0) }
-    arm64_dsb_nsh()
-    arm64_isb()
-  }
-
-  /// Everything that any CPU has cached. What was cleared is so for the walkers of all of them; behind the
-  /// second barrier none goes by an old translation.
-  static func flushEverythingOnAllCPUs() {
-    arm64_dsb_ish()
-    arm64_tlbi_vmalle1is()
-    arm64_dsb_ish()
-    arm64_isb()
-  }
-
-  /// The same of ranges.
-  @unsafe
-  static func flushOnAllCPUs(
-    _ ranges: UnsafePointer<cmachine_range>, _ count: Int, _ granule: PageSize
-  ) {
-    arm64_dsb_ish()
-    unsafe forEachPage(ranges, count, granule) { arm64_tlbi_vaae1is($0) }
-    arm64_dsb_ish()
-    arm64_isb()
-  }
-
-  /// The operand of TLBI for each page.
-  @unsafe @inline(__always)
-  private static func forEachPage(
-    _ ranges: UnsafePointer<cmachine_range>, _ count: Int, _ granule: PageSize, _ body: (UInt) -> Void
-  ) {
-    for index in 0..<count {
-      let (start, end) = unsafe (ranges[index].start, ranges[index].end)
-      let pages = PageCount(bytes: UInt64(end &- start), granule).rawValue
-      for page in 0..<UInt(pages) {
-        body((start &+ page &* UInt(granule.bytes)) >> 12 & (1 << 44 - 1))
-      }
-    }
   }
 }
 

@@ -38,6 +38,9 @@ public enum ProcessorFeatures {
   /// Whether there is PSTATE.PAN.
   static var hasPrivilegedAccessNever: Bool { arm64_read_id_aa64mmfr1_el1() >> 20 & 0xf != 0 }
 
+  /// Whether there is TLBI by range, FEAT_TLBIRANGE (ID_AA64ISAR0_EL1.TLB).
+  public static var hasRangeInvalidation: Bool { arm64_read_id_aa64isar0_el1() >> 56 & 0xf >= 2 }
+
   /// The bytes of a line of the data caches, of the smallest that there is (CTR_EL0.DminLine).
   static var dataLineSize: UInt { 4 << (arm64_read_ctr_el0() >> 16 & 0xf) }
 

@@ -1,6 +1,7 @@
 #if arch(riscv64)
 
 private import CBareMetal
+private import CMachine
 
 /// Lets this hart take interrupts.
 public func enableInterrupts() { riscv_enable_interrupts() }
@@ -17,6 +18,11 @@ public func waitForInterrupt() {
 }
 
 /// A turn of a loop that waits for another hart.
-public func relax() { riscv_pause() }
+public func relax() { cmachine_relax() }
+
+/// Has each turn of a wait, the core's included, end this hart's turn where an emulator runs all harts in one
+/// thread: QEMU does so with -icount, and goes on with another hart at a WFI alone, not at a PAUSE. Elsewhere
+/// waits take longer by it. The hart must have Sstc.
+public func endTurnInWaits() { cmachine_set_relax_hook(riscv_end_turn) }
 
 #endif

@@ -9,18 +9,32 @@ extension Machine {
   /// interrupt, as a rule, whose handler calls `MemoryManager.serveFlushes()`; it owes a fence rw,rw before
   /// its call of the firmware.
   ///
-  /// A flush is one of everything, whatever is asked for (`PagingControls`). Entries that were not present
-  /// may be remembered (Privileged Architecture, 12.2.1): of this hart `afterMap` drops them; another one
-  /// takes a page fault at an address that is mapped, whose handler has it forget (`forgetAbsentEntries`) and
-  /// goes on.
+  /// Up to 16 pages are flushed one by one, each by an SFENCE.VMA that leaves tables alone, so that a flush
+  /// behind which tables are freed is one of everything. Above that an emptied TLB
+  /// is cheaper than as many fences.
+  ///
+  /// Entries that were not present may be remembered (Privileged Architecture, 12.2.1): of this hart
+  /// `afterMap` drops them; another one takes a page fault at an address that is mapped, whose handler has it
+  /// forget (`forgetAbsentEntries`) and goes on.
+  ///
+  /// Where memory types are used (Svpbmt), and accesses of all types do not find what caches hold,
+  /// `cleanMemory` is to be set, too.
   public static func riscv64(
     cpuCount: Int = 1, notify: Notify? = nil, fatal: @escaping Fatal
   ) -> Machine {
-    unsafe Machine(
-      context: nil, cpuCount: cpuCount, fullFlushThreshold: .zero,
-      flush: { _, _, _ in PagingControls.flushEverything() },
+    var machine = unsafe Machine(
+      context: nil, cpuCount: cpuCount, fullFlushThreshold: PageCount(UInt64(pagesFlushedSingly)),
+      flush: { _, ranges, count in
+        guard count > 0, let ranges = unsafe ranges else { return PagingControls.flushEverything() }
+        unsafe PagingControls.flush(ranges, count)
+      },
       notify: notify,
-      afterMap: { _, _, _ in PagingControls.flushEverything() },
+      afterMap: { _, range, madeTables in
+        guard !madeTables, (range.end &- range.start) &>> 12 <= pagesFlushedSingly else {
+          return PagingControls.flushEverything()
+        }
+        unsafe withUnsafePointer(to: range) { range in unsafe PagingControls.flush(range, 1) }
+      },
       fatal: fatal,
       check: { _, tables in
         guard PagingControls.addressBits != 0 else { return cmachine_paging_unprepared }
@@ -30,8 +44,13 @@ extension Machine {
         return PagingControls.root.rawValue == UInt64(tables.root)
           ? cmachine_paging_ready : cmachine_paging_other_root
       })
+    machine.rangesSpareTables = true
+    return machine
   }
 }
+
+/// More of them are flushed with everything else.
+private var pagesFlushedSingly: UInt { 16 }
 
 /// Has this hart forget that an address has no translation: for the handler of a page fault where the tables
 /// have one.

@@ -1,6 +1,7 @@
 #if arch(riscv64)
 
 private import CBareMetal
+internal import CMachine
 public import KernelMemory
 
 // satp: how many levels of tables a hart walks, and where their root is (Privileged Architecture, 12.1.11). A
@@ -46,12 +47,20 @@ public enum PagingControls {
     }
   }
 
-  /// Everything that this hart has cached of any translation. With an address SFENCE.VMA would order leaves
-  /// alone (12.2.1), and who asks does not say whether tables went, too. The fence has the request, and what
-  /// other harts have cleared, be seen before.
+  /// Everything that this hart has cached of any translation. The fence has the request, and what other
+  /// harts have cleared, be seen before.
   static func flushEverything() {
     riscv_fence()
     riscv_sfence_vma()
+  }
+
+  /// Leaves for the addresses of ranges; what leads to them stays (12.2.1).
+  @unsafe
+  static func flush(_ ranges: UnsafePointer<cmachine_range>, _ count: Int) {
+    riscv_fence()
+    unsafe forEachRange(ranges, count, pageShift: UInt(PageSize.size4K.shift)) { start, pages in
+      for page in 0..<pages { riscv_sfence_vma_at(start &+ page &<< UInt(PageSize.size4K.shift)) }
+    }
   }
 }
 

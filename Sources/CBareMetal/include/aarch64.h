@@ -28,6 +28,7 @@
 ARM64_READ(id_aa64mmfr0_el1)
 ARM64_READ(id_aa64mmfr1_el1)
 ARM64_READ(id_aa64pfr0_el1)
+ARM64_READ(id_aa64isar0_el1)
 ARM64_READ(mpidr_el1)
 ARM64_READ(ctr_el0)
 
@@ -74,6 +75,9 @@ ARM64_OPERATION_AT(tlbi_vaae1, "tlbi vaae1")
 ARM64_OPERATION(tlbi_vmalle1, "tlbi vmalle1")
 ARM64_OPERATION_AT(tlbi_vaae1is, "tlbi vaae1is")
 ARM64_OPERATION(tlbi_vmalle1is, "tlbi vmalle1is")
+// Ranges: RVAAE1 and RVAAE1IS, which an assembler for the base architecture does not know.
+ARM64_OPERATION_AT(tlbi_rvaae1, "sys #0, c8, c6, #3")
+ARM64_OPERATION_AT(tlbi_rvaae1is, "sys #0, c8, c2, #3")
 
 // Barriers: `ish` for all CPUs that share memory, `nsh` for this one, `sy` for all.
 

@@ -39,9 +39,30 @@ CBAREMETAL_INLINE void riscv_write_thread_pointer(unsigned long value) {
   __asm__ volatile("mv tp, %0" : : "r"(value) : "memory");
 }
 
-// This hart's TLB and walk caches, all of them; and fences.
+/// Ends this hart's turn where one thread runs all harts: a WFI that goes on at once, since the timer is due (stimecmp,
+/// of Sstc). No interrupt is taken in between, and the timer is then as it was.
+static inline void riscv_end_turn(void) {
+  unsigned long status, timer, enabled;
+  __asm__ volatile(
+      "csrrci %[status], sstatus, 2\n\t"
+      "csrrw %[timer], 0x14d, zero\n\t"
+      "csrrs %[enabled], sie, %[bit]\n\t"
+      "wfi\n\t"
+      "csrw 0x14d, %[timer]\n\t"
+      "csrw sie, %[enabled]\n\t"
+      "andi %[status], %[status], 2\n\t"
+      "csrs sstatus, %[status]"
+      : [status] "=&r"(status), [timer] "=&r"(timer), [enabled] "=&r"(enabled)
+      : [bit] "r"(1L << 5)
+      : "memory");
+}
+
+// This hart's TLB and walk caches, all of them, or leaves for an address; and fences.
 
 RISCV_OPERATION(sfence_vma, "sfence.vma")
+CBAREMETAL_INLINE void riscv_sfence_vma_at(unsigned long address) {
+  __asm__ volatile("sfence.vma %0" : : "r"(address) : "memory");
+}
 RISCV_OPERATION(fence, "fence rw, rw")
 RISCV_OPERATION(fence_i, "fence.i")
 

@@ -195,6 +195,9 @@ CMACHINE_INLINE _Bool cmachine_fences_lookups(void) {
   return __atomic_load_n(&cmachine_broadcasting_machines, __ATOMIC_RELAXED) != 0;
 }
 
+/// Whether there are machines whose flush of ranges leaves walk caches alone (`Machine.rangesSpareTables`).
+CMACHINE_INLINE _Bool cmachine_ranges_may_spare_tables(void) { return 1; }
+
 /// No register of the process leads to the number, so there is none to check.
 CMACHINE_INLINE _Bool cmachine_has_thread_pointer(void) { return 0; }
 CMACHINE_INLINE unsigned long cmachine_thread_pointer(void) { return 0; }
@@ -226,6 +229,8 @@ CMACHINE_INLINE void cmachine_memory_freed(unsigned long address, unsigned long 
   (void)address, (void)byte_count, (void)stays_zero;
 }
 
+/// A flush by address drops what has led there, too.
+CMACHINE_INLINE _Bool cmachine_ranges_may_spare_tables(void) { return 0; }
 /// CPUs invalidate each other's TLBs by interrupts alone.
 CMACHINE_INLINE _Bool cmachine_fences_lookups(void) { return 0; }
 
@@ -268,6 +273,8 @@ CMACHINE_INLINE void cmachine_memory_freed(unsigned long address, unsigned long 
   (void)address, (void)byte_count, (void)stays_zero;
 }
 
+/// A flush by address drops what has led there, too.
+CMACHINE_INLINE _Bool cmachine_ranges_may_spare_tables(void) { return 0; }
 /// TLBI ..IS reaches all CPUs.
 CMACHINE_INLINE _Bool cmachine_fences_lookups(void) { return 1; }
 
@@ -301,14 +308,25 @@ CMACHINE_INLINE _Bool cmachine_interrupts_are_enabled(void) {
 #elif defined(__riscv)
 
 CMACHINE_INLINE void cmachine_step(enum cmachine_step step) { (void)step; }
+/// What a turn of a wait is instead of a PAUSE; null for that. One for the machine, set before others wait.
+extern void (*cmachine_relax_hook)(void);
+CMACHINE_INLINE void cmachine_set_relax_hook(void (*hook)(void)) {
+  __atomic_store_n(&cmachine_relax_hook, hook, __ATOMIC_RELAXED);
+}
 /// One turn of a loop that waits for another CPU.
-CMACHINE_INLINE void cmachine_relax(void) { __asm__ volatile(".insn i 0x0f, 0, x0, x0, 0x010"); }
+CMACHINE_INLINE void cmachine_relax(void) {
+  void (*hook)(void) = __atomic_load_n(&cmachine_relax_hook, __ATOMIC_RELAXED);
+  if (hook) hook();
+  else __asm__ volatile(".insn i 0x0f, 0, x0, x0, 0x010");
+}
 CMACHINE_INLINE void cmachine_wait(enum cmachine_step step) { (void)step, cmachine_relax(); }
 CMACHINE_INLINE void cmachine_entry_stored(unsigned long entry) { (void)entry; }
 CMACHINE_INLINE void cmachine_memory_freed(unsigned long address, unsigned long byte_count, _Bool stays_zero) {
   (void)address, (void)byte_count, (void)stays_zero;
 }
 
+/// SFENCE.VMA with an address leaves tables alone.
+CMACHINE_INLINE _Bool cmachine_ranges_may_spare_tables(void) { return 1; }
 /// CPUs invalidate each other's TLBs by interrupts alone.
 CMACHINE_INLINE _Bool cmachine_fences_lookups(void) { return 0; }
 

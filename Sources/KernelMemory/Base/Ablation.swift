@@ -45,6 +45,8 @@ enum Ablation: UInt8 {
   case forgetAfterMap
   /// The flush of a batch does not cover the tables in it.
   case tablesWithoutFlush
+  /// Tables are freed behind a flush of ranges, on a machine whose ranges spare tables.
+  case rangesForTables
   /// A large leaf is put where a table is on its way back.
   case largeLeafOverTable
   /// The linear map does not permit writes.

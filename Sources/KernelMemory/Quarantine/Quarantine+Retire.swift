@@ -90,13 +90,18 @@ extension Quarantine {
     guard own.value.emptied.count > 0 else { return 0 }
     let batch = openBatch(cpu)
     let detached = tables.locked(cpu) {
-      tables.detachEmptyTables(&own.value.emptied, limit: limit) { page in
-        batch.value.ranges.add(page, frames.table.pageSize, threshold: shootdown.threshold)
-      }
+      tables.detachEmptyTables(&own.value.emptied, limit: limit) { page in cover(tableOf: page, batch) }
     }
     let count = detached.tables.count
     add(detached, PageRange(unchecked: PageNumber(0), count: .zero), cpu)
     return count
+  }
+
+  /// Has the flush of a batch cover a table that has led to this page.
+  @inline(__always)
+  private func cover(tableOf page: PageNumber, _ batch: Stable<RetiredBatch>) {
+    if shootdown.rangesSpareTables { return batch.value.ranges.addEverything() }
+    batch.value.ranges.add(page, frames.table.pageSize, threshold: shootdown.threshold)
   }
 }
 

@@ -254,4 +254,11 @@ struct Shootdown {
   }
 
   var threshold: PageCount { state.value.machine.value.fullFlushThreshold }
+  /// Whether CPUs forget tables in a flush of everything alone.
+  var rangesSpareTables: Bool {
+    #if Ablations
+    if Ablation.rangesForTables.isOn { return false }
+    #endif
+    return cmachine_ranges_may_spare_tables() && state.value.machine.value.rangesSpareTables
+  }
 }

@@ -10,10 +10,16 @@ enum Devices {
     start: 0x1000_0000, byteCount: 0x100)
   nonisolated(unsafe) private(set) static var exit = Registers(start: 0x10_0000, byteCount: 0x1000)
   nonisolated(unsafe) private static var frequency: UInt64 = 10_000_000
+  /// Whether an entry of a page table says of which type its memory is (Svpbmt).
+  nonisolated(unsafe) private(set) static var hasPageTypes = false
+  /// Whether harts have a timer that is supervisor mode's own (Sstc).
+  nonisolated(unsafe) private(set) static var hasOwnTimer = false
 
   static func find(in tree: DeviceTree) {
     if let range = tree.device("ns16550a") { unsafe console = Registers(range) }
     if let range = tree.device("sifive,test0") { unsafe exit = Registers(range) }
+    unsafe hasPageTypes = tree.everyHart(has: "svpbmt")
+    unsafe hasOwnTimer = tree.everyHart(has: "sstc")
     guard let frequency = tree.timebaseFrequency, frequency > 0 else {
       panic("the device tree does not say how fast the harts' real-time counter is")
     }

@@ -49,9 +49,8 @@ extension Platform {
   /// A large leaf may be replaced by smaller ones while it is in use.
   static var canSplitLeaves: Bool { true }
 
-  /// Types of memory are the platform's: what a page of a device is needs no bit of an entry.
   static func format(for _: Options) -> PageTableFormatChoice {
-    unsafe .riscv64(levels: levels, hasPageTypes: false)
+    unsafe .riscv64(levels: levels, hasPageTypes: Devices.hasPageTypes)
   }
 
   static func machine(
@@ -60,7 +59,7 @@ extension Platform {
     unsafe .riscv64(cpuCount: cpuCount, notify: notify, fatal: fatal)
   }
 
-  /// Types of memory are the platform's: a page of a device needs no bit of an entry.
+  /// That of the platform, which is the right one for the page of a device: no bit of an entry says it.
   static var cacheTypeOfDevices: CacheType { .writeBack }
 
   static func load(root: PhysicalAddress, addressBits: Int) throws(MemoryError) {
@@ -73,6 +72,11 @@ extension Platform {
 extension Platform {
   /// Takes in a word that is this platform's own; nil where it is none.
   static func accepts(_ word: CommandLine.Word) -> Bool? {
+    if word.equals("icount") {
+      guard unsafe Devices.hasOwnTimer else { panicForMissing("Sstc, by which waits end under -icount") }
+      endTurnInWaits()
+      return true
+    }
     guard let count = word.dropping("levels=") else { return nil }
     switch count.decimal {
     case 3: unsafe levels = .sv39
@@ -85,6 +89,7 @@ extension Platform {
 
   static func writeUsage(to sink: inout some TextSink) {
     sink.write("  levels=5     use five levels of page tables (Sv57), or three (Sv39), not four\n")
+    sink.write("  icount       let other harts on in waits under QEMU's -icount\n")
   }
 }
 
