@@ -157,47 +157,27 @@ struct AreaIndex {
     }
   }
 
-  /// Writes `area` for every page of `pages`, none of which has one. Cannot fail: nodes were stocked.
+  /// Writes an area for each `span` pages of `pages`, none of which has one; several have at most two lowest
+  /// nodes. Cannot fail: nodes were stocked.
   @inline(__always)
-  func insert(_ area: UInt32, _ pages: PageRange) {
-    let (start, end) = (pages.first.rawValue &- base, pages.end.rawValue &- base)
-    if let node = lowestNode(start, end) {
-      count(node, fill(area, start, end, node))
-    } else {
-      set(area, start, end, state.value.root, level: levels &- 1)
-    }
-  }
-
-  /// Writes an area for each `span` pages of `pages`, whose lowest nodes are at most two. Cannot fail: nodes
-  /// were stocked.
   func insert(_ pages: PageRange, each span: UInt64, _ nextArea: () -> UInt32) {
     var start = pages.first.rawValue &- base
     let end = pages.end.rawValue &- base
     while start < end {
-      if let node = lowestNode(start, end) { return fill(start, end, node, each: span, nextArea) }
-      set(nextArea(), start, start &+ span, state.value.root, level: levels &- 1)
-      start &+= span
-    }
-  }
-
-  private func fill(
-    _ start: UInt64, _ end: UInt64, _ node: UInt32, each span: UInt64, _ nextArea: () -> UInt32
-  ) {
-    var slot = slot(node, start, level: 0)
-    var left = end &- start
-    while left > 0 {
-      let area = nextArea()
-      let next = slot[Int(truncatingIfNeeded: span)]
-      while slot.address != next.address {
-        slot.value.store(area, ordering: .releasing)
-        slot = slot[1]
+      if let node = lowestNode(start, end) {
+        count(node, Int(truncatingIfNeeded: end &- start))
+        while start < end {
+          _ = fill(nextArea(), start, start &+ span, node)
+          start &+= span
+        }
+      } else {
+        set(nextArea(), start, start &+ span, state.value.root, level: levels &- 1)
+        start &+= span
       }
-      left &-= span
     }
-    count(node, Int(truncatingIfNeeded: end &- start))
   }
 
-  /// Clears every page of `pages`, all of which `insert` wrote in one call.
+  /// Clears every page of `pages`, which are all that an area has.
   func remove(_ pages: PageRange) {
     let (start, end) = (pages.first.rawValue &- base, pages.end.rawValue &- base)
     if let node = lowestNode(start, end), UInt64(table[node].value.state.count) > end &- start {

@@ -76,45 +76,57 @@ extension Arena {
   /// - Returns: the number of a descriptor in state `preparing`; going live, or `release`, ends that.
   /// - Throws: `rangeExhausted`, `placeTaken`, `metadataExhausted`, with nothing reserved.
   func reserve(_ request: Request, _ cpu: borrowing CPU) throws(MemoryError) -> UInt32 {
-    guard let span = request.pages.adding(PageCount(UInt64(request.traits.guardPages)))?.rawValue,
-      span <= HoleBins.largestSize
-    else { throw .sizeOverflow }
-    // The area, and a hole in front of it where alignment or the place leaves one.
-    try pool.stock(2, cpu)
-    try index.stock(cpu)
-    let (hole, start) = try find(span, request)
-    let area = cut(span, at: start, outOf: hole)
-    pool[area].value.traits = request.traits
-    state.value.areaCount &+= 1
-    index.insert(area, pool[area].value.spanRange)
-    return area
+    let place = try findPlace(for: 1, request, cpu)
+    return make(1, at: place, request)
   }
 
-  /// Reserves `count` such ranges, one behind the other, for a request that names neither a place nor an
-  /// alignment.
+  /// Reserves `count` such ranges, one behind the other.
   /// - Parameters:
-  ///   - count: 2 or more.
+  ///   - count: how many; 1 where the request names a place.
   ///   - request: what each is to be like.
   ///   - isWanted: whether all the pages together serve, which have nobody yet; called once at the most.
   ///   - cpu: this CPU.
   /// - Returns: the number of the first, whose `after` is the next one; nil, with nothing reserved, where
-  ///   they do not serve, or there is too little in stock for all.
-  func reserveRun(
+  ///   they do not serve.
+  func reserve(
     _ count: Int, _ request: Request, _ cpu: borrowing CPU, where isWanted: (PageRange) -> Bool
   ) throws(MemoryError) -> UInt32? {
-    let span = request.pages.rawValue &+ UInt64(request.traits.guardPages)
-    let all = span &* UInt64(truncatingIfNeeded: count)
-    guard pool.spareCount > count else { return nil }
+    let place = try findPlace(for: count, request, cpu)
+    return isWanted(place.pages) ? make(count, at: place, request) : nil
+  }
+
+  /// Pages in a hole.
+  private struct Place {
+    let hole: UInt32
+    let pages: PageRange
+  }
+
+  /// Where `count` ranges, one behind the other, can be; with all in stock that it takes to make them.
+  private func findPlace(
+    for count: Int, _ request: Request, _ cpu: borrowing CPU
+  ) throws(MemoryError) -> Place {
+    guard let span = request.pages.adding(PageCount(UInt64(request.traits.guardPages)))?.rawValue,
+      span <= HoleBins.largestSize
+    else { throw .sizeOverflow }
+    // The areas, and a hole in front of them where alignment or the place leaves one.
+    try pool.stock(count &+ 1, cpu)
     try index.stock(cpu)
-    guard let (hole, start) = fit(all, alignment: 0),
-      isWanted(PageRange(unchecked: PageNumber(start), count: PageCount(all)))
-    else { return nil }
-    let first = cut(all, at: start, outOf: hole)
+    let all = span &* UInt64(truncatingIfNeeded: count)
+    let (hole, start) = try find(all, request)
+    return Place(hole: hole, pages: PageRange(unchecked: PageNumber(start), count: PageCount(all)))
+  }
+
+  /// Cuts `count` areas of equal size out of a place.
+  /// - Returns: the first one.
+  private func make(_ count: Int, at place: Place, _ request: Request) -> UInt32 {
+    let span = request.pages.rawValue &+ UInt64(request.traits.guardPages)
+    let first = cut(place.pages.count.rawValue, at: place.pages.first.rawValue, outOf: place.hole)
     divide(first, into: span)
-    var area = first
-    index.insert(PageRange(unchecked: PageNumber(start), count: PageCount(all)), each: span) {
+    var next = first
+    index.insert(place.pages, each: span) {
+      let area = next
       pool[area].value.traits = request.traits
-      defer { area = pool[area].value.after }
+      next = pool[area].value.after
       return area
     }
     state.value.areaCount &+= count

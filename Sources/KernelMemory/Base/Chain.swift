@@ -45,10 +45,6 @@ struct Chain<Links: ChainLinks>: ~Copyable {
 }
 
 extension Chain {
-  /// The element that `pop` would return.
-  @inline(__always)
-  var first: UInt32? { count == 0 ? nil : head }
-
   /// Puts an element in front. O(1).
   @inline(__always)
   mutating func push(_ element: UInt32, _ links: Links) {

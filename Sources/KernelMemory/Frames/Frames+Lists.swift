@@ -91,19 +91,14 @@ extension Frames {
     return pop(from: list, as: use, note: note, cpu)
   }
 
-  /// A block of this CPU's list for a zone, or for the highest that has memory where that is below it; nil
-  /// where the list is empty. O(1).
+  /// A block of a zone, or of the highest that has memory where that is below it; nil where that has none.
+  /// O(orders + batch).
   @inline(__always)
   func popBlock(order: Int, _ zone: ZoneKind, _ cpu: borrowing CPU) -> UInt32? {
-    pop(from: list(order: order, zone, cpu), as: .idle, cpu)
-  }
-
-  /// The same, from the zone where the list is empty. O(orders + batch).
-  func popOrRefill(order: Int, _ zone: ZoneKind, _ cpu: borrowing CPU) -> UInt32? {
     pop(order: order, in: min(Int(zone.rawValue), state.value.fastZone), cpu)
   }
 
-  /// Whether that list has one.
+  /// Whether this CPU's list for that has one.
   @inline(__always)
   func hasBlock(order: Int, _ zone: ZoneKind, _ cpu: borrowing CPU) -> Bool {
     list(order: order, zone, cpu).value.head != 0

@@ -95,7 +95,7 @@ extension Vmalloc {
   /// - Returns: false, with nothing done, where it may not.
   func sleep(_ area: Stable<AreaDescriptor>, _ cpu: borrowing CPU) -> Bool {
     let pages = area.value.pageCount
-    if isSmall(area) { return suspend(area, pages, .owning, cpu) }
+    if isSmall(pages, area.value.traits) { return suspend(area, pages, .owning, cpu) }
     guard let leaves = largeLeaves(pages), area.value.entryPointer != 0 else { return false }
     return suspend(area, leaves, .large, cpu)
   }
@@ -119,7 +119,7 @@ extension Vmalloc {
   /// tables may sleep.
   private func unmapBorrowing(_ area: Stable<AreaDescriptor>, _ cpu: borrowing CPU) {
     let (pages, count) = (area.value.pages, area.value.pageCount)
-    if isSmall(area), suspend(area, count, .borrowing, cpu) { return }
+    if isSmall(count, area.value.traits), suspend(area, count, .borrowing, cpu) { return }
     tables.unmapBorrowed(pages)
     cmachine_step(cmachine_step_entries_cleared)
     cpu.count(.entriesCleared, Int(truncatingIfNeeded: count))

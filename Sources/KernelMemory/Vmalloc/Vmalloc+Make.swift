@@ -5,7 +5,7 @@ internal import CMachine
 extension Vmalloc {
   /// A new area, all but published; where the frames are its caller's, with tables alone.
   func make(_ request: Request, _ cpu: borrowing CPU) throws(MemoryError) -> Stable<AreaDescriptor> {
-    if let area = try makeRun(request, cpu) { return area }
+    if let area = makeSmall(request, cpu) { return area }
     let number = try arenas.locked(cpu) { () throws(MemoryError) in try reserveAddresses(request.area, cpu) }
     do throws(MemoryError) {
       try fill(pool[number], request, cpu)
@@ -45,7 +45,6 @@ extension Vmalloc {
       try pin(area.value.pages, cpu)
       return cacheEntryPointer(area, entries: request.pages)
     }
-    if fillSmall(area, request, cpu) { return }
     var blocks = try frames.allocateBlocks(request.pages, traits.zone, cpu)
     let large = largePart(of: area, traits, blocks)
     do throws(MemoryError) {
@@ -60,25 +59,6 @@ extension Vmalloc {
     blocks.end()
     noteWritten(area, entries: UInt64(entries), cpu)
     cacheEntryPointer(area, entries: UInt64(entries))
-  }
-
-  /// Fills a small area from one block of this CPU's list, in a table that exists: the usual case.
-  /// - Returns: false, with nothing done, where it takes more.
-  private func fillSmall(
-    _ area: Stable<AreaDescriptor>, _ request: Request, _ cpu: borrowing CPU
-  ) -> Bool {
-    let traits = request.area.traits
-    let order = request.pages.trailingZeroBitCount
-    guard request.pages == 1 &<< UInt64(truncatingIfNeeded: order), mayCacheEntryPointer(area),
-      frames.hasBlock(order: order, traits.zone, cpu)
-    else { return false }
-    let entry = tables.locked(cpu) { tables.pinAndFindEntry(of: area.value.pages) }
-    guard entry != 0, let block = frames.popBlock(order: order, traits.zone, cpu) else { return false }
-    area.value.entryPointer = entry
-    let attributes = MappingAttributes(traits.protection, cache: traits.cache)
-    tables.fill(at: entry, block, order: order, area: area.value.number, attributes)
-    noteWritten(area, entries: request.pages, cpu)
-    return true
   }
 
   /// How many pages from its first on an area can have large leaves for.
@@ -155,20 +135,20 @@ extension Vmalloc {
 
 extension Vmalloc {
   /// Whether an area is small enough to sleep, and its guard no larger than it may be.
-  func isSmall(_ area: Stable<AreaDescriptor>) -> Bool {
-    area.value.pageCount <= AreaCache.largest && area.value.span <= 2 * AreaCache.largest
+  func isSmall(_ pages: UInt64, _ traits: AreaTraits) -> Bool {
+    pages <= AreaCache.largest && pages &+ UInt64(traits.guardPages) <= 2 * AreaCache.largest
   }
 
-  /// Whether its entries may be written and cleared where it remembers them to be.
-  private func mayCacheEntryPointer(_ area: Stable<AreaDescriptor>) -> Bool {
-    isSmall(area) && area.value.traits.cache == .writeBack
+  /// Whether a small area's entries may be written and cleared where it remembers them to be.
+  func mayCacheEntryPointer(_ pages: UInt64, _ traits: AreaTraits) -> Bool {
+    isSmall(pages, traits) && traits.cache == .writeBack
   }
 
   /// Notes where the entries of an area are, if it may sleep: a small one, or one of large leaves alone. How
   /// many entries it has says that: where a table was in place, a part of it has base leaves.
   private func cacheEntryPointer(_ area: Stable<AreaDescriptor>, entries: UInt64) {
     let (pages, traits) = (area.value.pages, area.value.traits)
-    if mayCacheEntryPointer(area) {
+    if mayCacheEntryPointer(pages.count.rawValue, traits) {
       area.value.entryPointer = tables.entryPointer(of: pages)
     } else if largeLeaves(pages.count.rawValue) == entries, traits.cache == .writeBack,
       traits.guardPages <= AreaCache.largest
