@@ -271,28 +271,37 @@ extension Arena {
     let descriptor = pool[area]
     state.value.areaCount &-= 1
     index.remove(descriptor.value.spanRange)
-    descriptor.value.renew(as: .hole)
-    var hole = area
-    if let before = neighbour(descriptor.value.before) { hole = merge(before, hole) }
-    if let after = neighbour(pool[hole].value.after) { hole = merge(hole, after) }
-    state.value.bins.insert(hole, pool)
+    let (before, after) = (descriptor.value.before, descriptor.value.after)
+    switch (isHole(before), isHole(after)) {
+    case (true, true):
+      state.value.bins.remove(after, pool)
+      descriptor.value.span &+= pool[after].value.span
+      unlink(after)
+      extend(before, by: area)
+    case (true, false): extend(before, by: area)
+    case (false, true):
+      pool[after].value.first = descriptor.value.first
+      extend(after, by: area)
+    case (false, false):
+      descriptor.value.renew(as: .hole)
+      state.value.bins.insert(area, pool)
+    }
   }
 
-  /// A neighbouring hole, taken out of its bin.
-  private func neighbour(_ piece: UInt32) -> UInt32? {
-    guard piece != 0, pool[piece].value.state == .hole else { return nil }
-    state.value.bins.remove(piece, pool)
-    return piece
+  private func isHole(_ piece: UInt32) -> Bool { piece != 0 && pool[piece].value.state == .hole }
+
+  /// Gives a neighbour's pages to a hole; most often that stays where it is in its bin.
+  private func extend(_ hole: UInt32, by piece: UInt32) {
+    state.value.bins.resize(hole, to: pool[hole].value.span &+ pool[piece].value.span, pool)
+    unlink(piece)
   }
 
-  /// Joins two neighbouring holes under the lower one's descriptor.
-  private func merge(_ lower: UInt32, _ upper: UInt32) -> UInt32 {
-    let after = pool[upper].value.after
-    pool[lower].value.span &+= pool[upper].value.span
-    pool[lower].value.after = after
-    if after != 0 { pool[after].value.before = lower }
-    pool.put(upper)
-    return lower
+  /// Takes a piece out of the chain, whose pages another one has.
+  private func unlink(_ piece: UInt32) {
+    let (before, after) = (pool[piece].value.before, pool[piece].value.after)
+    if before != 0 { pool[before].value.after = after } else { state.value.firstPiece = after }
+    if after != 0 { pool[after].value.before = before }
+    pool.put(piece)
   }
 }
 

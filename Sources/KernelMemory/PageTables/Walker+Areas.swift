@@ -53,6 +53,10 @@ extension PageTables {
       count = level > 0 ? 1 : min(end.rawValue &- page.rawValue, tables.entriesToTableEnd(page, level: 0))
     }
 
+    /// Entries that are all in one lowest table, from a known one on.
+    @inline(__always)
+    init(_ first: Entry, count: PageCount) { (self.first, self.count, level) = (first, count.rawValue, 0) }
+
     @inline(__always)
     mutating func advance(_ entries: UInt64) {
       first = first[Int(truncatingIfNeeded: entries)]
@@ -121,11 +125,14 @@ extension PageTables {
   /// Clears leaves of an area, present or suspended, and detaches the blocks behind them: whole ones, from
   /// the first page on, until that is `limit` of work or some more. Their tables are pinned, so no lock is
   /// needed. Cannot fail.
+  /// - Parameter entryPointer: where the entries are, if they are in one lowest table; else zero.
   @inline(__always)
-  func detach(_ pages: PageRange, limit: Int = .max) -> Detached {
+  func detach(_ pages: PageRange, at entryPointer: UInt = 0, limit: Int = .max) -> Detached {
     var detached = Detached()
     var page = pages.first
-    var entries = Run(self, at: page, before: pages.end)
+    var entries =
+      entryPointer == 0
+      ? Run(self, at: page, before: pages.end) : Run(Entry(bitPattern: entryPointer), count: pages.count)
     repeat {
       if entries.count == 0 { entries = nextRun(at: page, before: pages.end) }
       let value = entries.first.value.load(ordering: .relaxed)

@@ -195,8 +195,12 @@ extension PageTables {
   }
 
   /// Drops an area's pins; tables that have none left go on the list.
-  func unpin(_ pages: PageRange, emptied: inout FrameList) {
+  /// - Parameter entryPointer: where the entries are, if they are in one lowest table; else zero.
+  func unpin(_ pages: PageRange, at entryPointer: UInt = 0, emptied: inout FrameList) {
     assertLocked()
+    guard entryPointer == 0 else {
+      return unpin(table.frame(at: entryPointer), level: 0, 1, emptied: &emptied)
+    }
     forEachChunk(pages, frame: nil) { page, chunk in
       let (lowest, level) = descend(to: chunk.level, for: page)
       unpin(lowest, level: level, 1, emptied: &emptied)

@@ -26,23 +26,10 @@ extension Quarantine {
   func retireAddresses(_ area: Stable<AreaDescriptor>, _ cpu: borrowing CPU) {
     let batch = openBatch(cpu)
     batch.value.pages &+= area.value.span
-    retireCounted(area, cpu)
+    batch.value.held.areas.push(area.value.number, pool)
     #if Ablations
     if Ablation.recycleRangeBeforeFlush.isOn { _ = release(&batch.value.held.areas, limit: .max, cpu) }
     #endif
-  }
-
-  /// Puts the addresses of an area into the open batch whose pages are counted there already.
-  func retireCounted(_ area: Stable<AreaDescriptor>, _ cpu: borrowing CPU) {
-    openBatch(cpu).value.held.areas.push(area.value.number, pool)
-  }
-
-  /// Takes what an area has given up whose entries no CPU translates through any more, and its addresses.
-  @inline(__always)
-  func addFlushed(_ detached: consuming Detached, _ area: Stable<AreaDescriptor>, _ cpu: borrowing CPU) {
-    let batch = flushedBatch(cpu)
-    batch.value.held.add(detached, frames.table)
-    batch.value.held.areas.push(area.value.number, pool)
   }
 
   /// Lets go of the tables of pages of an area, which are cleared.
@@ -61,6 +48,20 @@ extension Quarantine {
       tables.unpin(pages, emptied: &cpu.perCPU.quarantine.value.emptied)
       if let progress { area.value.progress = progress }
       if isAll { area.value.setState(.unpinned) }
+    }
+  }
+
+  /// Lets go of the tables of areas that are cleared. O(areas + their tables).
+  func unpin(_ areas: borrowing AreaList, _ cpu: borrowing CPU) {
+    guard areas.count > 0 else { return }
+    tables.locked(cpu) {
+      areas.forEach(pool) { number in
+        let area = pool[number]
+        tables.unpin(
+          area.value.pages, at: area.value.lowestEntryPointer,
+          emptied: &cpu.perCPU.quarantine.value.emptied)
+        area.value.setState(.unpinned)
+      }
     }
   }
 

@@ -82,3 +82,9 @@ struct AreaChains: ~Copyable {
     }
   }
 }
+
+extension AreaDescriptor {
+  /// The entry pointer of a small area, whose entries are in one lowest table; zero for any other.
+  @inline(__always)
+  var lowestEntryPointer: UInt { pageCount <= UInt64(AreaChains.count) ? entryPointer : 0 }
+}

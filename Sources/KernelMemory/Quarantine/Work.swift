@@ -9,7 +9,7 @@ enum Work {
   /// areas, take some 500 instructions.
   static let share = 12
   /// To free a frame that has no neighbour with it.
-  static let frame = 2
+  static let frame = 3
   /// To free a node of the index: their frames are seldom neighbours.
   static let node = 4
   /// To quarantine a table, and to free it.

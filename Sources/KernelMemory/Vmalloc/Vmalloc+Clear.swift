@@ -61,22 +61,15 @@ extension Vmalloc {
   /// type than write-back: to clean a page is as much work as a page of a purge step, and the tables count 32
   /// pages as one.
   @inline(__always)
-  private func detach(
-    _ pages: PageRange, of area: Stable<AreaDescriptor>, limit: Int = .max
+  func detach(
+    _ pages: PageRange, of area: Stable<AreaDescriptor>, at entryPointer: UInt = 0, limit: Int = .max
   ) -> Detached {
-    guard area.value.traits.cache != .writeBack else { return tables.detach(pages, limit: limit) }
+    guard area.value.traits.cache != .writeBack else {
+      return tables.detach(pages, at: entryPointer, limit: limit)
+    }
     var detached = tables.detach(pages, limit: max(limit / 32, 1))
     clean(detached.frames)
     detached.work &+= Int(truncatingIfNeeded: detached.pages)
-    return detached
-  }
-
-  /// Takes apart an area whose entries are absent already.
-  /// - Returns: what it has given up.
-  @inline(__always)
-  func strip(_ area: Stable<AreaDescriptor>, _ cpu: borrowing CPU) -> Detached {
-    let detached = detach(area.value.pages, of: area)
-    quarantine.unpin(area.value.pages, of: area, isAll: true, cpu)
     return detached
   }
 

@@ -19,9 +19,9 @@ extension Vmalloc {
   ///   something is short.
   func makeSmall(_ request: Request, _ cpu: borrowing CPU) -> Stable<AreaDescriptor>? {
     guard isOneBlock(request) else { return nil }
-    if comesInRuns(request, cpu), let first = makeRun(Self.runOrder, request, cpu) {
+    if comesInRuns(request, cpu), let area = makeRun(Self.runOrder, request, cpu) {
       frames.clearAhead(cpu)
-      return first
+      return area
     }
     return makeRun(0, request, cpu)
   }
@@ -40,7 +40,7 @@ extension Vmalloc {
       && cpu.perCPU.asleep(.owning).value.room >= request.pages &<< UInt64(Self.runOrder)
   }
 
-  /// A run of 2^`runOrder` areas, all but the first asleep.
+  /// A run of 2^`runOrder` areas, all but the one that is returned asleep.
   private func makeRun(
     _ runOrder: Int, _ request: Request, _ cpu: borrowing CPU
   ) -> Stable<AreaDescriptor>? {
@@ -52,9 +52,9 @@ extension Vmalloc {
       frames.push(block, order: order &+ runOrder, table[block].value.state.zone, table, cpu)
       return nil
     }
-    fillRun(1 &<< runOrder, from: first, at: entry, block, order: order, cpu)
-    noteWritten(first, entries: request.pages, cpu)
-    return first
+    let last = fillRun(1 &<< runOrder, from: first, at: entry, block, order: order, cpu)
+    noteWritten(last, entries: request.pages, cpu)
+    return last
   }
 
   /// The first of a run's areas, and where its first entry is, in a table that is pinned for each area.
@@ -81,25 +81,28 @@ extension Vmalloc {
     return tables.locked(cpu) { tables.pinAndFindEntry(of: pages, areas: count &- 1) }
   }
 
-  /// Fills the areas of a run, the first one with entries that are present.
+  /// Fills the areas of a run, and puts all but the last one to sleep: so they are handed out from the last
+  /// one on, and their frames come back as neighbours.
+  /// - Returns: the last one, whose entries are present.
   private func fillRun(
     _ count: Int, from first: Stable<AreaDescriptor>, at entry: UInt, _ block: UInt32, order: Int,
     _ cpu: borrowing CPU
-  ) {
+  ) -> Stable<AreaDescriptor> {
     let (pages, traits) = (UInt64(1) &<< UInt64(truncatingIfNeeded: order), first.value.traits)
     let attributes = MappingAttributes(traits.protection, cache: traits.cache)
     let stride = UInt(first.value.span) &* 8
     var (area, entry, block) = (first, entry, block)
-    tables.fill(at: entry, block, order: order, area: area.value.number, attributes)
-    area.value.entryPointer = entry
     for _ in 1..<count {
-      area = pool[area.value.after]
-      entry &+= stride
-      block &+= UInt32(truncatingIfNeeded: pages)
       tables.fill(at: entry, block, order: order, area: area.value.number, attributes, isSuspended: true)
       area.value.entryPointer = entry
       area.value.setState(.retired)
       cpu.perCPU.asleep(.owning).value.push(area, pages)
+      area = pool[area.value.after]
+      entry &+= stride
+      block &+= UInt32(truncatingIfNeeded: pages)
     }
+    tables.fill(at: entry, block, order: order, area: area.value.number, attributes)
+    area.value.entryPointer = entry
+    return area
   }
 }

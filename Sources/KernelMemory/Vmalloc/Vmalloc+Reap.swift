@@ -104,13 +104,9 @@ extension Vmalloc {
       asleep.value.push(allOf: &cpu.perCPU.records(Quarantine.suspended)[kind].value.open)
     }
     #endif
-    var done = 0
-    while done < limit, let area = asleep.value.evict(all: all) {
-      let detached = strip(area, cpu)
-      done &+= detached.work &+ Work.unpin
-      quarantine.addFlushed(detached, area, cpu)
+    return strip(limit: limit, into: &quarantine.flushedBatch(cpu).value.held, cpu) {
+      asleep.value.evict(all: all)
     }
-    return done
   }
 
   /// Strips the areas that wait for the open batch's flush, so that a drain leaves none to fall asleep.
@@ -118,13 +114,41 @@ extension Vmalloc {
     var done = 0
     for kind in 0..<AreaKind.count {
       let open = cpu.perCPU.records(Quarantine.suspended)[kind]
-      while done < limit, let (area, count) = open.value.open.pop() {
+      done &+= strip(limit: limit &- done, into: &quarantine.openBatch(cpu).value.held, cpu) {
+        guard let (area, count) = open.value.open.pop() else { return nil }
         cpu.perCPU.records(Self.caches)[1 &+ kind].value.cancel(count)
-        let detached = strip(area, cpu)
-        done &+= detached.work &+ Work.unpin
-        quarantine.add(detached, area.value.pages, cpu)
-        quarantine.retireCounted(area, cpu)
+        quarantine.cover(area.value.pages, cpu)
+        return area
       }
+    }
+    return done
+  }
+
+  /// Takes areas apart whose entries are absent already, in groups that let go of their tables together.
+  /// - Parameters:
+  ///   - limit: pages of work.
+  ///   - held: takes all that the areas give up.
+  ///   - cpu: this CPU.
+  ///   - next: the next area; nil where there is none.
+  /// - Returns: in pages, how much work that was: at most about `limit`.
+  @inline(__always)
+  private func strip(
+    limit: Int, into held: inout Holdings, _ cpu: borrowing CPU, _ next: () -> Stable<AreaDescriptor>?
+  ) -> Int {
+    var done = 0
+    while done < limit {
+      let end = min(limit, done &+ Work.reap)
+      var group = AreaList()
+      while done < end, let area = next() {
+        let detached = detach(area.value.pages, of: area, at: area.value.lowestEntryPointer)
+        done &+= detached.work &+ Work.unpin
+        held.add(detached, frames.table)
+        group.push(area.value.number, pool)
+      }
+      let isLast = done < end
+      quarantine.unpin(group, cpu)
+      held.areas.prepend(group, pool)
+      if isLast { break }
     }
     return done
   }
