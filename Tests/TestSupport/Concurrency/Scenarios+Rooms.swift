@@ -38,7 +38,8 @@ extension Scenarios {
   /// which has the page that is asked for as well.
   static func lookUpsOfReusedDescriptor(_ mode: FreeMode) throws -> Play {
     let stage = try Stage(mode) { stage in
-      let blocks = try [3, 1, 1].map { try stage.allocate($0) }
+      // What lies between the first and the second, by their addresses, is given back.
+      let blocks = try [3, 1, 1].map { try stage.allocate($0) }.sorted { $0.address < $1.address }
       for (slot, block) in blocks.enumerated() { stage[slot] = block }
       try stage.free(blocks[0])
       try stage.manager.flushRetired()
