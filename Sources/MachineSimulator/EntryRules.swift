@@ -7,8 +7,10 @@ internal import KernelMemory
 // may come to hold both. Permissions may change. So each store is compared with what the entry was before;
 // and where it was absent, with what CPUs still hold of its addresses.
 //
-// Barriers (D8.2.6). A table walk need not see a store before a DSB that the storing CPU has made since. So
-// an entry that was absent is absent to all walks until then.
+// Barriers (D8.2.6). A table walk need not see a store before a DSB that the storing CPU has made since, or
+// another one that has read the entry (B2.3.12: a DSB orders what its CPU has observed, too). So an entry
+// that was absent is absent to all walks until then. Who announces a page has read the tables on the way to
+// it.
 
 extension SimulatedMachine {
   /// Whether each store to an entry is looked at, whatever else the machine does.
@@ -24,7 +26,7 @@ extension SimulatedMachine {
     entries[address] = bits
     if mmu.breaksBeforeMaking { judge(old, becoming: new, place, first: first) }
     if hardware.entriesNeedBarriers, case .absent = old, !new.isAbsent {
-      memory.unseenEntries[address] = Self.currentCPU
+      memory.pendingEntries[address] = Self.currentCPU
     }
   }
 
@@ -39,8 +41,19 @@ extension SimulatedMachine {
 
   /// A barrier of the calling CPU: walkers see what it has stored.
   func showEntries() {
-    guard !memory.unseenEntries.isEmpty else { return }
-    memory.unseenEntries = memory.unseenEntries.filter { $0.value != Self.currentCPU }
+    guard !memory.pendingEntries.isEmpty else { return }
+    memory.pendingEntries = memory.pendingEntries.filter { $0.value != Self.currentCPU }
+  }
+
+  /// The same where the CPU has come to `first` to `last` by tables that others have linked.
+  func showEntries(onTheWayTo first: UInt64, through last: UInt64) {
+    showEntries()
+    memory.pendingEntries = memory.pendingEntries.filter { address, _ in
+      let table = address & ~mmu.pageSize.offsetMask
+      guard let place = places[table], place.level > 1 else { return true }
+      let start = firstAddress(place, (address &- table) / 8)
+      return last < start || start | bits(from: 0, upTo: mmu.pageShift(level: place.level)) < first
+    }
   }
 
   private func judge(_ old: Meaning, becoming new: Meaning, _ place: TablePlace, first: UInt64) {

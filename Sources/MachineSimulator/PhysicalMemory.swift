@@ -30,7 +30,7 @@ final class PhysicalMemory {
   var devices: [Device] = []
   /// The addresses of entries that were absent, and that no walker sees otherwise before a barrier of the CPU
   /// that has stored them.
-  var unseenEntries: [UInt64: Int] = [:]
+  var pendingEntries: [UInt64: Int] = [:]
 
   private let reservation: Reservation
 
@@ -146,7 +146,7 @@ extension PhysicalMemory {
   /// as it was when the entry was written (SDM 4.10.2.3, and the ordering of stores, vol. 3A, 8.2).
   func entry(at address: UInt64, for request: Request, level: Int) throws(Fault) -> UInt64 {
     let pointer = try unsafe pointer(to: address, byteCount: 8, for: request, level: level)
-    if !unseenEntries.isEmpty && unseenEntries[address] != nil { return 0 }
+    if !pendingEntries.isEmpty && pendingEntries[address] != nil { return 0 }
     let entry = unsafe pointer.assumingMemoryBound(to: Atomic<UInt64>.self)
     return unsafe entry.pointee.load(ordering: .acquiring)
   }

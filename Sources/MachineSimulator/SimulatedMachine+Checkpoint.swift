@@ -8,7 +8,7 @@ public struct Checkpoint {
   fileprivate let cpus: [SimulatedCPU.State]
   fileprivate let places: [UInt64: SimulatedMachine.TablePlace]
   fileprivate let entries: [UInt64: UInt64]
-  fileprivate let unseenEntries: [UInt64: Int]
+  fileprivate let pendingEntries: [UInt64: Int]
   fileprivate let dataCache: DataCache.Contents?
 }
 
@@ -26,7 +26,7 @@ extension SimulatedMachine {
     memory.hidden?.showAll()
     return Checkpoint(
       ram: memory.contents, cpus: cpus.map(\.state), places: places, entries: entries,
-      unseenEntries: memory.unseenEntries, dataCache: memory.dataCache?.contents)
+      pendingEntries: memory.pendingEntries, dataCache: memory.dataCache?.contents)
   }
 
   /// Puts this machine back to a checkpoint that it has made, while no CPU runs. O(RAM).
@@ -37,7 +37,7 @@ extension SimulatedMachine {
     for (cpu, state) in zip(cpus, checkpoint.cpus) { cpu.state = state }
     places = checkpoint.places
     entries = checkpoint.entries
-    memory.unseenEntries = checkpoint.unseenEntries
+    memory.pendingEntries = checkpoint.pendingEntries
     if let contents = checkpoint.dataCache { memory.dataCache?.contents = contents }
     violation = nil
     for cpu in storeBuffers.indices { storeBuffers[cpu] = [] }

@@ -94,9 +94,10 @@ extension SimulatedMachine {
   /// `Machine.afterMap`: no CPU takes a page of the range for absent any more. Not where CPUs run freely.
   func afterMap(_ range: cmachine_range) {
     releaseStores()
-    showEntries()
-    guard range.start != range.end else { return }
-    for cpu in cpus { cpu.rememberPresent(from: UInt64(range.start), through: UInt64(range.end &- 1)) }
+    guard range.start != range.end else { return showEntries() }
+    let (first, last) = (UInt64(range.start), UInt64(range.end &- 1))
+    showEntries(onTheWayTo: first, through: last)
+    for cpu in cpus { cpu.rememberPresent(from: first, through: last) }
   }
 
   /// `Machine.flush`: the CPU that the calling thread plays invalidates the ranges page by page, or

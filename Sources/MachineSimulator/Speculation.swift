@@ -71,7 +71,7 @@ extension SimulatedMachine {
   }
 
   /// The first address that an entry is for.
-  private func firstAddress(_ place: TablePlace, _ index: UInt64) -> UInt64 {
+  func firstAddress(_ place: TablePlace, _ index: UInt64) -> UInt64 {
     mmu.canonical(place.address | index &<< mmu.pageShift(level: place.level))
   }
 

@@ -5,13 +5,12 @@ import Testing
 @testable import TestSupport
 
 @Suite struct VmallocOracleTests {
-  @Test(
-    arguments: RandomTests.seeds(1), [TestFormat.fourLevels, .fiveLevels, .aarch64With4K, .aarch64With16K])
+  @Test(arguments: RandomTests.seeds(1), TestFormat.ofCPUs)
   func randomOperations(seed: UInt64, format: TestFormat) throws {
     let number = TestFormat.allCases.firstIndex(of: format) ?? 0
     var oracle = try VmallocOracle(seed: seed + UInt64(number), format: format)
-    // What differs is in the walker, which has oracles of its own.
-    try oracle.run(steps: [.fourLevels, .fiveLevels].contains(format) ? 80 : 30)
+    // Larger pages take longer to be read.
+    try oracle.run(steps: format.pageSize == .size4K ? 80 : 30)
   }
 
   /// Memory is short most of the time.

@@ -29,10 +29,11 @@ import Testing
     let tables = try make(levels)
     for level in 1...levels {
       let size = UInt64(1) << UInt64(12 + 9 * (level - 1))
-      set(tables, level: level, ppn(size < 8 * GiB ? 4 * GiB & ~(size - 1) : 0) | Self.page)
+      let start = size < 8 * GiB ? 4 * GiB : 0
+      set(tables, level: level, ppn(start) | Self.page)
       let found = try tables.machine.translation(of: VirtualAddress(Self.address + 0x128))
       #expect(found.leafSize == size)
-      #expect(found.physicalAddress.rawValue & (size - 1) == (Self.address + 0x128) & (size - 1))
+      #expect(found.physicalAddress.rawValue == start + (Self.address + 0x128) & (size - 1))
       #expect(found.isWritable && !found.isExecutable && found.isGlobal && !found.isUser)
     }
   }
@@ -151,7 +152,11 @@ import Testing
       let found = try tables.machine.translation(of: VirtualAddress(first + page * 4096 + 8))
       #expect(found.physicalAddress.rawValue == 4 * GiB + page * 4096 + 8 && found.leafSize == 64 * KiB)
     }
-    for wrong in [0, ppn(4 * GiB + 15 * 4096) | Self.page, entry | Self.execute, entry + 16 << 10] {
+    // One missing, alone, executable, elsewhere, of another type, not global.
+    for wrong in [
+      0, ppn(4 * GiB + 15 * 4096) | Self.page, entry | Self.execute, entry + 16 << 10, entry | 1 << 61,
+      entry & ~(1 << 5),
+    ] {
       fill()
       tables[physical: tables.place(1, first + 15 * 4096)] = wrong
       #expect(tables.machine.cause(.read, first) == .inconsistentRun)

@@ -88,11 +88,20 @@ enum Ablation: UInt8 {
   case shortFlush
   /// A large leaf is split while it is in use, where it must be absent and flushed first.
   case splitLive
-  /// Leaves are written as if nobody had used them, or written to them.
+  /// Leaves are written as if nobody had used them.
   case clearFlags
+  /// Leaves of AArch64 say that they are parts of runs, whatever is beside them.
+  case runsOfOne
 
   /// The mistake that is made; changed only while no CPU runs.
   nonisolated(unsafe) static var selected: Ablation?
+
+  /// A leaf without its frame, with what is wrong about it: the flag "accessed" is bit 10 on AArch64, where
+  /// bit 52 says that a leaf is part of a run, and bit 6 on RISC-V.
+  static func spoiled(_ leaf: UInt64) -> UInt64 {
+    if clearFlags.isOn { return leaf & ~(1 << 10 | 1 << 6) }
+    return runsOfOne.isOn ? leaf | 1 << 52 : leaf
+  }
 
   @inline(__always)
   var isOn: Bool { unsafe Self.selected == self }

@@ -71,9 +71,15 @@ extension PageTableFormat {
   @inline(__always)
   func bits(_ attributes: MappingAttributes, level: Int) -> UInt64 {
     let pattern = pattern(level: level)
-    return pattern.always | pattern.writable[attributes.protection.isWritable]
+    let bits =
+      pattern.always | pattern.writable[attributes.protection.isWritable]
       | pattern.executable[attributes.protection.isExecutable] | pattern.isGlobal[attributes.isGlobal]
       | (pattern.cache[attributes.cache] ?? pattern.cache.writeBack)
+    #if Ablations
+    return Ablation.spoiled(bits)
+    #else
+    return bits
+    #endif
   }
 
   /// A leaf; `frame` is aligned to its size.

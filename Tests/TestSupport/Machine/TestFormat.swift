@@ -30,13 +30,7 @@ enum TestFormat: Int, CaseIterable {
     self == .fourLevels && !hardware.hasGigabytePages ? .fourLevelsWithoutGigabyteLeaves : self
   }
 
-  var choice: PageTableFormatChoice {
-    #if Ablations
-    // This mistake is one of how a format is made.
-    if Ablation.clearFlags.isOn { return made }
-    #endif
-    return Self.choices[rawValue]
-  }
+  var choice: PageTableFormatChoice { Self.choices[rawValue] }
 
   /// Each is made once: a hosted format has memory of its own, which is never given back.
   private static let choices = allCases.map(\.made)

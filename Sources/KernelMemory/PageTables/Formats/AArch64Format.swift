@@ -66,13 +66,8 @@ struct AArch64Format: PageTableFormat {
   /// - Parameter type: what says that it is a leaf of its level.
   @inline(__always)
   private static func leaf(_ type: UInt64) -> LeafPattern {
-    #if Ablations
-    let type = Ablation.clearFlags.isOn ? type : type | Bit.accessFlag
-    #else
-    let type = type | Bit.accessFlag
-    #endif
-    return LeafPattern(
-      always: type | Bit.innerShareable | Bit.unprivilegedExecuteNever,
+    LeafPattern(
+      always: type | Bit.accessFlag | Bit.innerShareable | Bit.unprivilegedExecuteNever,
       writable: LeafPattern.Choice(no: Bit.readOnly),
       executable: LeafPattern.Choice(no: Bit.privilegedExecuteNever),
       isGlobal: LeafPattern.Choice(no: Bit.notGlobal),

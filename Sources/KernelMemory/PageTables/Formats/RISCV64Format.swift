@@ -64,13 +64,8 @@ struct RISCV64Format: PageTableFormat {
   /// Svpbmt has two besides that of memory (12.6): 1, not cached but idempotent, and 2, of devices.
   @inline(__always)
   private var pattern: LeafPattern {
-    #if Ablations
-    let accessed = Ablation.clearFlags.isOn ? 0 : Bit.accessed
-    #else
-    let accessed = Bit.accessed
-    #endif
-    return LeafPattern(
-      always: Bit.valid | Bit.read | accessed,
+    LeafPattern(
+      always: Bit.valid | Bit.read | Bit.accessed,
       writable: LeafPattern.Choice(yes: Bit.write | Bit.dirty, mask: Bit.write),
       executable: LeafPattern.Choice(yes: Bit.execute),
       isGlobal: LeafPattern.Choice(yes: Bit.global),
