@@ -244,7 +244,7 @@ import Testing
   @Test(arguments: [
     ("large leaves", Ablation.dropFlush), ("waking, drain", .stripBeforeFlush),
     ("vmap, vmap", .dropFlush),
-    ("lent frame", .flushLocalOnly), ("never staying", .recycleRangeBeforeFlush),
+    ("borrowed frame", .flushLocalOnly), ("never staying", .recycleRangeBeforeFlush),
   ])
   func isFoundInOtherKindsOfAreas(name: String, mistake: Ablation) throws {
     let cases = ScheduleCase.bounded + ScheduleCase.restless

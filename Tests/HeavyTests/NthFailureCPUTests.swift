@@ -9,11 +9,11 @@ import Testing
 /// must fail with fewer than it needs, and must succeed with what suffices; between the two it depends on
 /// where frames lie.
 enum NthFailureOfCPUs: CaseIterable {
-  /// Nothing is kept: an area of a whole large leaf, one that is longer, and lent frames.
-  case largeLeaf, largeLeafAndPages, lending
-  /// What sleeps, or is parked, on this CPU is had with nothing.
-  case waking, wakingLarge, lendingAgain
-  /// What sleeps, or is parked, on the other CPU is taken apart for an area of another kind.
+  /// Nothing is kept: an area of a whole large leaf, one that is longer, and borrowed frames.
+  case largeLeaf, largeLeafAndPages, borrowing
+  /// What sleeps, or is cached, on this CPU is had with nothing.
+  case waking, wakingLarge, borrowingAgain
+  /// What sleeps, or is cached, on the other CPU is taken apart for an area of another kind.
   case takingFromTheOther, takingLargeFromTheOther
 
   /// Frames: of the index of areas 4, of tables 2, of which a large leaf wants 1.
@@ -21,8 +21,8 @@ enum NthFailureOfCPUs: CaseIterable {
     switch self {
     case .largeLeaf: (4 + 512 + 1, 4 + 512 + 2)
     case .largeLeafAndPages: (4 + 515 + 2, 4 + 515 + 3)
-    case .lending: (4 + 2, 4 + 2)
-    case .waking, .wakingLarge, .lendingAgain: (0, 0)
+    case .borrowing: (4 + 2, 4 + 2)
+    case .waking, .wakingLarge, .borrowingAgain: (0, 0)
     // The index is there, as are the tables, in the end.
     case .takingFromTheOther: (10, 12)
     case .takingLargeFromTheOther: (1, 3)
@@ -38,10 +38,10 @@ enum NthFailureOfCPUs: CaseIterable {
   /// What it has is given back by `undo`.
   private struct Had {
     let pointer: UnsafeMutableRawPointer
-    let isLent: Bool
+    let isBorrowed: Bool
 
     func undo(_ manager: MemoryManager) throws {
-      if isLent { try manager.vunmap(pointer) } else { try manager.vfree(pointer) }
+      if isBorrowed { try manager.vunmap(pointer) } else { try manager.vfree(pointer) }
     }
   }
 
@@ -49,8 +49,8 @@ enum NthFailureOfCPUs: CaseIterable {
     var options = VmallocOptions()
     let pages: Int
     switch self {
-    case .lending, .lendingAgain:
-      return Had(pointer: try frames.withUnsafeBufferPointer { try manager.vmap($0) }, isLent: true)
+    case .borrowing, .borrowingAgain:
+      return Had(pointer: try frames.withUnsafeBufferPointer { try manager.vmap($0) }, isBorrowed: true)
     case .largeLeaf, .wakingLarge: pages = 512
     case .largeLeafAndPages: pages = 515
     case .waking: pages = 20
@@ -59,24 +59,24 @@ enum NthFailureOfCPUs: CaseIterable {
     case .takingLargeFromTheOther:
       (pages, options.leaves) = (512, .base)
     }
-    return Had(pointer: try manager.vmalloc(pages * 4096, options), isLent: false)
+    return Had(pointer: try manager.vmalloc(pages * 4096, options), isBorrowed: false)
   }
 
   /// What is freed, while memory is short, on CPU 0.
   private func prepare(_ manager: MemoryManager, _ frames: [FrameNumber]) throws -> Had? {
     switch self {
-    case .largeLeaf, .largeLeafAndPages, .lending: nil
-    case .waking, .takingFromTheOther: Had(pointer: try manager.vmalloc(20 * 4096), isLent: false)
+    case .largeLeaf, .largeLeafAndPages, .borrowing: nil
+    case .waking, .takingFromTheOther: Had(pointer: try manager.vmalloc(20 * 4096), isBorrowed: false)
     case .wakingLarge, .takingLargeFromTheOther:
-      Had(pointer: try manager.vmalloc(512 * 4096), isLent: false)
-    case .lendingAgain: try operate(manager, frames)
+      Had(pointer: try manager.vmalloc(512 * 4096), isBorrowed: false)
+    case .borrowingAgain: try operate(manager, frames)
     }
   }
 
   /// Whether it is of what is kept of the freed: in strict mode nothing is.
   var needsKept: Bool {
     switch self {
-    case .largeLeaf, .largeLeafAndPages, .lending: false
+    case .largeLeaf, .largeLeafAndPages, .borrowing: false
     default: true
     }
   }
@@ -84,7 +84,7 @@ enum NthFailureOfCPUs: CaseIterable {
   /// The CPU that does it.
   private var cpu: Int {
     switch self {
-    case .waking, .wakingLarge, .lendingAgain: 0
+    case .waking, .wakingLarge, .borrowingAgain: 0
     default: 1
     }
   }

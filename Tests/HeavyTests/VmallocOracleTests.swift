@@ -22,7 +22,7 @@ import Testing
     try oracle.run(steps: 100)
   }
 
-  /// On two CPUs and on three, with areas of large leaves, areas that sleep, and lent frames.
+  /// On two CPUs and on three, with areas of large leaves, areas that sleep, and borrowed frames.
   @Test(arguments: RandomTests.seeds(2), FreeMode.all)
   func randomOperationsOnSeveralCPUs(seed: UInt64, mode: FreeMode) throws {
     let limits = VmallocOracle.Limits(pages: 1100, areas: 30)

@@ -21,7 +21,7 @@ public enum Counter: Int, Sendable {
   /// How often a CPU was waited for in vain so long that it was reported.
   case silences
   /// Areas handed out of the warm cache, put into it, and taken out of it to be unmapped.
-  case warmHits, warmParked, warmEvicted
+  case warmHits, warmCached, warmEvicted
   /// Batches of freed memory whose flush was complete.
   case batchesCompleted
   /// Objects of kmalloc and of caches, and blocks, handed out and taken back: the sums of all tags.

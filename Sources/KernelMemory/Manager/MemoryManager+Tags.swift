@@ -51,7 +51,7 @@ extension MemoryManager {
 
 extension MemoryManager {
   /// Bounds the bytes that a tag has live: kmalloc's in sizes of classes and blocks, vmalloc's in whole
-  /// pages. What does not fit is refused with `overQuota`; memory that is freed, parked for the next request
+  /// pages. What does not fit is refused with `overQuota`; memory that is freed, cached for the next request
   /// included, is charged to nobody.
   ///
   /// Exact in one direction: usage never passes the quota. It may refuse what would fit while other CPUs

@@ -138,7 +138,7 @@ extension Quarantine {
       &+ flushedBatch(cpu).value.held.frameCount
     return RetainedMemory(
       unflushed: PageCount(open.value.pages &+ own.value.expectedPages &+ closedPages),
-      frames: PageCount(UInt64(frames)), parked: .zero)
+      frames: PageCount(UInt64(frames)), cached: .zero)
   }
 
   /// The frames in all batches, for a check while nothing runs.

@@ -7,14 +7,14 @@ public struct RetainedMemory: Equatable, Sendable {
   /// sleep.
   public var frames = PageCount.zero
   /// Frames in the warm cache, which stay mapped.
-  public var parked = PageCount.zero
+  public var cached = PageCount.zero
 
   /// Nothing retained.
   public init() {}
 
-  init(unflushed: PageCount, frames: PageCount, parked: PageCount) {
+  init(unflushed: PageCount, frames: PageCount, cached: PageCount) {
     self.unflushed = unflushed
     self.frames = frames
-    self.parked = parked
+    self.cached = cached
   }
 }

@@ -213,7 +213,7 @@ extension Vmalloc {
     switch destination {
     case .warm:
       cpu.perCPU.warm.value.push(area, entries)
-      cpu.count(.warmParked)
+      cpu.count(.warmCached)
     case .suspended(let kind):
       let entry = area.value.entryPointer
       if kind == .borrowing {

@@ -157,7 +157,7 @@ extension Vmalloc {
       frames &+= pool[area].value.pageCount &- min(pool[area].value.progress, pool[area].value.pageCount)
     }
     retained.frames = PageCount(retained.frames.rawValue &+ frames)
-    retained.parked = PageCount(cpu.perCPU.warm.value.pages)
+    retained.cached = PageCount(cpu.perCPU.warm.value.pages)
     return retained
   }
 }

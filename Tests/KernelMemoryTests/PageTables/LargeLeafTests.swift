@@ -55,7 +55,7 @@ import Testing
     test.expectValid()
   }
 
-  /// An emptied table in the way is woken, and serves base leaves.
+  /// An emptied table in the way is revived, and serves base leaves.
   @Test func aTableInTheWayIsUsed() throws {
     let test = try TestMachine(mode: .lazy)
     var options = VmallocOptions()

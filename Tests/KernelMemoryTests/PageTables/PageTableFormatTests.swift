@@ -126,8 +126,8 @@ import Testing
         for frame in frames(format, level: level, frameBits) where frame.rawValue > 0 {
           if level > 0 {
             expectQuarantines(format.table(frame), level: level)
-            let resting = format.quarantined(format.table(frame))
-            #expect(format.quarantinedTable(resting, level: level) == frame)
+            let quarantined = format.quarantined(format.table(frame))
+            #expect(format.quarantinedTable(quarantined, level: level) == frame)
             #expect(format.quarantinedTable(format.table(frame), level: level) == nil)
           }
           guard level <= format.largestLeafLevel else { continue }

@@ -17,15 +17,15 @@ import Testing
     try test.manager.vfree(large)
     #expect(test.manager.retained.unflushed == PageCount(105))
     #expect(test.manager.retained.frames == PageCount(103))
-    #expect(test.manager.retained.parked == .zero)
+    #expect(test.manager.retained.cached == .zero)
     try test.manager.flushRetired()
     #expect(test.manager.retained == RetainedMemory())
   }
 
-  @Test func countsWhatIsParked() throws {
+  @Test func countsWhatIsCached() throws {
     let test = try TestMachine(mode: .warm)
     try test.manager.vfree(try test.manager.vmalloc(5 * 4096))
-    #expect(test.manager.retained.parked == PageCount(5))
+    #expect(test.manager.retained.cached == PageCount(5))
     #expect(test.manager.retained.unflushed == .zero)
     try test.manager.flushRetired()
     #expect(test.manager.retained == RetainedMemory())

@@ -102,7 +102,7 @@ import Testing
     let second = VirtualAddress(start.rawValue + 4096)
     #expect(test.manager.frame(at: second) != nil)
     #expect(try test.simulated.load(UInt64.self, at: second) == 1)
-    // Not so for a page that it has never seen: the walk cache leads to the old table, which was woken.
+    // Not so for a page that it has never seen: the walk cache leads to the old table, which was revived.
     #expect(test.fault(.read, at: last) == nil)
     var rest: Detached? = detached
     test.manager.cpus.with { cpu in

@@ -92,20 +92,20 @@ import Testing
     #expect(test.manager.usage(of: tag).liveBytes == 0)
   }
 
-  @Test func whatIsParkedIsNotChargedAndAHitIs() throws {
+  @Test func whatIsCachedIsNotChargedAndAHitIs() throws {
     let test = try TestMachine(mode: .warm)
     let tag = try test.manager.makeTag(named: "driver")
     try test.manager.setQuota(4 * 4096, for: tag)
-    let parked = try test.manager.vmalloc(3 * 4096, areas(tag))
-    try test.manager.vfree(parked)
+    let cached = try test.manager.vmalloc(3 * 4096, areas(tag))
+    try test.manager.vfree(cached)
     #expect(test.manager.usage(of: tag).liveBytes == 0)
     let other = try test.manager.vmalloc(2 * 4096, areas(tag))
     test.expectRefused(.overQuota(tag: tag, limit: 16_384, used: 8192)) {
       _ = try test.manager.vmalloc(3 * 4096, areas(tag))
     }
-    #expect(test.manager.retained.parked == PageCount(3))
+    #expect(test.manager.retained.cached == PageCount(3))
     // It is still there for whoever may have it.
-    #expect(try test.manager.vmalloc(3 * 4096) == parked)
+    #expect(try test.manager.vmalloc(3 * 4096) == cached)
     try test.manager.vfree(other)
     #expect(test.manager.usage(of: tag).liveBytes == 0)
   }

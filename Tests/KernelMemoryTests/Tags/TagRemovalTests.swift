@@ -21,9 +21,9 @@ import Testing
     test.expectRefused(.tagInUse(bytes: 8_192, objects: 0, areas: 1)) { try manager.removeTag(tag) }
     try manager.vfree(area)
     let frame = try manager.allocateFrames()
-    let lent = try [frame].withUnsafeBufferPointer { try manager.vmap($0, tag: tag) }
+    let borrowed = try [frame].withUnsafeBufferPointer { try manager.vmap($0, tag: tag) }
     test.expectRefused(.tagInUse(bytes: 0, objects: 0, areas: 1)) { try manager.removeTag(tag) }
-    try manager.vunmap(lent)
+    try manager.vunmap(borrowed)
     let cache = try manager.makeCache(named: "things", objectSize: 40, tag: tag)
     test.expectRefused(.tagInUse(bytes: 0, objects: 0, areas: 0)) { try manager.removeTag(tag) }
     try manager.destroy(cache)

@@ -24,7 +24,7 @@ import Testing
     test.expectValid()
   }
 
-  @Test func aParkedAreaIsFree() throws {
+  @Test func aCachedAreaIsFree() throws {
     let test = try TestMachine(mode: .warm)
     let pointer = try test.manager.vmalloc(4096)
     let address = VirtualAddress(pointer)
@@ -91,9 +91,9 @@ import Testing
     var live: [UnsafeMutableRawPointer] = []
     for _ in 0..<20 { live.append(try test.manager.vmalloc(64 * 4096)) }
     for pointer in live { try test.manager.vfree(pointer) }
-    #expect(test.manager.counters[.warmParked] == 4)
+    #expect(test.manager.counters[.warmCached] == 4)
     try test.manager.vfree(try test.manager.vmalloc(65 * 4096))
-    #expect(test.manager.counters[.warmParked] == 4)
+    #expect(test.manager.counters[.warmCached] == 4)
     test.expectValid()
   }
 
@@ -112,9 +112,9 @@ import Testing
 
   @Test func shrinksBeforeAnAllocationFails() throws {
     let test = try TestMachine(ram: [RAMRegion(PhysicalAddress(0), byteCount: 16 << 20)], mode: .warm)
-    var parked: [UnsafeMutableRawPointer] = []
-    for _ in 0..<4 { parked.append(try test.manager.vmalloc(64 * 4096)) }
-    for pointer in parked { try test.manager.vfree(pointer) }
+    var cached: [UnsafeMutableRawPointer] = []
+    for _ in 0..<4 { cached.append(try test.manager.vmalloc(64 * 4096)) }
+    for pointer in cached { try test.manager.vfree(pointer) }
     let free = Int(test.manager.usage(of: .dma).free.rawValue)
     _ = try test.manager.vmalloc((free + 150) * 4096)
     #expect(test.manager.counters[.warmEvicted] > 0)

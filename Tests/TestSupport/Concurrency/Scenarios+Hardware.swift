@@ -19,10 +19,10 @@ extension Scenarios {
   /// Mappings of every kind where a CPU that remembers absent entries has found nothing.
   static func mappedWhereAbsent(_ mode: FreeMode) throws -> Play {
     let window = TestMachine.vmallocStart.rawValue + (1 << 20)
-    var lent: [FrameNumber] = []
+    var borrowed: [FrameNumber] = []
     let hardware = Stage.hardware.architecture == .x86_64 ? Hardware.leastPromised : Stage.hardware
     let stage = try Stage(mode, hardware: hardware) { stage in
-      try stage.manager.allocateFrames(count: 2) { lent.append($0) }
+      try stage.manager.allocateFrames(count: 2) { borrowed.append($0) }
     }
     let manager = stage.manager
     func expectAbsent(_ address: VirtualAddress) throws {
@@ -39,11 +39,11 @@ extension Scenarios {
           try stage.free(block)
           let page = PageNumber(window)
           try expectAbsent(page.address(.size4K))
-          try manager.map(PageRange(window, 1), to: lent[0], MappingAttributes(.readWrite))
+          try manager.map(PageRange(window, 1), to: borrowed[0], MappingAttributes(.readWrite))
           if let fault = stage.test.fault(.read, at: page) { throw fault }
           try manager.unmap(PageRange(window, 1))
           for _ in 0..<2 {
-            let pointer = try lent.withUnsafeBufferPointer { try manager.vmap($0) }
+            let pointer = try borrowed.withUnsafeBufferPointer { try manager.vmap($0) }
             if let fault = stage.test.fault(.read, at: VirtualAddress(pointer)) { throw fault }
             try manager.vunmap(pointer)
             try manager.flushRetired()
@@ -51,7 +51,7 @@ extension Scenarios {
           }
         }
       ]
-    ) { for frame in lent { try manager.freeFrames(frame) } }
+    ) { for frame in borrowed { try manager.freeFrames(frame) } }
     // Those of vmap are none of the stage's.
     play.checksWork = false
     return play

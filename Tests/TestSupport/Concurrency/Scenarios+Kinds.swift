@@ -3,7 +3,7 @@ import MachineSimulator
 @testable import KernelMemory
 
 /// Areas of other kinds than a few base pages that are freed and forgotten: large leaves, those that sleep,
-/// and frames that are lent.
+/// and frames that are borrowed.
 extension Scenarios {
   /// An area of a whole large leaf is freed, and another taken, while a second CPU reads the first and has
   /// one of its own.
@@ -66,11 +66,11 @@ extension Scenarios {
 
   /// Two CPUs map the same frames, each in its own order, and write to one of them.
   static func vmapBesideVmap(_ mode: FreeMode) throws -> Play {
-    var lent: [FrameNumber] = []
+    var borrowed: [FrameNumber] = []
     let stage = try Stage(mode) { stage in
-      try stage.manager.allocateFrames(count: 2) { lent.append($0) }
+      try stage.manager.allocateFrames(count: 2) { borrowed.append($0) }
     }
-    let (manager, frames) = (stage.manager, lent)
+    let (manager, frames) = (stage.manager, borrowed)
     let body = { (cpu: Int) in
       {
         for round in UInt64(0)..<2 {
@@ -94,7 +94,7 @@ extension Scenarios {
         try manager.freeFrames(frame)
       }
     }
-    // What was lent is none of the stage's.
+    // What was borrowed is none of the stage's.
     play.checksWork = false
     return play
   }
@@ -139,19 +139,19 @@ extension Scenarios {
     return play
   }
 
-  /// A lent frame is taken back and becomes somebody's page, while another CPU reads where it was mapped.
-  static func readerOfLentFrame(_ mode: FreeMode) throws -> Play {
-    var lent: FrameNumber?
+  /// A borrowed frame is taken back and becomes somebody's page, while another CPU reads where it was mapped.
+  static func readerOfBorrowedFrame(_ mode: FreeMode) throws -> Play {
+    var borrowed: FrameNumber?
     var mapped: UnsafeMutableRawPointer?
     let stage = try Stage(mode) { stage in
       let frame = try stage.manager.allocateFrames()
       let pointer = try [frame].withUnsafeBufferPointer { try stage.manager.vmap($0) }
-      (lent, mapped) = (frame, pointer)
+      (borrowed, mapped) = (frame, pointer)
       for cpu in 0..<2 {
         _ = try stage.test.simulated.load(UInt64.self, at: VirtualAddress(pointer), cpu: cpu)
       }
     }
-    guard let lent, let mapped else { throw Mistake("nothing was prepared") }
+    guard let borrowed, let mapped else { throw Mistake("nothing was prepared") }
     let manager = stage.manager
     var play = Play(
       stage: stage,
@@ -159,14 +159,14 @@ extension Scenarios {
         {
           try manager.vunmap(mapped)
           if mode != .strict { try manager.flushRetired() }
-          try manager.freeFrames(lent)
+          try manager.freeFrames(borrowed)
           try stage.check(try stage.allocate())
         },
         {
           for _ in 0..<3 {
             // Only that the frame is nobody's, which the machine sees by itself, would be wrong.
             if let fault = stage.test.fault(.read, at: VirtualAddress(mapped)) {
-              try stage.expect(fault.cause == .notPresent, "a read of what was lent: \(fault)")
+              try stage.expect(fault.cause == .notPresent, "a read of what was borrowed: \(fault)")
             }
           }
         },

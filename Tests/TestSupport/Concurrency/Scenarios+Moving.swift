@@ -40,14 +40,14 @@ extension Scenarios {
   static func movingUnmap(_ mode: FreeMode) throws -> Play {
     let window = TestMachine.vmallocStart.rawValue + (1 << 20)
     let pages = PageRange(window, 1)
-    var lent: FrameNumber?
+    var borrowed: FrameNumber?
     let stage = try Stage(mode) { stage in
       let frame = try stage.manager.allocateFrames(order: 1)
-      lent = frame
+      borrowed = frame
       try stage.manager.map(PageRange(window, 2), to: frame, MappingAttributes(.readWrite))
       try stage.expectReached(pages, true)
     }
-    guard let lent else { throw Mistake("nothing was prepared") }
+    guard let borrowed else { throw Mistake("nothing was prepared") }
     let manager = stage.manager
     var play = moving(
       Play(
@@ -60,23 +60,23 @@ extension Scenarios {
         ]))
     play.atEnd = {
       try manager.unmap(PageRange(window, 2))
-      try manager.freeFrames(lent, order: 1)
+      try manager.freeFrames(borrowed, order: 1)
     }
     return play
   }
 
   /// The same of `vunmap`, which promises it in strict mode.
   static func movingVunmap(_ mode: FreeMode) throws -> Play {
-    var lent: [FrameNumber] = []
+    var borrowed: [FrameNumber] = []
     var mapped: UnsafeMutableRawPointer?
     let stage = try Stage(mode) { stage in
-      lent = [try stage.manager.allocateFrames()]
-      let pointer = try lent.withUnsafeBufferPointer { try stage.manager.vmap($0) }
+      borrowed = [try stage.manager.allocateFrames()]
+      let pointer = try borrowed.withUnsafeBufferPointer { try stage.manager.vmap($0) }
       mapped = pointer
       try stage.expectReached(PageRange(VirtualAddress(pointer).number(.size4K).rawValue, 1), true)
     }
     guard let mapped else { throw Mistake("nothing was prepared") }
-    let (manager, frames) = (stage.manager, lent)
+    let (manager, frames) = (stage.manager, borrowed)
     let pages = PageRange(VirtualAddress(mapped).number(.size4K).rawValue, 1)
     var play = moving(
       Play(
@@ -91,7 +91,7 @@ extension Scenarios {
       try manager.flushRetired()
       for frame in frames { try manager.freeFrames(frame) }
     }
-    // What was lent is none of the stage's.
+    // What was borrowed is none of the stage's.
     play.checksWork = false
     return play
   }

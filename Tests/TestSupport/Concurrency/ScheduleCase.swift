@@ -128,7 +128,7 @@ extension ScheduleCase {
       name: "vmap, vmap", make: Scenarios.vmapBesideVmap, points: .order, preemptions: 1,
       schedules: [20, 10, 10]),
     Self(
-      name: "lent frame", make: Scenarios.readerOfLentFrame, points: .order, schedules: [10, 10, 10]),
+      name: "borrowed frame", make: Scenarios.readerOfBorrowedFrame, points: .order, schedules: [10, 10, 10]),
     Self(
       name: "three operations", make: Scenarios.threeOperations, points: few, preemptions: 1,
       schedules: [50, 50, 6]),

@@ -8,14 +8,14 @@ import MachineSimulator
 struct RetainedRecount {
   var memory: RetainedMemory {
     RetainedMemory(
-      unflushed: PageCount(unflushed), frames: PageCount(frames), parked: PageCount(parked))
+      unflushed: PageCount(unflushed), frames: PageCount(frames), cached: PageCount(cached))
   }
   /// The first pages of areas that a request may wake.
   private(set) var asleep: [AreaKind: Set<UInt64>] = [:]
   /// The first thing that is where it should not be.
   private(set) var problem: String?
 
-  private var (unflushed, frames, parked): (UInt64, UInt64, UInt64) = (0, 0, 0)
+  private var (unflushed, frames, cached): (UInt64, UInt64, UInt64) = (0, 0, 0)
   private let manager: MemoryManager
 
   init(_ manager: MemoryManager, _ cpu: borrowing CPU) {
@@ -43,7 +43,7 @@ struct RetainedRecount {
     count(quarantine.flushedBatch(cpu).value.held)
     for area in walk(cpu.perCPU.warm.value.young) + walk(cpu.perCPU.warm.value.old) {
       expect(area.value.state == .cached, "an area in the warm cache is \(area.value.state)")
-      parked += mapped(area)
+      cached += mapped(area)
     }
   }
 

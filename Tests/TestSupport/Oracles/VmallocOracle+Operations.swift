@@ -136,7 +136,7 @@ extension VmallocOracle {
   private func framesKept(by cpus: some Sequence<Int>) -> UInt64 {
     cpus.reduce(0) { sum, cpu in
       let retained = test.simulated.onCPU(cpu) { test.manager.retained }
-      return sum + retained.frames.rawValue + retained.parked.rawValue
+      return sum + retained.frames.rawValue + retained.cached.rawValue
     }
   }
 
@@ -230,7 +230,7 @@ extension VmallocOracle {
     guard address != 0, ranges.contains(where: { $0.pages.contains(PageNumber(page)) }) else {
       return address == 0 ? nil : .foreign
     }
-    // Of lent frames the first byte alone is tried.
+    // Of borrowed frames the first byte alone is tried.
     if let loan = loans[guards[page] ?? pages[page]?.owner ?? 0] {
       return VirtualAddress(loan.pointer).rawValue == address ? .foreign : nil
     }

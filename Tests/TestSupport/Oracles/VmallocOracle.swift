@@ -6,7 +6,7 @@ import Testing
 /// Random operations of every kind on one machine, against a plain dictionary: which page belongs to
 /// whom, which frame is behind it, and what it holds. Memory is read and written by the simulated CPUs
 /// alone, whose TLBs keep every translation until they are told to forget it. With several CPUs each step is
-/// one of a random CPU, frames are lent as well, and purges and flushes come between.
+/// one of a random CPU, frames are borrowed as well, and purges and flushes come between.
 struct VmallocOracle {
   struct Failure: Error, CustomStringConvertible {
     let description: String
@@ -60,7 +60,7 @@ struct VmallocOracle {
   var freed: [UInt64] = []
   /// By first page.
   var loans: [UInt64: Loan] = [:]
-  /// Frames that were lent, and may be reached until a flush.
+  /// Frames that were borrowed, and may be reached until a flush.
   var returned: [FrameNumber] = []
   /// Pages that were freed since the last flush.
   var leaving: Set<UInt64> = []
@@ -126,7 +126,7 @@ struct VmallocOracle {
     case 65..<80: try freeBadly()
     case 80..<90: try map()
     case 90..<100: try unmap()
-    case 100..<112: try lend()
+    case 100..<112: try mapBorrowed()
     case 112..<124: try takeBack()
     case 124..<146: try renew()
     case 146..<158: test.manager.purge(budget: 1 + Int(random.below(300)))

@@ -94,7 +94,7 @@ struct Figures {
     write(" of at most ", mostUnflushed)
     write("; peak retained bytes ", bytes)
     write(", for 1,000 frees ", bytes * 1_000 / operations)
-    write("; peak parked pages ", extremes.retained.parked.rawValue)
+    write("; peak cached pages ", extremes.retained.cached.rawValue)
     console.newline()
 
     func write(_ text: StaticString, _ value: UInt64) {

@@ -114,6 +114,6 @@ struct Extremes {
   mutating func add(_ now: RetainedMemory) {
     retained.unflushed = max(retained.unflushed, now.unflushed)
     retained.frames = max(retained.frames, now.frames)
-    retained.parked = max(retained.parked, now.parked)
+    retained.cached = max(retained.cached, now.cached)
   }
 }

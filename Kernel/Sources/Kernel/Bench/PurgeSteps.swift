@@ -13,11 +13,11 @@ struct PurgeSteps {
     let alignment: UInt64
   }
 
-  /// What their frees leave. Of a chain of small areas, the first 256 pages stay parked.
+  /// What their frees leave. Of a chain of small areas, the first 256 pages stay cached.
   private static var kinds: InlineArray<5, Kind> {
     [
-      Kind(name: "parked areas and batches", count: 4_000, pages: 1, alignment: 1),
-      Kind(name: "parked areas of 64 pages", count: 8, pages: 64, alignment: 1),
+      Kind(name: "cached areas and batches", count: 4_000, pages: 1, alignment: 1),
+      Kind(name: "cached areas of 64 pages", count: 8, pages: 64, alignment: 1),
       Kind(name: "queued areas", count: 8, pages: 512, alignment: 1),
       Kind(name: "emptied tables", count: 512, pages: 1, alignment: 2 << 20),
       Kind(name: "queued areas whose tables empty", count: 8, pages: 512, alignment: 1 << 30),
@@ -68,7 +68,7 @@ struct PurgeSteps {
     var longest: UInt64 = 0
     var steps: UInt64 = 0
     var hasMore = true
-    // What is parked ages by steps: as long as it takes for the last of it to be unmapped and freed.
+    // What is cached ages by steps: as long as it takes for the last of it to be unmapped and freed.
     while hasMore || manager.retained != RetainedMemory() {
       let start = Platform.instructions
       hasMore = manager.purge()

@@ -130,7 +130,7 @@ extension Stress {
     console.write("stress.handed", equals: sum.handedOver)
     console.write("stress.wrong", equals: sum.wrongPages)
     console.write("stress.refused", equals: sum.refused)
-    console.write("warm.parked", equals: counters[.warmParked])
+    console.write("warm.cached", equals: counters[.warmCached])
     console.write("warm.hits", equals: counters[.warmHits])
     Processors.writeFlushes(counters, to: &console)
     let isRight =

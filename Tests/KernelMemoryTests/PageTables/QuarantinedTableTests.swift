@@ -6,7 +6,7 @@ import Testing
 
 /// A table without pins stays where it is until every CPU has flushed, and is used again where it is needed
 /// before that.
-@Suite struct RestingTableTests {
+@Suite struct QuarantinedTableTests {
   /// Two CPUs, of which the second does not answer interrupts until it is told to.
   private let test: TestMachine
   private let other: UnsafeMutableRawPointer
@@ -29,7 +29,7 @@ import Testing
     test.simulated.onCPU(1) { test.manager.serveFlushes() }
   }
 
-  /// Frees the area; its tables are at rest, and the second CPU has them in its caches.
+  /// Frees the area; its tables are quarantined, and the second CPU has them in its caches.
   private func rest() throws {
     test.simulated.onNotify = { _ in }
     try test.manager.vfree(other)
@@ -50,7 +50,7 @@ import Testing
     test.expectValid()
   }
 
-  @Test func isWokenBeforeTheFlush() throws {
+  @Test func isRevivedBeforeTheFlush() throws {
     try rest()
     let made = test.manager.counters[.tablesMade]
     var options = VmallocOptions()
@@ -69,7 +69,7 @@ import Testing
     test.expectValid()
   }
 
-  /// Woken and emptied again before its first flush: it takes another one.
+  /// Revived and emptied again before its first flush: it takes another one.
   @Test func mayRestTwice() throws {
     try rest()
     var options = VmallocOptions()
@@ -102,9 +102,9 @@ import Testing
     test.expectValid()
   }
 
-  /// So does one that was woken, and was emptied again before the flush of its first rest was complete: its
-  /// entry is present, and leads to nothing.
-  @Test func givesWayToALargeLeafWhenItWasWokenAndEmptied() throws {
+  /// So does one that was revived, and was emptied again before the flush of its first quarantine was
+  /// complete: its entry is present, and leads to nothing.
+  @Test func givesWayToALargeLeafWhenItWasRevivedAndEmptied() throws {
     test.simulated.onNotify = { [manager = test.manager] _ in manager.serveFlushes() }
     let window = PageRange(unchecked: PageNumber(UInt64(0xffff_f000_0000_0000) >> 12), count: PageCount(512))
     for _ in 0..<2 { try emptyTable(at: window.first) }

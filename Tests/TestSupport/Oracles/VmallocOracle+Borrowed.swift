@@ -2,16 +2,16 @@ import MachineSimulator
 
 @testable import KernelMemory
 
-// Frames that are lent, and what is left until a flush.
+// Frames that are borrowed, and what is left until a flush.
 
 extension VmallocOracle {
-  /// Maps frames in any order, some of which were lent before and may be reached there still.
-  mutating func lend() throws {
+  /// Maps frames in any order, some of which were borrowed before and may be reached there still.
+  mutating func mapBorrowed() throws {
     guard loans.count < 6 else { return try takeBack() }
-    try lend(random.oneIn(3) ? 1 : Int(random.below(40)) + 1)
+    try mapBorrowed(random.oneIn(3) ? 1 : Int(random.below(40)) + 1)
   }
 
-  private mutating func lend(_ count: Int) throws {
+  private mutating func mapBorrowed(_ count: Int) throws {
     var frames: [FrameNumber] = []
     if random.oneIn(2) {
       frames = Array(returned.suffix(count))
@@ -31,7 +31,7 @@ extension VmallocOracle {
       pointer = try frames.withUnsafeBufferPointer { try test.manager.vmap($0, tag: tag) }
     } catch {
       returned += frames
-      try expect(framesLeft(upTo: .normal) < 20, "\(error) for \(count) lent frames")
+      try expect(framesLeft(upTo: .normal) < 20, "\(error) for \(count) borrowed frames")
       return
     }
     try take(Loan(pointer: pointer, frames: frames), tag, before)
@@ -45,17 +45,17 @@ extension VmallocOracle {
     let area = test.manager.area(containing: VirtualAddress(loan.pointer))
     try expect(
       area?.isBorrowed == true && area?.pages.count.rawValue == end - first && area?.tag == tag,
-      "an area of lent frames is not what was asked for")
+      "an area of borrowed frames is not what was asked for")
     try expect(pages[end] == nil && guards[end] == nil, "guard \(end) was handed out twice")
     guards[end] = first
     for (page, frame) in zip(first..<end, loan.frames) {
-      try expect(test.manager.frame(at: address(page)) == frame, "another frame than was lent")
+      try expect(test.manager.frame(at: address(page)) == frame, "another frame than was borrowed")
       try add(page, owner: first, frame: frame, isWritable: true)
     }
   }
 
-  /// Unmaps what was lent; the frames are their owner's again, but may be reached until a flush. Sometimes as
-  /// many are lent at once.
+  /// Unmaps what was borrowed; the frames are their owner's again, but may be reached until a flush.
+  /// Sometimes as many are borrowed at once.
   mutating func takeBack(again: Bool = true) throws {
     guard let first = loans.keys.sorted().randomElement(using: &random), let loan = loans[first] else {
       return
@@ -77,7 +77,7 @@ extension VmallocOracle {
     }
     if again, random.oneIn(2) {
       for _ in 0..<random.below(3) { test.manager.purge() }
-      try lend(loan.frames.count)
+      try mapBorrowed(loan.frames.count)
     }
   }
 
@@ -106,7 +106,7 @@ extension VmallocOracle {
   /// Whether it has come to all that it is for; for runs on several CPUs.
   func checkVariety() throws {
     if mode != .strict {
-      // In warm mode small areas are parked, and seldom fall asleep.
+      // In warm mode small areas are cached, and seldom fall asleep.
       for kind in AreaKind.all where mode == .lazy || kind != .owning {
         try expect(woken[kind, default: 0] > 0, "no area was woken, \(kind)")
       }
