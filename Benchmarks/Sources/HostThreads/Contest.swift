@@ -1,14 +1,6 @@
 internal import CHost
 internal import Synchronization
 
-#if canImport(Darwin)
-internal import Darwin
-#elseif canImport(Musl)
-internal import Musl
-#else
-internal import Glibc
-#endif
-
 /// Pairs per second in all threads together.
 struct Rate {
   /// By the clock on the wall.

@@ -1,13 +1,5 @@
 internal import Synchronization
 
-#if canImport(Darwin)
-internal import Darwin
-#elseif canImport(Musl)
-internal import Musl
-#else
-internal import Glibc
-#endif
-
 /// What is taken around every call of a contestant.
 protocol GlobalLock: AnyObject {
   init()

@@ -1,13 +1,5 @@
 internal import KernelMemory
 
-#if canImport(Darwin)
-internal import Darwin
-#elseif canImport(Musl)
-internal import Musl
-#else
-internal import Glibc
-#endif
-
 /// kmalloc of the package, with every check that is always on.
 final class Kmalloc: Heap {
   private let kernel: SimulatedKernel<NoLock, Warm>

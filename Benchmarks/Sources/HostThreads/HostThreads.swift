@@ -9,14 +9,6 @@
 // own says little of a kernel: no TLB is flushed here but a simulated one. The ratios do. Behind them kmalloc
 // stands beside mimalloc and jemalloc, where the host has them.
 
-#if canImport(Darwin)
-internal import Darwin
-#elseif canImport(Musl)
-internal import Musl
-#else
-internal import Glibc
-#endif
-
 /// What the command line asks for, in whole numbers.
 struct Request {
   var rounds = 7

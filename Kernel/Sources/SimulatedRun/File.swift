@@ -1,13 +1,5 @@
 internal import KernelMemory
 
-#if canImport(Darwin)
-internal import Darwin
-#elseif canImport(Musl)
-internal import Musl
-#else
-internal import Glibc
-#endif
-
 /// Reads a whole file.
 enum File {
   struct Failure: Error {

@@ -2,14 +2,6 @@ internal import BootReplay
 internal import ComputerSimulation
 internal import KernelMemory
 
-#if canImport(Darwin)
-internal import Darwin
-#elseif canImport(Musl)
-internal import Musl
-#else
-internal import Glibc
-#endif
-
 // The main job without an emulator: the same job, manager and page tables as in the booted kernel, on a
 // machine that is simulated in this process. What it prints of areas, entries and tables is the same.
 

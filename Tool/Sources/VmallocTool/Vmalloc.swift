@@ -1,13 +1,5 @@
 import ArgumentParser
 
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Musl)
-import Musl
-#else
-import Glibc
-#endif
-
 /// The tool: one command a question.
 @main
 struct Vmalloc: ParsableCommand {

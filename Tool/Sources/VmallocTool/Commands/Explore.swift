@@ -2,14 +2,6 @@ import ArgumentParser
 import LinuxMemory
 import VmallocReplay
 
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Musl)
-import Musl
-#else
-import Glibc
-#endif
-
 /// Makes a picture of the address space.
 struct Explore: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -2,14 +2,6 @@ import ArgumentParser
 import LinuxMemory
 import VmallocReplay
 
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Musl)
-import Musl
-#else
-import Glibc
-#endif
-
 extension Policy {
   /// For an option, whose message says which word is wrong.
   static func parse(_ text: String) throws -> Policy {

@@ -1,14 +1,6 @@
 import ArgumentParser
 import LinuxMemory
 
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Musl)
-import Musl
-#else
-import Glibc
-#endif
-
 /// Shows what grows, again and again.
 struct Watch: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -6,14 +6,6 @@
 // the recording early and keeps what there is.
 import LinuxMemory
 
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Musl)
-import Musl
-#else
-import Glibc
-#endif
-
 /// The files of tracefs, by which a recording is made.
 struct Tracefs {
   let folder: String

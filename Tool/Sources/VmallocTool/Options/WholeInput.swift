@@ -1,13 +1,5 @@
 import LinuxMemory
 
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Musl)
-import Musl
-#else
-import Glibc
-#endif
-
 /// A whole file or pipe in memory, for what has to be read twice. What is no text may never end, and is
 /// refused.
 enum WholeInput {

@@ -2,14 +2,6 @@ import ArgumentParser
 import LinuxMemory
 import VmallocReplay
 
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Musl)
-import Musl
-#else
-import Glibc
-#endif
-
 /// The exit statuses, which scripts depend on.
 enum ExitStatus: Int32 {
   case success = 0

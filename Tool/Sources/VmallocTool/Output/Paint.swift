@@ -1,13 +1,5 @@
 import ArgumentParser
 
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Musl)
-import Musl
-#else
-import Glibc
-#endif
-
 /// What a piece of text is, for those who see colours.
 enum Style {
   case plain, heading, quiet, warning, growth, decrease

@@ -1,11 +1,3 @@
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Musl)
-import Musl
-#else
-import Glibc
-#endif
-
 /// A bar on standard error while something long goes on; nothing where that is no terminal.
 final class ProgressBar {
   private let isOn: Bool

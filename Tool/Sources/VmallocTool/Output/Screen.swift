@@ -1,11 +1,3 @@
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Musl)
-import Musl
-#else
-import Glibc
-#endif
-
 /// Standard output and standard error.
 enum Screen {
   /// The width of the terminal, or nil where output goes elsewhere.

@@ -7,14 +7,6 @@
 // cannot be answered.
 import Synchronization
 
-#if canImport(Darwin)
-import Darwin
-#elseif canImport(Musl)
-import Musl
-#else
-import Glibc
-#endif
-
 /// Signals that came and were not answered yet.
 private let endingSignal = Atomic<Int32>(0)
 private let stopRequested = Atomic<Bool>(false)
