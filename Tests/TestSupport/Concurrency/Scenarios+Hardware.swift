@@ -100,7 +100,11 @@ extension Scenarios {
 
   /// A CPU reads the last page of an area that another frees.
   static func readerOfLastPage(_ mode: FreeMode) throws -> Play {
-    let stage = try Stage(mode) { stage in stage[0] = try stage.allocate(3) }
+    let stage = try Stage(mode) { stage in
+      stage[0] = try stage.allocate(3)
+      // A neighbour keeps their table: that might be flushed with everything.
+      _ = try stage.allocate()
+    }
     guard let block = stage[0] else { throw Mistake("nothing was prepared") }
     return Play(
       stage: stage,
