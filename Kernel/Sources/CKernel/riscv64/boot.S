@@ -6,6 +6,10 @@
 // platform says that it is, RAM cached and atomic, so that Swift may run before there are tables.
 //
 // The stack pointer is the usual stack's; sscratch has the end of the stack of faults (trap.S).
+//
+// Another hart may come here, too, when it is to begin at kernel_start_cpu: OpenSBI 1.1 says that a hart is to start
+// before it says where (sbi_hsm.c), and one that is not asleep yet then begins where the first one did, about once in
+// seventy boots with four harts. One is started at a time, so it is known which one it is.
 #if defined(__riscv)
 
   .option norvc
@@ -15,6 +19,10 @@
 image_entry:
   csrw sie, zero
   csrci sstatus, 2
+  la t0, image_is_entered
+  li t1, 1
+  amoswap.w.aqrl t1, t1, (t0)
+  bnez t1, 4f
   mv s0, a0
   mv s1, a1
   la t0, bss_start
@@ -39,6 +47,16 @@ image_entry:
 2:
   wfi
   j 2b
+4:
+  la a1, kernel_starting
+  j kernel_start_cpu
+
+  // Not among what is cleared above.
+  .section .data
+  .balign 4
+image_is_entered:
+  .word 0
+  .section .text.boot, "ax", @progbits
 
 // Where hart_start has a hart begin: A0 its number, A1 the physical address of a struct kernel_starting_cpu. The kernel's
 // tables map the image at its physical address, too.

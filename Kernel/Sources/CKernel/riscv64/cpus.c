@@ -11,7 +11,8 @@ struct kernel_cpu kernel_first_cpu;
 
 static struct kernel_cpu *cpus[KERNEL_CPU_LIMIT] = {&kernel_first_cpu};
 
-static struct kernel_starting_cpu starting_cpu;
+// boot.S refers to this one, too.
+struct kernel_starting_cpu kernel_starting;
 
 struct kernel_cpu *kernel_cpu_block(unsigned int number) { return cpus[number]; }
 
@@ -29,14 +30,14 @@ void kernel_prepare_first_cpu(unsigned long hart) {
 }
 
 unsigned long kernel_set_starting_cpu(struct kernel_cpu *block) {
-  starting_cpu = (struct kernel_starting_cpu){
+  kernel_starting = (struct kernel_starting_cpu){
       .satp = riscv_read_satp(),
       .stack_end = block->tables.stack_end,
       .exception_stack_end = block->tables.exception_stack_end,
       .block = block,
   };
   riscv_fence();
-  return (unsigned long)&starting_cpu;
+  return (unsigned long)&kernel_starting;
 }
 
 extern char kernel_start_cpu[];
