@@ -8,7 +8,7 @@ log=.build/lint-kernel.log
 mkdir -p .build
 
 # All of them for `make test`, too.
-kernels=("x86_64 release" "x86_64 debug" "aarch64 release" "riscv64 release")
+kernels=({x86_64,aarch64,riscv64}" release" {x86_64,aarch64,riscv64}" debug")
 # each_kernel COMMAND: what Scripts/kernel.sh does with it, for each of them.
 each_kernel() {
   local kernel failed=0

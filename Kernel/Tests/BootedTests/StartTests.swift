@@ -45,26 +45,3 @@ struct StartTests {
     #expect(boot.serial.contains("\nexception: machine check\n"), "\(boot.serial)")
   }
 }
-
-/// The same kernel, unoptimised.
-@Suite(.bootsUnoptimised(.x86_64), .serialized)
-struct DebugKernelTests {
-  @Test
-  func replaysARecordedBoot() throws {
-    let boot = try Boot.run(Setup().unoptimised)
-    boot.expectReplay()
-  }
-
-  /// With the core's assertions in it.
-  @Test(arguments: ["strict", "lazy", "warm"])
-  func handsAreasFromCPUToCPU(_ mode: String) throws {
-    let boot = try Boot.run(Setup(options: "stress=400 mode=\(mode)", cpus: 2).unoptimised)
-    boot.expectHandedOver(cpus: 2, pairs: 400, mode: mode)
-  }
-
-  @Test
-  func takesAtMost16KiBOfStack() throws {
-    let boot = try Boot.run(Setup(options: "test=start-stack").unoptimised)
-    boot.expectStack(atMost: 16_384)
-  }
-}

@@ -56,15 +56,14 @@ public struct TestTask {
 
   private mutating func buildKernels() throws {
     if try Emulator.setUp(session.variables) {
-      try buildKernel(.x86_64, "release")
-      try buildKernel(.x86_64, "debug")
+      try buildKernels(of: .x86_64)
     } else {
       Console.complain("test: the tests that boot the kernel are skipped")
     }
     // Their emulators are installed only when that is asked for.
     for architecture in [Architecture.aarch64, .riscv64] {
       if Emulator.isInstalled(architecture.emulator, session.variables) {
-        try buildKernel(architecture, "release")
+        try buildKernels(of: architecture)
       } else {
         Console.complain(
           "test: \(architecture.emulator) is missing, so the tests that boot the kernel of \(architecture) are "
@@ -73,14 +72,16 @@ public struct TestTask {
     }
   }
 
-  /// Builds a kernel, and has the tests find it.
-  private mutating func buildKernel(_ architecture: Architecture, _ configuration: String) throws {
-    let asked = ["ARCH": architecture.rawValue, "VMALLOC_CONFIGURATION": configuration]
-    let kernel = try Kernel(session.variables.with(asked))
-    if try kernel.build() {
-      session.setVariable(kernel.variable, kernel.loadedImage)
-    } else {
-      session.fail("kernel of \(architecture), \(configuration): does not build")
+  /// Builds the kernels of an architecture, optimised and unoptimised, and has the tests find them.
+  private mutating func buildKernels(of architecture: Architecture) throws {
+    for configuration in ["release", "debug"] {
+      let asked = ["ARCH": architecture.rawValue, "VMALLOC_CONFIGURATION": configuration]
+      let kernel = try Kernel(session.variables.with(asked))
+      if try kernel.build() {
+        session.setVariable(kernel.variable, kernel.loadedImage)
+      } else {
+        session.fail("kernel of \(architecture), \(configuration): does not build")
+      }
     }
   }
 }
