@@ -85,6 +85,8 @@ struct Setup {
   /// Whether instructions are the emulator's clock, and one thread runs all CPUs.
   var countsInstructions = false
   var architecture = Architecture.x86_64
+  /// Instead of the device tree that the emulator makes.
+  var tree: PatchedTree?
 
   /// The command line of the emulator, its serial port going into a file.
   func arguments(serial: URL) throws -> [String] {
@@ -104,7 +106,7 @@ struct Setup {
       "-display", "none", "-no-reboot", "-serial", "file:\(serial.path)",
       "-monitor", "stdio", "-kernel", kernel, "-append", options,
     ] + devices + (countsInstructions ? ["-icount", "shift=0,sleep=off"] : [])
-      + (trace.map { ["-initrd", $0.path] } ?? [])
+      + (tree.map { ["-dtb", $0.file.path] } ?? []) + (trace.map { ["-initrd", $0.path] } ?? [])
   }
 }
 

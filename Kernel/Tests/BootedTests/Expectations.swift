@@ -26,12 +26,13 @@ extension Boot {
     #expect(values["verdict"] == "pass", "\(serial)", sourceLocation: location)
   }
 
-  /// That the whole recorded boot was replayed.
+  /// That the whole recorded boot was replayed. All of this depends on the recording alone.
   func expectReplay(_ location: SourceLocation = #_sourceLocation) {
     expectPass(location)
     expectLines(
       [
         "areas.total": 707, "areas.freed": 426, "areas.live": 281, "bytes.peak": 23_318_528, "violations": 0,
+        "words.read": 72_320, "touches.guard": 2_828,
       ], location)
   }
 

@@ -23,21 +23,6 @@ struct GranuleTests {
     [1, 4].map { Board(granule: granule, processor: processor, cpus: $0) }
   }
 
-  /// What depends on the recording alone is the same with pages of every size.
-  @Test(arguments: boards)
-  func comesToTheSameVerdict(_ board: Board) throws {
-    let boot = try board.boot()
-    #expect(boot.status == 33, "\(boot.serial)")
-    let values = boot.values
-    #expect(values["verdict"] == "pass")
-    #expect(values["violations"] == "0")
-    #expect(values["areas.total"] == "707")
-    #expect(values["areas.live"] == "281")
-    #expect(values["bytes.peak"] == "23318528")
-    #expect(values["words.read"] == "72320")
-    #expect(values["touches.guard"] == "2828")
-  }
-
   /// An area's last page is lost in part, and fewer entries and larger tables map the same.
   @Test(arguments: [("4K", 4_096, 0), ("16K", 16_384, 2_203_648), ("64K", 65_536, 20_754_432)])
   func saysWhatLargerPagesCost(_ granule: String, _ pageBytes: Int, _ lost: Int) throws {
@@ -49,17 +34,6 @@ struct GranuleTests {
     let says = boot.serial.contains("lost in last pages, in bytes")
     #expect(says == (lost > 0), "\(boot.serial)")
     #expect(boot.serial.contains("bytes of a table") == (lost > 0))
-  }
-
-  @Test(arguments: zip(boards.filter { $0.cpus > 1 }, ["strict", "lazy", "warm", "warm", "strict"]))
-  func handAreasToEachOther(_ board: Board, _ mode: String) throws {
-    let boot = try board.boot("stress=2000 mode=\(mode)")
-    #expect(boot.status == 33, "\(boot.serial)")
-    #expect(boot.values["verdict"] == "pass", "\(boot.serial)")
-    #expect(boot.values["stress.cpus"] == "4")
-    #expect(boot.values["stress.wrong"] == "0")
-    #expect(boot.values["stress.refused"] == "0")
-    #expect(boot.number("stress.handed") > 500)
   }
 
   @Test(arguments: boards)

@@ -76,11 +76,20 @@ public struct MainJob {
     case ("riscv64", _): try refuse("LEVELS", "is 3, 4 or 5 with ARCH=riscv64")
     default: try refuse("LEVELS", "is 4 or 5")
     }
-    guard ["", "2", "3"].contains(text("GIC")) else { try refuse("GIC", "is 2 or 3") }
+    try checkInterruptController()
     guard ["4K", "16K", "64K"].contains(text("GRANULE")) else { try refuse("GRANULE", "is 4K, 16K or 64K") }
     if text("ARCH") != "aarch64" && text("GRANULE") != "4K" {
       throw Failure("run: GRANULE is not for ARCH=\(text("ARCH"))", status: 2)
     }
+  }
+
+  private func checkInterruptController() throws(Failure) {
+    guard ["", "2", "3"].contains(text("GIC")) else { try refuse("GIC", "is 2 or 3") }
+    if text("ARCH") != "aarch64" && text("GIC") != "" {
+      throw Failure("run: GIC is not for ARCH=\(text("ARCH"))", status: 2)
+    }
+    // It has a bit of eight for each, and QEMU would speak of its own options.
+    if text("GIC") == "2" && number("CPUS") ?? 0 > 8 { try refuse("CPUS", "is at most 8 with GIC=2") }
   }
 
   /// Where there is no QEMU, the simulated machine does it, if it can.

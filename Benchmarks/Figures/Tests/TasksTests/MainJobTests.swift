@@ -31,6 +31,8 @@ import Testing
     (["ARCH": "aarch64", "GRANULE": "8K"], "GRANULE is 4K, 16K or 64K"),
     (["ARCH": "riscv64", "GRANULE": "16K"], "GRANULE is not for ARCH=riscv64"),
     (["ARCH": "aarch64", "CPUS": "124"], "CPUS is at most 123 with ARCH=aarch64"),
+    (["ARCH": "aarch64", "CPUS": "9", "GIC": "2"], "CPUS is at most 8 with GIC=2, not \"9\""),
+    (["ARCH": "riscv64", "GIC": "3"], "GIC is not for ARCH=riscv64"), (["GIC": "2"], "GIC is not for"),
     (["ARCH": "riscv64", "MACHINE": "simulated"], "the simulated machine reads the page tables of x86-64"),
     (["CPUS": "2", "MACHINE": "simulated"], "CPUS is for the booted kernel"),
   ])
