@@ -86,70 +86,17 @@ struct AArch64Tests {
 /// Faults on purpose.
 @Suite(.boots(.aarch64), .serialized)
 struct AArch64FaultTests {
-  static let cases: [FaultTests.Case] = [
-    .init(
-      name: "null",
-      lines: [
-        "page fault: write at 0x0000000000000008, not mapped",
-        "  null dereference: page zero is never mapped",
-        "  vector 0, ESR 0x9600004",
-      ]),
-    .init(
-      name: "guard",
-      lines: [
-        "page fault: write at 0xffffc90000003000, not mapped",
-        "  guard page behind area 0xffffc90000000000 of 12288 bytes, offset 0x3000, allocated by \"scenario\"",
-        "  vector 0, ESR 0x96000047,",
-      ]),
-    .init(
-      name: "after-free",
-      lines: [
-        "page fault: write at 0xffffc90000000000, not mapped",
-        "  freed or never allocated address in a vmalloc range",
-      ]),
-    .init(
-      name: "stack-guard",
-      lines: ["page fault: write at 0x", "  stack guard: the kernel's stack has overflowed"]),
+  static let cases =
+    FaultTests.Case.everywhere(
+      image: 0x4020_0000,
+      registers: [
+        "null": "  vector 0, ESR 0x9600004", "guard": "  vector 0, ESR 0x96000047,",
+        "write-read-only": "  vector 0, ESR 0x9600004f,",
+        "execute-data": "  vector 0, ESR 0x8600000f, PC 0xffffc90000000000,",
+      ])
     // By the first vector, on the stack of faults.
-    .init(
-      name: "stack-overflow",
-      lines: [
-        "page fault: write at 0x", "  stack guard: the kernel's stack has overflowed",
-        "  vector 0, ESR 0x96000047,",
-      ]),
-    .init(
-      name: "stack-overflow-large",
-      lines: ["page fault: write at 0x", "  stack guard: the kernel's stack has overflowed"]),
-    .init(
-      name: "write-read-only",
-      lines: ["page fault: write at 0x", "  kernel image: constants", "  vector 0, ESR 0x9600004f,"]),
-    .init(
-      name: "execute-data",
-      lines: [
-        "page fault: execute at 0xffffc90000000000, not permitted",
-        "  inside area 0xffffc90000000000 of 12288 bytes, offset 0x0, allocated by \"scenario\"",
-        "  vector 0, ESR 0x8600000f, PC 0xffffc90000000000,",
-      ]),
-    .init(
-      name: "linear-map-hole",
-      lines: [
-        "page fault: read at 0xffff888000000000, not mapped",
-        "  linear map: no RAM, or reserved, at physical 0x0",
-      ]),
-    .init(
-      name: "image-alias",
-      lines: [
-        "page fault: write at 0xffff888040200000, not mapped",
-        "  linear map: no RAM, or reserved, at physical 0x40200000",
-      ]),
-    .init(
-      name: "window-alias",
-      lines: [
-        "page fault: write at 0x0000400040200000, not mapped",
-        "  object window: no RAM, or reserved, at physical 0x40200000",
-      ]),
-    .init(name: "trap", lines: ["exception: breakpoint", "  vector 0, ESR 0xf200"]),
-  ]
+    + FaultTests.Case.overflows(registers: "  vector 0, ESR 0x96000047,")
+    + [FaultTests.Case(name: "trap", lines: ["exception: breakpoint", "  vector 0, ESR 0xf200"])]
 
   @Test(arguments: cases)
   func saysWhatWasTouched(_ fault: FaultTests.Case) throws {

@@ -66,63 +66,14 @@ struct RISCV64Tests {
     boot.expectUnknown(word)
   }
 
-  static let faults: [FaultTests.Case] = [
-    .init(
-      name: "null",
-      lines: [
-        "page fault: write at 0x0000000000000008, not mapped",
-        "  null dereference: page zero is never mapped", "  cause 15, stval 0x0000000000000008,",
-      ]),
-    .init(
-      name: "guard",
-      lines: [
-        "page fault: write at 0xffffc90000003000, not mapped",
-        "  guard page behind area 0xffffc90000000000 of 12288 bytes, offset 0x3000, allocated by \"scenario\"",
-      ]),
-    .init(
-      name: "after-free",
-      lines: [
-        "page fault: write at 0xffffc90000000000, not mapped",
-        "  freed or never allocated address in a vmalloc range",
-      ]),
-    .init(
-      name: "stack-guard",
-      lines: ["page fault: write at 0x", "  stack guard: the kernel's stack has overflowed"]),
-    .init(
-      name: "stack-overflow",
-      lines: ["page fault: write at 0x", "  stack guard: the kernel's stack has overflowed"]),
-    .init(
-      name: "stack-overflow-large",
-      lines: ["page fault: write at 0x", "  stack guard: the kernel's stack has overflowed"]),
-    .init(
-      name: "write-read-only", lines: ["page fault: write at 0x", "  kernel image: constants", "  cause 15,"]),
-    .init(
-      name: "execute-data",
-      lines: [
-        "page fault: execute at 0xffffc90000000000, not permitted",
-        "  inside area 0xffffc90000000000 of 12288 bytes, offset 0x0, allocated by \"scenario\"",
-        "  cause 12,",
-      ]),
-    .init(
-      name: "linear-map-hole",
-      lines: [
-        "page fault: read at 0xffff888000000000, not mapped",
-        "  linear map: no RAM, or reserved, at physical 0x0",
-      ]),
-    .init(
-      name: "image-alias",
-      lines: [
-        "page fault: write at 0xffff888080200000, not mapped",
-        "  linear map: no RAM, or reserved, at physical 0x80200000",
-      ]),
-    .init(
-      name: "window-alias",
-      lines: [
-        "page fault: write at 0x0000400080200000, not mapped",
-        "  object window: no RAM, or reserved, at physical 0x80200000",
-      ]),
-    .init(name: "trap", lines: ["exception: illegal instruction", "  cause 2,"]),
-  ]
+  static let faults =
+    FaultTests.Case.everywhere(
+      image: 0x8020_0000,
+      registers: [
+        "null": "  cause 15, stval 0x0000000000000008,", "write-read-only": "  cause 15,",
+        "execute-data": "  cause 12,",
+      ]) + FaultTests.Case.overflows()
+    + [FaultTests.Case(name: "trap", lines: ["exception: illegal instruction", "  cause 2,"])]
 
   @Test(arguments: faults)
   func saysWhatWasTouched(_ fault: FaultTests.Case) throws {
