@@ -4,6 +4,7 @@
 #
 #   MODES="strict lazy warm"  BENCH_CPUS="1 2"  GROWTH=no (without the runs that take 8 GiB)
 #   CONTENTION=no (without the runs of the kernel that is built to count what CPUs share)
+#   PORTS=no (without AArch64 and RISC-V)
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 task bench

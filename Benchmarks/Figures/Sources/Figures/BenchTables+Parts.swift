@@ -1,4 +1,20 @@
 extension BenchTables {
+  /// Each architecture's instructions are its own: that one takes more says little.
+  var ports: [String] {
+    let suffixes = ["", "_aarch64", "_riscv64"]
+    let rows = anchors.rows.filter { row in
+      row.isOperation && suffixes.dropFirst().contains { figures[row.name + $0] != nil }
+    }
+    if rows.isEmpty { return [] }
+    func line(_ name: String, _ cells: [String]) -> String {
+      columns((name, -34), (cells[0], 10), (cells[1], 10), (cells[2], 10))
+    }
+    return [line("instructions per operation, 1 CPU", ["x86-64", "AArch64", "RISC-V"])]
+      + rows.map { row in
+        line(row.operation, suffixes.map { figures[row.name + $0]?.grouped ?? "-" })
+      }
+  }
+
   /// For 64 pairs: locks taken, and updates of shared words.
   var sharing: [String] {
     let loads = [

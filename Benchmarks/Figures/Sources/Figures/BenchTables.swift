@@ -1,5 +1,6 @@
 /// The figures of `make bench` beside those of Linux and the goals. A row without a figure is "absent": the
-/// function does not exist yet, or the run that measures it was left out. Below it, pairs in full machines
+/// function does not exist yet, or the run that measures it was left out. Below it, the same operations on
+/// other architectures, pairs in full machines
 /// beside those in an empty one, what CPUs share, what is kept for a live area, and how often its use makes a
 /// CPU walk the tables.
 public struct BenchTables {
@@ -12,7 +13,7 @@ public struct BenchTables {
   }
 
   public var text: String {
-    [operations, growth, sharing, memory, access].filter { !$0.isEmpty }
+    [operations, ports, growth, sharing, memory, access].filter { !$0.isEmpty }
       .map { $0.joined(separator: "\n") + "\n" }.joined(separator: "\n")
   }
 

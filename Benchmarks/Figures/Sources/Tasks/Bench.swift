@@ -7,7 +7,8 @@ import Processes
 /// it prints ("bench NAME INSTRUCTIONS", a line each) into .build/bench.json: a flat object, name to
 /// number. What was done for a figure is below its line in .build/bench.log. A figure that breaks one of
 /// the rules which keep figures honest is left out by the kernel, and its run fails. At the end come a
-/// table beside Linux's figures, and pairs per second on threads of the host, for reading only.
+/// table beside Linux's figures, and pairs per second on threads of the host, for reading only. Operations are
+/// counted on the other architectures, too, whose names are behind their figures'.
 public struct Bench {
   private static let figures = ".build/bench.json"
   private static let log = ".build/bench.log"
@@ -25,21 +26,28 @@ public struct Bench {
     let mode: String
     let cpus: String
     var mebibytes = 4096
+    var architecture = Architecture.x86_64
 
-    var name: String { "\(part), mode \(mode), CPUs: \(cpus)" }
+    /// What names of figures end in.
+    var suffix: String { architecture == .x86_64 ? "" : "_\(architecture)" }
+    var name: String {
+      "\(part), mode \(mode), CPUs: \(cpus)" + (architecture == .x86_64 ? "" : ", on \(architecture)")
+    }
     /// In the kernel that is built to count what CPUs share.
     var countsContention: Bool { part == "contention" }
     var variables: [String: String] {
       [
-        "CPUS": cpus, "MEMORY": "\(mebibytes)", "OPTIONS": "bench=\(part) mode=\(mode)",
+        "ARCH": architecture.rawValue, "CPUS": cpus, "MEMORY": "\(mebibytes)", "OPTIONS": "bench=\(part) mode=\(mode)",
         "VMALLOC_CONTENTION": countsContention ? "1" : "",
       ]
     }
   }
 
   /// What MODES and BENCH_CPUS ask for; CONTENTION=no leaves out the contended runs.
-  /// - Parameter canGrow: whether there is memory for runs in a machine with 8 GiB.
-  static func boots(_ variables: Variables, canGrow: Bool) -> [Boot] {
+  /// - Parameters:
+  ///   - canGrow: whether there is memory for runs in a machine with 8 GiB.
+  ///   - others: architectures besides x86-64.
+  static func boots(_ variables: Variables, canGrow: Bool, others: [Architecture] = []) -> [Boot] {
     let cpus = variables.words("BENCH_CPUS", or: "1 2")
     var boots = cpus.flatMap { cpus in
       variables.words("MODES", or: "strict lazy warm").flatMap { mode in
@@ -57,15 +65,21 @@ public struct Bench {
       boots += ["2", "4"].flatMap { cpus in lazy.map { Boot(part: "contention", mode: $0, cpus: cpus) } }
     }
     return boots
+      + others.flatMap { architecture in
+        variables.words("MODES", or: "strict lazy warm").map {
+          Boot(part: "operations", mode: $0, cpus: "1", architecture: architecture)
+        }
+      }
   }
 
   private static func contends(_ variables: Variables) -> Bool { variables["CONTENTION"] ?? "yes" == "yes" }
 
   public mutating func run() throws -> Int32 {
-    try build()
+    let others = others
+    try build(others)
     try? FileManager.default.removeItem(atPath: Self.figures)
     var failed = false
-    for boot in Self.boots(variables, canGrow: canGrow()) where try !count(boot) { failed = true }
+    for boot in Self.boots(variables, canGrow: canGrow(), others: others) where try !count(boot) { failed = true }
     let figures = try Figures(log: text)
     try write(figures.json, to: Self.figures)
     print(figures.json, terminator: "")
@@ -80,12 +94,25 @@ public struct Bench {
     return try HostThreads.run([], variables)
   }
 
-  private func build() throws {
+  /// The other architectures whose emulators are installed, which is done only when they are asked for.
+  /// PORTS=no leaves them out.
+  private var others: [Architecture] {
+    guard variables["PORTS"] ?? "yes" == "yes" else { return [] }
+    return Architecture.allCases.filter { architecture in
+      if architecture == .x86_64 { return false }
+      if Emulator.isInstalled(architecture.emulator, variables) { return true }
+      Console.complain("bench: no figures of \(architecture): \(architecture.emulator) is missing")
+      return false
+    }
+  }
+
+  private func build(_ others: [Architecture]) throws {
     guard try Emulator.setUp(variables) else { throw Failure("bench: there is no emulator") }
-    for contention in Self.contends(variables) ? ["", "1"] : [""] {
-      guard try Kernel(variables.with(["VMALLOC_CONTENTION": contention])).build() else {
-        throw Failure("bench: the kernel does not build")
-      }
+    let usual = Self.contends(variables) ? ["", "1"] : [""]
+    let kernels =
+      usual.map { ["VMALLOC_CONTENTION": $0] } + others.map { ["ARCH": $0.rawValue, "VMALLOC_CONTENTION": ""] }
+    for kernel in kernels where try !Kernel(variables.with(kernel)).build() {
+      throw Failure("bench: the kernel does not build")
     }
   }
 
@@ -95,11 +122,17 @@ public struct Bench {
     let file = Self.log + ".new"
     let status = try KernelRun(variables.with(boot.variables)).count(into: file)
     // Serial lines end in a carriage return.
-    text += "== \(boot.name)\n" + (contents(file) ?? "").replacing("\r\n", with: "\n")
+    let said = (contents(file) ?? "").replacing("\r\n", with: "\n")
+    text += "== \(boot.name)\n" + Self.naming(said, boot.suffix)
     try FileManager.default.removeItem(atPath: file)
     try write(text, to: Self.log)
     if status != 0 { Console.complain("bench: the run failed: \(boot.name)") }
     return status == 0
+  }
+
+  /// What a run has said, with something behind the name of each figure.
+  static func naming(_ text: String, _ suffix: String) -> String {
+    text.replacing(/^bench ([^ ]+)/.anchorsMatchLineEndings()) { "bench \($0.1)\(suffix)" }
   }
 
   private var lines: [Substring] { text.split(separator: "\n") }

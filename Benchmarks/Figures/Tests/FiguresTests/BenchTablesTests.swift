@@ -38,6 +38,15 @@ import Testing
       ])
   }
 
+  @Test func otherArchitecturesStandBeside() throws {
+    let lines = try lines(["kmalloc_64 90", "kmalloc_64_riscv64 1054"])
+    #expect(
+      lines[7...8] == [
+        "instructions per operation, 1 CPU     x86-64   AArch64    RISC-V",
+        "kmalloc(64)                               90         -     1,054",
+      ])
+  }
+
   @Test func aFullMachineStandsBesideAnEmptyOne() throws {
     let lines = try lines([
       "growth_empty_cold 100", "growth_empty_worst_vmalloc_cold 2000", "growth_empty_worst_vfree_cold 501",

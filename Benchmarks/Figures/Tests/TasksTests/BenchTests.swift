@@ -30,6 +30,20 @@ import Testing
       ])
   }
 
+  /// The operations alone, in each mode, on one CPU.
+  @Test func otherArchitecturesCome() {
+    let variables = Variables(["MODES": "lazy warm", "BENCH_CPUS": "2", "CONTENTION": "no"])
+    let boots = Bench.boots(variables, canGrow: false, others: [.aarch64, .riscv64]).suffix(4)
+    #expect(
+      boots.map(\.name)
+        == ["aarch64", "riscv64"].flatMap { architecture in
+          ["lazy", "warm"].map { "operations, mode \($0), CPUs: 1, on \(architecture)" }
+        })
+    #expect(boots.last?.variables["ARCH"] == "riscv64" && boots.last?.suffix == "_riscv64")
+    let named = Bench.naming("bench a 1\n  bench b 2\nbench c 3\n", "_x")
+    #expect(named == "bench a_x 1\n  bench b 2\nbench c_x 3\n")
+  }
+
   @Test func aBootAsksForItsMachine() {
     let boots = Bench.boots(Variables(["MODES": "lazy"]), canGrow: true)
     let growth = boots.first { $0.part == "growth" }
