@@ -7,8 +7,8 @@ import Processes
 /// it prints ("bench NAME INSTRUCTIONS", a line each) into .build/bench.json: a flat object, name to
 /// number. What was done for a figure is below its line in .build/bench.log. A figure that breaks one of
 /// the rules which keep figures honest is left out by the kernel, and its run fails. At the end come a
-/// table beside Linux's figures, and pairs per second on threads of the host, for reading only. Operations are
-/// counted on the other architectures, too, whose names are behind their figures'.
+/// table beside Linux's figures, and pairs per second on threads of the host, for reading only. Operations
+/// are counted on the other architectures, too, whose names are behind their figures'.
 public struct Bench {
   private static let figures = ".build/bench.json"
   private static let log = ".build/bench.log"
@@ -37,7 +37,8 @@ public struct Bench {
     var countsContention: Bool { part == "contention" }
     var variables: [String: String] {
       [
-        "ARCH": architecture.rawValue, "CPUS": cpus, "MEMORY": "\(mebibytes)", "OPTIONS": "bench=\(part) mode=\(mode)",
+        "ARCH": architecture.rawValue, "CPUS": cpus, "MEMORY": "\(mebibytes)",
+        "OPTIONS": "bench=\(part) mode=\(mode)",
         "VMALLOC_CONTENTION": countsContention ? "1" : "",
       ]
     }
@@ -79,7 +80,9 @@ public struct Bench {
     try build(others)
     try? FileManager.default.removeItem(atPath: Self.figures)
     var failed = false
-    for boot in Self.boots(variables, canGrow: canGrow(), others: others) where try !count(boot) { failed = true }
+    for boot in Self.boots(variables, canGrow: canGrow(), others: others) where try !count(boot) {
+      failed = true
+    }
     let figures = try Figures(log: text)
     try write(figures.json, to: Self.figures)
     print(figures.json, terminator: "")
@@ -110,7 +113,8 @@ public struct Bench {
     guard try Emulator.setUp(variables) else { throw Failure("bench: there is no emulator") }
     let usual = Self.contends(variables) ? ["", "1"] : [""]
     let kernels =
-      usual.map { ["VMALLOC_CONTENTION": $0] } + others.map { ["ARCH": $0.rawValue, "VMALLOC_CONTENTION": ""] }
+      usual.map { ["VMALLOC_CONTENTION": $0] }
+      + others.map { ["ARCH": $0.rawValue, "VMALLOC_CONTENTION": ""] }
     for kernel in kernels where try !Kernel(variables.with(kernel)).build() {
       throw Failure("bench: the kernel does not build")
     }
