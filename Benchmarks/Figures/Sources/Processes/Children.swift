@@ -17,8 +17,9 @@ public struct Ending: Equatable, Sendable {
   public var isGood: Bool { status == 0 && !isLate }
 }
 
-/// The programs that run for us. What interrupts us ends each of them before it ends us, so that none stays
-/// behind; from then on none begins, and nothing that waited for one goes on.
+/// The programs that run for us. What interrupts us ends each of them before it ends us, and then what they
+/// have left behind, as SwiftPM does with compilers; from then on none begins, and nothing that waited for
+/// one goes on.
 public enum Children {
   private struct State {
     var running: Set<pid_t> = []
@@ -32,7 +33,7 @@ public enum Children {
   static func start(_ command: Command) throws -> Child {
     let process: pid_t? = try state.withLock { state in
       guard !state.isEnding else { return nil }
-      let process = try command.spawn(resetting: state.handled)
+      let process = try command.spawn(resetting: state.handled, mark: mark)
       state.running.insert(process)
       return process
     }
@@ -94,7 +95,22 @@ public enum Children {
       if ContinuousClock.now > deadline { for process in running { signal(SIGKILL, process) } }
       usleep(20_000)
     }
+    for process in strays { kill(process, SIGTERM) }
     exit(128 + number)
+  }
+
+  /// By which those are known that ours have begun.
+  private static let mark = "VMALLOC_TASK=\(UUID().uuidString)"
+
+  /// What they have left behind, where there is a /proc.
+  private static var strays: [pid_t] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+    return names.compactMap { pid_t($0) }.filter { process in
+      let environment = try? FileHandle(
+        forReadingFrom: URL(fileURLWithPath: "/proc/\(process)/environ")
+      ).readToEnd()
+      return environment?.range(of: Data(mark.utf8)) != nil
+    }
   }
 }
 

@@ -36,7 +36,8 @@ public struct Command: Sendable {
 
   /// Starts it in our group of processes, so that the interrupt key reaches it as it reaches us, with the
   /// signals that we handle as they were for us.
-  func spawn(resetting handled: Set<Int32>) throws -> pid_t {
+  /// - Parameter mark: a variable that it, and whatever it begins, has besides.
+  func spawn(resetting handled: Set<Int32>, mark: String) throws -> pid_t {
     var actions = Self.noActions
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
@@ -59,7 +60,7 @@ public struct Command: Sendable {
     let place = folder.map { ["sh", "-c", #"cd "$0" && exec "$@""#, $0] } ?? []
     let all = place + [program] + arguments
     var words = all.map { strdup($0) } + [nil]
-    var variables = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
+    var variables = environment.map { strdup("\($0.key)=\($0.value)") } + [strdup(mark), nil]
     defer { (words + variables).forEach { free($0) } }
     var process: pid_t = 0
     let error = posix_spawnp(&process, all[0], &actions, &attributes, &words, &variables)

@@ -13,12 +13,12 @@ import Testing
 
     deinit { try? FileManager.default.removeItem(at: folder) }
 
+    /// By another program: what one has open for writing, a child that it begins meanwhile has too, and then
+    /// nobody can run it.
     func write(_ text: String, _ path: String) throws {
-      let file = folder.appendingPathComponent(path)
-      try FileManager.default.createDirectory(
-        at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
-      try text.write(to: file, atomically: true, encoding: .utf8)
-      chmod(file.path, 0o755)
+      let script = #"mkdir -p "${1%/*}" && cat >"$1" && chmod 755 "$1""#
+      let run = try Run("sh", ["-c", script, "sh", "\(folder.path)/\(path)"], input: text)
+      #expect(run.succeeded, "\(run.text)")
     }
 
     func read(_ path: String) -> String? {
@@ -86,16 +86,31 @@ import Testing
     let place = try Place()
     try place.write("", "Kernel/.build-kernel/x86_64-unknown-none-elf/release/Kernel")
     try place.write("", "Examples/traces/debian-6.12-boot/trace.txt")
-    try place.write("#!/bin/sh\necho $$ >emulator\nexec /bin/sleep 50\n", "bin/qemu-system-x86_64")
+    // One that leaves something behind that no interrupt reaches.
+    try place.write(
+      """
+      #!/bin/sh
+      /bin/sleep 51 &
+      echo $! >stray
+      echo $$ >emulator
+      exec /bin/sleep 50
+      """, "bin/qemu-system-x86_64")
     let child = try place.command(["kernel", "run"]).start()
-    var emulator: pid_t?
-    while emulator == nil {
-      usleep(10_000)
-      emulator = place.number("emulator")
-    }
+    for _ in 0..<1000 where place.number("emulator") == nil { usleep(10_000) }
+    let emulator = try #require(place.number("emulator"), "\(place.read("output") ?? "")")
     kill(try #require(place.number("number")), signal)
     #expect(child.wait() == Ending(status: 128 + signal, isLate: false))
-    #expect(kill(try #require(emulator), 0) == -1)
+    #expect(kill(emulator, 0) == -1)
+    // It is asked to end, and does.
+    let stray = try #require(place.number("stray"))
+    for _ in 0..<500 where isRunning(stray) { usleep(10_000) }
+    #expect(!isRunning(stray))
+  }
+
+  /// Not so where nobody has asked how it ended, either.
+  private func isRunning(_ process: pid_t) -> Bool {
+    let words = try? FileHandle(forReadingFrom: URL(filePath: "/proc/\(process)/cmdline")).readToEnd()
+    return words.map { !$0.isEmpty } ?? false
   }
 
   @Test func whatIsWrongIsSaid() throws {
