@@ -1,12 +1,13 @@
 internal import KernelMemory
 
-// What a window must be. Bit 63 is what it is for; that it begins above zero keeps null pointers faulting;
+// What a window must be. Bit 63 is what it is for; that page zero is not in it keeps null pointers faulting;
 // that it has all RAM, and the right frames, makes the arithmetic of `allocate` right for every object.
 
 extension RuntimeHeap {
   static func check(_ window: LinearMap, _ manager: MemoryManager) throws(RuntimeHeapError) {
     let base = window.base.rawValue
-    guard base != 0 else { throw .windowAtZero }
+    // An identity map begins there, and frame zero is never handed out.
+    guard base != 0 || manager.mapping(at: window.base) == nil else { throw .windowAtZero }
     let half: UInt64 = 1 << 63
     guard base < half else { throw .windowHasBit63(window.base) }
     guard window.limit.rawValue <= half &- base else { throw .windowHasBit63(VirtualAddress(half)) }

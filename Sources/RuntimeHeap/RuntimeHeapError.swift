@@ -4,7 +4,7 @@ public import KernelMemory
 public enum RuntimeHeapError: Error, Equatable, Sendable {
   /// Addresses of the window have bit 63 set; this is the first one's.
   case windowHasBit63(VirtualAddress)
-  /// The window begins at address zero, where a null pointer must fault.
+  /// The window begins at address zero, and page zero is mapped, where a null pointer must fault.
   case windowAtZero
   /// The window ends below RAM that the manager hands out; this is the first such RAM.
   case windowTooSmall(PhysicalAddress)
@@ -30,7 +30,8 @@ extension RuntimeHeapError {
         do not run and arrays share what they should copy; map all RAM a second time, in the lower half
         """)
     case .windowAtZero:
-      sink.write("the object window begins at address zero, where a null pointer must fault")
+      sink.write(
+        "the object window begins at address zero, where a null pointer must fault, and page zero is mapped")
     case .windowTooSmall(let address):
       sink.write("the object window does not reach the RAM at physical 0x")
       sink.write(hex: address.rawValue)

@@ -37,7 +37,12 @@ import Testing
 
   @Test func aWindowAtZeroIsRefused() throws {
     let machine = try HeapMachine()
+    let zero = PageRange(from: PageNumber(0), upTo: PageNumber(1))
+    try machine.manager.map(zero, to: FrameNumber(1 << 20), MappingAttributes(.readWrite))
     #expect(refusal(machine, window(at: 0)) == .windowAtZero)
+    // An identity map, whose page zero is nobody's, is a window like any other.
+    try machine.manager.unmap(zero)
+    #expect(refusal(machine, window(at: 0)) == .windowNotMapped(VirtualAddress(4096)))
   }
 
   @Test func aWindowThatEndsBelowRAMIsRefused() throws {

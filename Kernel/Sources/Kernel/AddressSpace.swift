@@ -27,6 +27,15 @@ import KernelMemory
 //     ffff_fff9_0000_0000   the range of 4 GiB
 //     ffff_fffc_0000_0000   the job's own tables: 8 GiB
 //
+// With `layout=identity` nothing is in the upper half, and memory is at its own addresses: the linear map is
+// the identity map, Swift's objects lie there, too, and page zero is not mapped, since frame zero is
+// nobody's. All else is above it, with four and five levels
+//
+//     0000_1000_0000_0000   stacks and blocks of the other CPUs
+//     0000_2000_0000_0000   the vmalloc range, and the others 33 TiB and more behind its beginning
+//
+// and with three levels from 64 GiB on.
+//
 // Before the switch, the first 4 GiB of physical memory are mapped at their own addresses, and nothing
 // else.
 
@@ -42,49 +51,58 @@ enum AddressSpace {
   /// Reaches up to the next of the ranges above it, but for an unmapped gap.
   static var linearMap: LinearMap {
     LinearMap(
-      base: VirtualAddress(Platform.layout.linearMap), limit: PhysicalAddress(Platform.layout.reach),
+      base: VirtualAddress(layout.linearMap), limit: PhysicalAddress(layout.reach),
       pageSize: Platform.pageSize)
+  }
+
+  /// Whether all is in the lower half, and memory at its own addresses. Set once, before there are tables.
+  nonisolated(unsafe) private(set) static var isIdentity = false
+  static func mapMemoryToItself() { unsafe isIdentity = true }
+
+  private static var layout: Layout {
+    guard unsafe isIdentity else { return Platform.layout }
+    return Platform.layout.vmallocBytes < 32 << 40 ? .identityOfThreeLevels : .identity
   }
 
   /// As far as the linear map goes, and the lower half with it. No address has bit 63 set, which Swift's
   /// objects need (RuntimeHeap).
   static var objectWindow: LinearMap {
     LinearMap(
-      base: VirtualAddress(Platform.layout.objectWindow), limit: linearMap.limit,
+      base: VirtualAddress(layout.objectWindow), limit: linearMap.limit,
       pageSize: Platform.pageSize)
   }
 
   static var vmallocRange: PageRange {
-    range(at: Platform.layout.vmalloc, byteCount: Platform.layout.vmallocBytes)
+    range(at: layout.vmalloc, byteCount: layout.vmallocBytes)
   }
 
   /// For areas of one page and its guard: eight of them, and no more. Not far behind the vmalloc range, from
   /// whose first page the places of areas are counted (CheckedArea).
   static var shortRange: PageRange {
-    range(at: Platform.layout.short, byteCount: 16 * Platform.pageSize.bytes)
+    range(at: layout.short, byteCount: 16 * Platform.pageSize.bytes)
   }
 
   /// For half a million areas of one page and its guard.
-  static var growthRange: PageRange { range(at: Platform.layout.growth, byteCount: 4 << 30) }
+  static var growthRange: PageRange { range(at: layout.growth, byteCount: 4 << 30) }
 
   /// The same, as two ranges.
   static var growthHalves: (PageRange, PageRange) {
     (
-      range(at: Platform.layout.growth, byteCount: 2 << 30),
-      range(at: Platform.layout.growth + 2 << 30, byteCount: 2 << 30)
+      range(at: layout.growth, byteCount: 2 << 30),
+      range(at: layout.growth + 2 << 30, byteCount: 2 << 30)
     )
   }
 
   /// For the tables of the job, or the memory of a bench, which are mapped by hand.
-  static var jobRange: PageRange { range(at: Platform.layout.job, byteCount: Platform.layout.jobBytes) }
+  static var jobRange: PageRange { range(at: layout.job, byteCount: layout.jobBytes) }
 
   /// For the stacks and blocks of the other CPUs: more than the 255 of them can need. With bit 63 clear,
   /// because the compiler puts an object that does not outlive its function on the stack, and there, too,
   /// Swift takes one with bit 63 set for one that never ends: its deinit would not run.
-  static var processorRange: PageRange { range(at: Platform.layout.processors, byteCount: 1 << 30) }
+  static var processorRange: PageRange { range(at: layout.processors, byteCount: 1 << 30) }
 
   /// For the registers of devices.
-  static var devices: PageRange { range(at: 0xffff_ff00_0000_0000, byteCount: 1 << 30) }
+  static var devices: PageRange { range(at: layout.devices, byteCount: 1 << 30) }
 
   /// The physical address that a map of RAM has at `address`, or nil outside it.
   static func physicalAddress(of address: VirtualAddress, in map: LinearMap) -> PhysicalAddress? {
@@ -123,6 +141,7 @@ extension AddressSpace {
     let growth: UInt64
     let job: UInt64
     let jobBytes: UInt64
+    var devices: UInt64 = 0xffff_ff00_0000_0000
 
     static var ofThreeLevels: Layout {
       Layout(
@@ -134,6 +153,20 @@ extension AddressSpace {
 
     static var ofFourLevels: Layout { wide(linearMap: 0xffff_8880_0000_0000, vmalloc: 0xffff_c900_0000_0000) }
     static var ofFiveLevels: Layout { wide(linearMap: 0xff11_0000_0000_0000, vmalloc: 0xffa0_0000_0000_0000) }
+
+    static var identity: Layout {
+      Layout(
+        linearMap: 0, objectWindow: 0, reach: 16 << 40, vmalloc: 0x2000_0000_0000, vmallocBytes: 32 << 40,
+        processors: 0x1000_0000_0000, short: 0x4100_0000_0000, growth: 0x4200_0000_0000,
+        job: 0x4300_0000_0000, jobBytes: 512 << 30, devices: 0x4400_0000_0000)
+    }
+
+    static var identityOfThreeLevels: Layout {
+      Layout(
+        linearMap: 0, objectWindow: 0, reach: 64 << 30, vmalloc: 0x14_0000_0000, vmallocBytes: 64 << 30,
+        processors: 0x10_0000_0000, short: 0x26_0000_0000, growth: 0x28_0000_0000, job: 0x30_0000_0000,
+        jobBytes: 8 << 30, devices: 0x34_0000_0000)
+    }
 
     private static func wide(linearMap: UInt64, vmalloc: UInt64) -> Layout {
       Layout(

@@ -25,7 +25,7 @@ enum Memory {
       unsafe stackUse = UInt64(kernel_painted_stack_use(Image.stackStart))
       try InterruptController.map(for: request.processors, on: manager)
       enableInterrupts()
-      if Platform.canSplitLeaves { try manager.unmapMemory(Image.frames) }
+      if unsafe Platform.canSplitLeaves && !AddressSpace.isIdentity { try manager.unmapMemory(Image.frames) }
       unsafe started = manager
       startHeap(on: manager)
       reportRefusedFrames(of: manager)
@@ -40,10 +40,14 @@ enum Memory {
 
   @inline(never)
   private static func build(_ request: BootRequest) throws(MemoryError) -> MemoryManager {
+    // At its own addresses the image has protections that are not those of memory.
+    if unsafe AddressSpace.isIdentity {
+      try request.memoryMap.add(.reserved, at: Image.all.start, byteCount: Image.all.byteCount)
+    }
     var bootstrap = try Bootstrap(
       memoryMap: request.memoryMap, window: AddressSpace.window, linearMap: AddressSpace.linearMap,
       format: Platform.format(for: request.options))
-    try bootstrap.mapMemory(in: AddressSpace.objectWindow)
+    if unsafe !AddressSpace.isIdentity { try bootstrap.mapMemory(in: AddressSpace.objectWindow) }
     try mapImage(with: &bootstrap)
     try Platform.mapDevices(with: &bootstrap)
     // From here on, physical memory is reached through the linear map alone.

@@ -91,6 +91,8 @@ struct Options {
     }
     if word.equals("listing=all") {
       listsAll = true
+    } else if word.equals("layout=identity") {
+      AddressSpace.mapMemoryToItself()
     } else if word.equals("bench") {
       bench = .operations
     } else if word.equals("compare") {
@@ -107,6 +109,7 @@ struct Options {
   static func writeUsage(to sink: inout some TextSink) {
     sink.write("  laps=N       replay the trace N times\n")
     Platform.writeUsage(to: &sink)
+    sink.write("  layout=identity  have memory at its own addresses, and nothing in the upper half\n")
     sink.write("  listing=all  print every area that is live at the end\n")
     sink.write("  hold         print every mapping after the job, and halt\n")
     sink.write("  mode=NAME    when freed memory can be used again: strict (at once), lazy, or warm\n")
