@@ -85,6 +85,18 @@ enum cmachine_update {
 };
 #define CMACHINE_UPDATE_COUNT 3
 
+// Where the number of this CPU comes from is the kernel's choice, by one of these (LayoutsOfAKernel.md):
+//
+//   CMACHINE_CPU_NUMBER_OFFSET n     a word of the block that the thread pointer leads to, its first one if nothing is said
+//   CMACHINE_CPU_NUMBER_IS_POINTER   the thread pointer itself
+//   CMACHINE_SINGLE_CPU              there is one CPU, and no register is read
+#if defined(CMACHINE_SINGLE_CPU) + defined(CMACHINE_CPU_NUMBER_IS_POINTER) + defined(CMACHINE_CPU_NUMBER_OFFSET) > 1
+#error "the number of a CPU comes from one place"
+#endif
+#ifndef CMACHINE_CPU_NUMBER_OFFSET
+#define CMACHINE_CPU_NUMBER_OFFSET 0
+#endif
+
 #if __STDC_HOSTED__
 
 extern _Thread_local unsigned int cmachine_current_cpu;
@@ -199,8 +211,10 @@ CMACHINE_INLINE _Bool cmachine_fences_lookups(void) {
 CMACHINE_INLINE _Bool cmachine_ranges_may_spare_tables(void) { return 1; }
 
 /// No register of the process leads to the number, so there is none to check.
-CMACHINE_INLINE _Bool cmachine_has_thread_pointer(void) { return 0; }
+CMACHINE_INLINE _Bool cmachine_number_is_in_block(void) { return 0; }
 CMACHINE_INLINE unsigned long cmachine_thread_pointer(void) { return 0; }
+CMACHINE_INLINE unsigned long cmachine_number_offset(void) { return 0; }
+CMACHINE_INLINE unsigned long cmachine_most_cpus(void) { return ~0ul >> 1; }
 /// The CPU that a hosted thread plays; set by the simulated machine.
 CMACHINE_INLINE unsigned long cmachine_cpu_number(void) { return cmachine_current_cpu; }
 CMACHINE_INLINE void cmachine_set_cpu_number(unsigned int number) { cmachine_current_cpu = number; }
@@ -234,17 +248,16 @@ CMACHINE_INLINE _Bool cmachine_ranges_may_spare_tables(void) { return 0; }
 /// CPUs invalidate each other's TLBs by interrupts alone.
 CMACHINE_INLINE _Bool cmachine_fences_lookups(void) { return 0; }
 
-CMACHINE_INLINE _Bool cmachine_has_thread_pointer(void) { return 1; }
 /// The GS base: IA32_GS_BASE, a model-specific register (Intel SDM vol. 4, table 2-2).
 CMACHINE_INLINE unsigned long cmachine_thread_pointer(void) {
   unsigned int low, high;
   __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(0xc0000101));
   return (unsigned long)high << 32 | low;
 }
-/// The CPU number is the first word of the block at the GS base (Intel SDM vol. 3A, 3.4.4).
-CMACHINE_INLINE unsigned long cmachine_cpu_number(void) {
+/// The number in the block at the GS base (Intel SDM vol. 3A, 3.4.4).
+CMACHINE_INLINE unsigned long cmachine_number_in_block(void) {
   unsigned long number;
-  __asm__ volatile("movl %%gs:0, %k0" : "=r"(number));
+  __asm__ volatile("movl %%gs:%c1, %k0" : "=r"(number) : "i"(CMACHINE_CPU_NUMBER_OFFSET));
   return number;
 }
 /// Clears RFLAGS.IF and returns what it was.
@@ -278,17 +291,14 @@ CMACHINE_INLINE _Bool cmachine_ranges_may_spare_tables(void) { return 0; }
 /// TLBI ..IS reaches all CPUs.
 CMACHINE_INLINE _Bool cmachine_fences_lookups(void) { return 1; }
 
-CMACHINE_INLINE _Bool cmachine_has_thread_pointer(void) { return 1; }
 CMACHINE_INLINE unsigned long cmachine_thread_pointer(void) {
   unsigned long pointer;
   __asm__ volatile("mrs %0, tpidr_el1" : "=r"(pointer));
   return pointer;
 }
-/// The CPU number is the first word of the block at TPIDR_EL1 (Arm ARM, D19.2).
-CMACHINE_INLINE unsigned long cmachine_cpu_number(void) {
-  const unsigned int *block;
-  __asm__ volatile("mrs %0, tpidr_el1" : "=r"(block));
-  return *block;
+/// The number in the block at TPIDR_EL1 (Arm ARM, D19.2).
+CMACHINE_INLINE unsigned long cmachine_number_in_block(void) {
+  return *(const unsigned int *)(cmachine_thread_pointer() + CMACHINE_CPU_NUMBER_OFFSET);
 }
 /// Masks IRQ and FIQ in DAIF and returns what it was.
 CMACHINE_INLINE unsigned long cmachine_interrupts_disable(void) {
@@ -330,17 +340,14 @@ CMACHINE_INLINE _Bool cmachine_ranges_may_spare_tables(void) { return 1; }
 /// CPUs invalidate each other's TLBs by interrupts alone.
 CMACHINE_INLINE _Bool cmachine_fences_lookups(void) { return 0; }
 
-CMACHINE_INLINE _Bool cmachine_has_thread_pointer(void) { return 1; }
 CMACHINE_INLINE unsigned long cmachine_thread_pointer(void) {
   unsigned long pointer;
   __asm__ volatile("mv %0, tp" : "=r"(pointer));
   return pointer;
 }
-/// The CPU number is the first word of the block at `tp` (RISC-V psABI: thread pointer).
-CMACHINE_INLINE unsigned long cmachine_cpu_number(void) {
-  const unsigned int *block;
-  __asm__ volatile("mv %0, tp" : "=r"(block));
-  return *block;
+/// The number in the block at `tp` (RISC-V psABI: thread pointer).
+CMACHINE_INLINE unsigned long cmachine_number_in_block(void) {
+  return *(const unsigned int *)(cmachine_thread_pointer() + CMACHINE_CPU_NUMBER_OFFSET);
 }
 /// Clears sstatus.SIE and returns what it was.
 CMACHINE_INLINE unsigned long cmachine_interrupts_disable(void) {
@@ -359,6 +366,39 @@ CMACHINE_INLINE _Bool cmachine_interrupts_are_enabled(void) {
 
 #else
 #error "no CPU number and interrupt state for this target"
+#endif
+
+#if !__STDC_HOSTED__
+
+/// Whether the number is read from memory, which `start` then checks.
+CMACHINE_INLINE _Bool cmachine_number_is_in_block(void) {
+#if defined(CMACHINE_SINGLE_CPU) || defined(CMACHINE_CPU_NUMBER_IS_POINTER)
+  return 0;
+#else
+  return 1;
+#endif
+}
+CMACHINE_INLINE unsigned long cmachine_number_offset(void) { return CMACHINE_CPU_NUMBER_OFFSET; }
+
+/// How many CPUs can be told apart.
+CMACHINE_INLINE unsigned long cmachine_most_cpus(void) {
+#if defined(CMACHINE_SINGLE_CPU)
+  return 1;
+#else
+  return ~0ul >> 1;
+#endif
+}
+
+CMACHINE_INLINE unsigned long cmachine_cpu_number(void) {
+#if defined(CMACHINE_SINGLE_CPU)
+  return 0;
+#elif defined(CMACHINE_CPU_NUMBER_IS_POINTER)
+  return cmachine_thread_pointer();
+#else
+  return cmachine_number_in_block();
+#endif
+}
+
 #endif
 
 /// Turns of waiting before a CPU is notified again: on hardware some hundred microseconds, since a handler has

@@ -9,10 +9,12 @@ extension Bootstrap {
   /// - Throws: `cpuCountUnsupported`, `notifyMissing`, `pagingNotPrepared`, `addressWidthDiffers`,
   ///   `rootNotLoaded`, `threadPointerUnusable`, `cpuNumberUnusable`.
   func checkCPU(of machine: Machine) throws(MemoryError) {
-    guard (1...CPUs.limit).contains(machine.cpuCount) else { throw .cpuCountUnsupported(machine.cpuCount) }
+    guard (1...min(CPUs.limit, Int(cmachine_most_cpus()))).contains(machine.cpuCount) else {
+      throw .cpuCountUnsupported(machine.cpuCount)
+    }
     guard unsafe machine.cpuCount == 1 || machine.notify != nil else { throw .notifyMissing }
     try checkPaging(of: machine)
-    if cmachine_has_thread_pointer() { try check(threadPointer: cmachine_thread_pointer()) }
+    if cmachine_number_is_in_block() { try check(threadPointer: cmachine_thread_pointer()) }
     let number = cmachine_cpu_number()
     guard number < UInt(machine.cpuCount) else {
       throw .cpuNumberUnusable(Int(clamping: number), count: machine.cpuCount)
@@ -33,7 +35,9 @@ extension Bootstrap {
   /// The word that the number is read from lies in a mapped page.
   private func check(threadPointer pointer: UInt) throws(MemoryError) {
     let address = VirtualAddress(UInt64(pointer))
-    guard pointer != 0, pointer % 4 == 0, space.tables(through: space.linearMap).frame(at: address) != nil
+    let number = VirtualAddress(UInt64(pointer &+ cmachine_number_offset()))
+    guard pointer != 0, number.rawValue % 4 == 0,
+      space.tables(through: space.linearMap).frame(at: number) != nil
     else { throw .threadPointerUnusable(address) }
   }
 }
