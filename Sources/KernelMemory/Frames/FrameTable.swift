@@ -1,7 +1,5 @@
 internal import CMachine
-#if Ablations
 internal import Synchronization
-#endif
 
 /// The metadata of all frames, in sections of 32,768 frames (128 MiB of 4 KiB frames): banks, holes and
 /// memory that is added later cost nothing where there is no RAM. A directory leads from a section's number
@@ -35,6 +33,21 @@ struct FrameTable {
   func setSection(_ number: UInt64, metadata: Stable<FrameMetadata>) {
     let first = UInt(number &<< Self.sectionShift) &* UInt(MemoryLayout<FrameMetadata>.stride)
     directory[Int(number)].value = metadata.address &- first &+ 1
+  }
+
+  /// The same after start. What is in the array is seen before the array is. Under a lock.
+  /// - Returns: false, with nothing changed, where the section has metadata.
+  func addSection(_ number: UInt64, metadata: Stable<FrameMetadata>) -> Bool {
+    guard directory[Int(number)].value == 0 else { return false }
+    atomicMemoryFence(ordering: .releasing)
+    setSection(number, metadata: metadata)
+    return true
+  }
+
+  /// The order of the block that a section's metadata takes.
+  var sectionOrder: Int {
+    let bytes = UInt64(MemoryLayout<FrameMetadata>.stride) &<< Self.sectionShift
+    return (bytes &>> UInt64(pageSize.shift)).trailingZeroBitCount
   }
 
   /// The metadata of a frame, by what the directory has for its section.

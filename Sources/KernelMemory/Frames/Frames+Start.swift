@@ -39,6 +39,31 @@ extension Frames {
     }
   }
 
+  /// Hands frames over after start: blocks of the largest order, one after the other, each with its zone's
+  /// lock held. All have metadata.
+  /// - Throws: `frameUnavailable` for one that is managed already, when those before its block are handed
+  ///   over.
+  func adopt(added run: FrameRange, _ cpu: borrowing CPU) throws(MemoryError) {
+    // No block of the smaller of these reaches from one zone into the next, which begins at 16 MiB or 4 GiB.
+    let largest = min(UInt64(1) &<< UInt64(Zone.maxOrder), (16 &<< 20) &>> UInt64(table.pageSize.shift))
+    var first = run.first.rawValue
+    while first < run.end.rawValue {
+      let end = min(run.end.rawValue, (first | (largest &- 1)) &+ 1)
+      let block = FrameRange(from: FrameNumber(first), upTo: FrameNumber(end))
+      let owned = state.value.locks[zone(of: first)].value.with(.zone, cpu) { adoptUnmanaged(block) }
+      if let owned { throw .frameUnavailable(owned) }
+      first = end
+    }
+  }
+
+  /// - Returns: the first that is managed already, with nothing done; nil where there is none.
+  private func adoptUnmanaged(_ block: FrameRange) -> FrameNumber? {
+    for frame in block.first.rawValue..<block.end.rawValue
+    where !table[UInt32(frame)].value.state.isOf(.unmanaged) { return FrameNumber(frame) }
+    adopt(block)
+    return nil
+  }
+
   /// Takes over frames that were in use before there was a manager: they are counted as its own
   /// metadata, but for the page tables among them, which are marked as such next.
   func adopt(inUse run: FrameRange) {

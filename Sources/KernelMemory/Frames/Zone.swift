@@ -22,7 +22,7 @@ public enum ZoneKind: UInt8, Sendable {
 
 /// What one zone holds, in frames.
 public struct ZoneUsage: Equatable, Sendable {
-  /// Frames that this zone was given at start.
+  /// Frames that this zone was given, at start and later.
   public let managed: PageCount
   /// In the buddy lists.
   public let free: PageCount
@@ -44,7 +44,7 @@ struct Zone: ~Copyable {
   var heads = InlineArray<11, UInt32>(repeating: 0)
   private let nonEmptyOrdersWord = Atomic<UInt32>(0)
   private let freeWord = Atomic<UInt64>(0)
-  var managed: UInt64 = 0
+  private let managedWord = Atomic<UInt64>(0)
 
   /// Bit n: the list of order n is not empty. Changed under the zone's lock; read without it by reports.
   var nonEmptyOrders: UInt32 {
@@ -56,6 +56,12 @@ struct Zone: ~Copyable {
   var free: UInt64 {
     get { freeWord.load(ordering: .relaxed) }
     nonmutating set { freeWord.store(newValue, ordering: .relaxed) }
+  }
+
+  /// Frames that there are. Changed under the zone's lock, when memory is added; read without it.
+  var managed: UInt64 {
+    get { managedWord.load(ordering: .relaxed) }
+    nonmutating set { managedWord.store(newValue, ordering: .relaxed) }
   }
 
   /// 4 MiB with 4 KiB frames: twice the 2 MiB leaf, as on other kernels.

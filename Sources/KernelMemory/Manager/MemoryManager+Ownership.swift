@@ -44,7 +44,7 @@ extension MemoryManager {
 
   /// Refuses frames that the manager hands out. O(frames).
   /// - Throws: `frameUnavailable`.
-  private func checkKept(_ run: FrameRange) throws(MemoryError) {
+  func checkKept(_ run: FrameRange) throws(MemoryError) {
     let table = frames.table
     var frame = run.first
     while frame < run.end {

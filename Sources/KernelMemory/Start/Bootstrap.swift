@@ -18,12 +18,15 @@ public struct Bootstrap: ~Copyable {
   ///   - window: how the boot code reaches RAM now: its base and how far it goes.
   ///   - linearMap: how RAM is reached once `root` is loaded.
   ///   - format: how the CPU reads page tables.
+  ///   - memoryLimit: below which memory may be added later (`MemoryManager.addMemory`): it takes 8 bytes for
+  ///     each 32,768 frames, and the tables directly below the root. Zero for memory that was there at boot.
   /// - Throws: `linearMapUnusable`, `linearMapMisaligned`, `earlyMemoryExhausted`, `alreadyMapped`,
-  ///   `notCanonical`.
+  ///   `notCanonical`; `frameOutOfReach` for a limit that the linear map does not reach.
   public init(
-    memoryMap: MemoryMap, window: LinearMap, linearMap: LinearMap, format: PageTableFormatChoice
+    memoryMap: MemoryMap, window: LinearMap, linearMap: LinearMap, format: PageTableFormatChoice,
+    memoryLimit: PhysicalAddress = PhysicalAddress(0)
   ) throws(MemoryError) {
-    space = try EarlySpace(memoryMap, window: window, linearMap: linearMap, format)
+    space = try EarlySpace(memoryMap, window: window, linearMap: linearMap, format, memoryLimit)
   }
 
   /// The physical address of the root table, to load.
@@ -113,6 +116,7 @@ extension Bootstrap {
       sections = (run.end.rawValue &- 1) &>> shift &+ 1
       next = run.end
     }
+    sections = max(sections, (max(space.addedEnd.rawValue, 1) &- 1) &>> shift &+ 1)
     let table = FrameTable(
       linearMap: space.linearMap, directory: try space.carve(Int(sections)), sectionCount: sections)
     next = FrameNumber(0)
@@ -144,11 +148,11 @@ extension Bootstrap {
     frames.state.value.refused = refusedFrames()
   }
 
-  /// Where the highest run of frames ends that are handed out.
+  /// Where the highest run of frames ends that are handed out, or may be later.
   private func allocatableEnd() -> PhysicalAddress {
     var end = FrameNumber(0)
     while let run = space.reachable(.allocatable, from: end) { end = run.end }
-    return end.address(space.linearMap.pageSize)
+    return max(end, space.addedEnd).address(space.linearMap.pageSize)
   }
 
   private func refusedFrames() -> UInt64 {

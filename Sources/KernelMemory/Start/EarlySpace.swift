@@ -8,12 +8,15 @@ struct EarlySpace {
   let limit: FrameNumber
   let root: FrameNumber
   var early: EarlyFrames
+  /// Behind the last frame that may be added later; zero for none.
+  let addedEnd: FrameNumber
   /// The linear map, and what else maps all RAM.
   private(set) var windows: MemoryWindows
 
   /// Makes the root and maps all RAM that can be reached.
   init(
-    _ memoryMap: MemoryMap, window: LinearMap, linearMap: LinearMap, _ choice: PageTableFormatChoice
+    _ memoryMap: MemoryMap, window: LinearMap, linearMap: LinearMap, _ choice: PageTableFormatChoice,
+    _ memoryLimit: PhysicalAddress
   ) throws(MemoryError) {
     try Self.check(window, choice)
     try Self.check(linearMap, choice)
@@ -26,6 +29,8 @@ struct EarlySpace {
     self.linearMap = linearMap
     self.choice = choice
     limit = min(linearMap.limit.number(linearMap.pageSize), FrameNumber(1 << 31))
+    addedEnd = memoryLimit.number(linearMap.pageSize)
+    guard addedEnd <= limit else { throw .frameOutOfReach(limit) }
     var early = try EarlyFrames(memoryMap, window: window, limit: limit)
     root = try early.allocate(PageCount(1))
     self.early = early
@@ -33,7 +38,7 @@ struct EarlySpace {
     while let run = memoryMap.nextRun(.mappable, from: max(end, FrameNumber(1)), linearMap.pageSize),
       run.first < limit
     { end = min(run.end, limit) }
-    windows = MemoryWindows(upTo: end)
+    windows = MemoryWindows(upTo: max(end, addedEnd))
     try mapMemory(in: linearMap)
   }
 
@@ -85,6 +90,7 @@ struct EarlySpace {
     var more = windows
     try more.add(map)
     let end = map.limit.number(map.pageSize)
+    guard addedEnd <= end else { throw .frameOutOfReach(end) }
     var next = FrameNumber(0)
     while let run = reachable(.mappable, from: next) {
       guard run.end <= end else { throw .frameOutOfReach(max(run.first, end)) }
@@ -101,7 +107,17 @@ struct EarlySpace {
       try self.map(pages, to: run.first, attributes)
       next = run.end
     }
+    if addedEnd > FrameNumber(0) { try makeRootTables(for: more[more.count &- 1]) }
     windows = more
+  }
+
+  /// So that no entry of the root changes when memory is added.
+  private mutating func makeRootTables(for pages: PageRange) throws(MemoryError) {
+    let tables = tables(through: early.window)
+    guard tables.isCanonical(pages) else { throw .notCanonical(pages.first.address(choice.pageSize)) }
+    let missing = tables.tablesBelowRootMissing(for: pages)
+    var source = EarlyTables(next: try early.allocate(PageCount(UInt64(missing))))
+    _ = tables.makeTablesBelowRoot(for: pages, from: &source)
   }
 
   /// The next run of frames for `use` that the linear map reaches and whose numbers fit 31 bits.

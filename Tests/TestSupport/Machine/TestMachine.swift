@@ -19,7 +19,8 @@ final class TestMachine {
   init(
     ram: [RAMRegion] = [RAMRegion(PhysicalAddress(0), byteCount: 64 << 20)],
     map: MemoryMap? = nil, vmallocPages: UInt64? = nil, format: TestFormat = .fourLevels,
-    limit: PhysicalAddress? = nil, mode: FreeMode = .strict,
+    limit: PhysicalAddress? = nil, memoryLimit: PhysicalAddress = PhysicalAddress(0),
+    mode: FreeMode = .strict,
     cpuCount: Int = 1, joined: Int? = nil, hardening: SlabHardening = .none,
     hasIncoherentCache: Bool = false, hardware: Hardware = Hardware(), hidesFreeFrames: Bool = true
   ) throws {
@@ -35,7 +36,7 @@ final class TestMachine {
     let bootstrap = try Bootstrap(
       memoryMap: map ?? simulated.memoryMap, window: window,
       linearMap: LinearMap(base: window.base, limit: limit ?? window.limit, pageSize: window.pageSize),
-      format: format.choice)
+      format: format.choice, memoryLimit: memoryLimit)
     let root = bootstrap.root
     var machine = simulated.machine
     if format.hasCPU { try simulated.loadRoot(root) } else { machine.check = nil }
