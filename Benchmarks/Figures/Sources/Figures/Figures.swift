@@ -1,19 +1,7 @@
 /// What a run of `make bench` has counted, by name. A figure keeps the digits in which it was printed.
 public struct Figures {
-  public private(set) var rows: [(name: String, text: String)] = []
+  private var rows: [(name: String, text: String)] = []
   private var texts: [String: String] = [:]
-
-  public init() {}
-
-  /// A flat object of numbers, in JSON, a line each: what `json` writes.
-  public init(json: String) {
-    for line in json.split(whereSeparator: \.isNewline) {
-      let parts = line.split(separator: "\"", omittingEmptySubsequences: false)
-      guard parts.count == 3 else { continue }
-      let text = parts[2].filter { !": ,".contains($0) }
-      if Double(text) != nil { add(String(parts[1]), text) }
-    }
-  }
 
   /// The lines `bench NAME NUMBER` of a log. A name that comes twice, or something that is no number, is a
   /// fault of the run, not something to pass on.
@@ -43,6 +31,7 @@ public struct Figures {
     return parts.count <= 2 && parts.allSatisfy { !$0.isEmpty && $0.allSatisfy { ("0"..."9").contains($0) } }
   }
 
+  /// A flat object of numbers, a line each.
   public var json: String {
     "{\n" + rows.map { "  \"\($0.name)\": \($0.text)" }.joined(separator: ",\n") + "\n}\n"
   }

@@ -85,15 +85,14 @@ public struct Bench {
     }
     let figures = try Figures(log: text)
     try write(figures.json, to: Self.figures)
-    print(figures.json, terminator: "")
-    for line in lines where Self.isOfInterest(line) { print(line) }
-    Console.say("")
+    Console.show(figures.json)
+    for line in lines where Self.isOfInterest(line) { Console.say(String(line)) }
     if failed {
       for line in lines where !Self.isUsual(line) { Console.complain(String(line)) }
       throw Failure("bench: a run failed (whole log: \(Self.log))")
     }
     let anchors = Anchors(tsv: contents("Benchmarks/linux-6.12.tsv") ?? "")
-    Console.say(BenchTables(Figures(json: figures.json), anchors).text)
+    Console.show(BenchTables(figures, anchors).text)
     return try HostThreads.run([], variables)
   }
 

@@ -35,7 +35,7 @@ public struct CompareTask {
         throw Failure("compare: the \(mode) run failed")
       }
     }
-    print(try Comparison(lines).text, terminator: "")
+    Console.show(try Comparison(lines).text)
     return 0
   }
 

@@ -46,8 +46,10 @@ enum Console {
   /// Progress belongs on a terminal; a pipe or a file gets results only.
   static let isTerminal = isatty(2) == 1
 
-  static func say(_ line: String) {
-    print(line)
+  static func say(_ line: String) { show(line + "\n") }
+
+  static func show(_ text: String) {
+    print(text, terminator: "")
     // Where the output is a file, too, and others write to it.
     fflush(nil)
   }
