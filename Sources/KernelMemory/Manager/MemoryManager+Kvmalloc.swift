@@ -1,5 +1,3 @@
-internal import Synchronization
-
 // kvmalloc: kmalloc where that is cheap, else vmalloc. Up to a page it is always kmalloc, since an area would
 // waste a page and its guard. Up to the threshold there is one try at kmalloc, without a drain, since
 // physical memory fragments and a search for a large block costs more than page tables do. Above: vmalloc.
@@ -118,26 +116,10 @@ extension MemoryManager {
     guard policy.alignment.nonzeroBitCount == 1 else { throw failed(.badAlignment(policy.alignment)) }
     let address = unsafe VirtualAddress(pointer)
     guard contains(address) else { return unsafe try resize(pointer, byteCount, policy.linear) }
-    return try freeing { (cpu) throws(MemoryError) in try resizeArea(address, byteCount, policy, cpu) }
-  }
-
-  private func resizeArea(
-    _ address: VirtualAddress, _ byteCount: Int, _ policy: KvmallocPolicy, _ cpu: borrowing CPU
-  ) throws(MemoryError) -> Int? {
-    guard let found = vmalloc.find(address, .live) else {
-      throw .badFree(vmalloc.problem(freeing: address))
+    let mayStay = !policy.mustBeContiguous && address.rawValue & (policy.alignment &- 1) == 0
+    return try freeing { (cpu) throws(MemoryError) in
+      try vmalloc.resize(address, to: mayStay ? byteCount : nil, cpu)
     }
-    let (area, generation) = (found.area, found.generation)
-    let (old, pages) = (area.value.byteCount, area.value.pageCount)
-    let isRoom = PageCount(bytes: UInt64(byteCount), pageSize).rawValue <= pages
-    if isRoom && address.rawValue & (policy.alignment &- 1) == 0 && !policy.mustBeContiguous {
-      guard area.value.resize(to: UInt64(byteCount), in: generation) else { throw .badFree(.alreadyFree) }
-      return nil
-    }
-    // What was read is the area's only if it has not been freed since.
-    atomicMemoryFence(ordering: .acquiring)
-    guard area.value.generation(in: .live) == generation else { throw .badFree(.alreadyFree) }
-    return Int(truncatingIfNeeded: old)
   }
 }
 

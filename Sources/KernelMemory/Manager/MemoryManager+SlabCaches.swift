@@ -30,7 +30,7 @@ extension MemoryManager {
     }
   }
 
-  /// Checks what a cache is to be like, and lays its objects out: what is constructed has its link behind it.
+  /// Checks what a cache is to be like.
   private func cacheBlock(
     _ objectSize: Int, _ alignment: UInt64, _ tag: Tag, isConstructed: Bool
   ) throws(MemoryError) -> CacheBlock {
@@ -38,15 +38,11 @@ extension MemoryManager {
     options.alignment = alignment
     options.tag = tag
     _ = try counting { () throws(MemoryError) in try check(objectSize, options) }
-    let link = (UInt(objectSize) &+ 7) & ~7
-    let bytes = (isConstructed ? link &+ 8 : max(UInt(objectSize), 8)) &+ slab.hardening.padding
-    let alignment = max(UInt(alignment), 8)
-    let stride = (bytes &+ alignment &- 1) & ~(alignment &- 1)
-    guard stride <= SizeClass.largest else { throw failed(.blockTooLarge(limit: Int(SizeClass.largest))) }
-    var block = CacheBlock(SlabLayout(stride: stride, pageSize), slab.hardening)
-    block.objectSize = UInt(objectSize)
+    guard
+      var block = CacheBlock(
+        UInt(objectSize), UInt(alignment), isConstructed: isConstructed, slab.hardening, pageSize)
+    else { throw failed(.blockTooLarge(limit: Int(SizeClass.largest))) }
     block.tag = tag
-    if isConstructed { block.linkOffset = link }
     return block
   }
 

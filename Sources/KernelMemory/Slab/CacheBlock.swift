@@ -45,6 +45,22 @@ struct CacheBlock {
     limit = layout.stride == 0 ? 0 : Magazine.limit(layout.stride)
   }
 
+  /// Of objects of one size and alignment, in bytes: what is constructed has its link behind it.
+  /// - Returns: nil where they are too large for a slab.
+  init?(
+    _ objectSize: UInt, _ alignment: UInt, isConstructed: Bool, _ hardening: SlabHardening,
+    _ pageSize: PageSize
+  ) {
+    let link = (objectSize &+ 7) & ~7
+    let bytes = (isConstructed ? link &+ 8 : max(objectSize, 8)) &+ hardening.padding
+    let alignment = max(alignment, 8)
+    let stride = (bytes &+ alignment &- 1) & ~(alignment &- 1)
+    guard stride <= SizeClass.largest else { return nil }
+    self.init(SlabLayout(stride: stride, pageSize), hardening)
+    self.objectSize = objectSize
+    if isConstructed { linkOffset = link }
+  }
+
   var hasConstructor: Bool { unsafe constructor != nil }
   var batch: Int { limit / 2 }
 }
