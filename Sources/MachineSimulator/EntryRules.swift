@@ -76,10 +76,6 @@ extension SimulatedMachine {
 }
 
 extension Meaning {
-  fileprivate var isAbsent: Bool {
-    if case .absent = self { true } else { false }
-  }
-
   /// Whether it may become `other` while it is in use.
   fileprivate func leads(where other: Meaning) -> Bool {
     switch (self, other) {

@@ -87,6 +87,10 @@ enum Meaning {
   case wrong(Fault.Cause)
   case table(TableMeaning)
   case page(PageMeaning)
+
+  var isAbsent: Bool {
+    if case .absent = self { true } else { false }
+  }
 }
 
 struct TableMeaning {

@@ -83,7 +83,8 @@ struct PageWalker {
   }
 
   /// The entries of a run say the same of neighbouring pages, and the run is aligned to its size on both
-  /// sides: any of them may translate for all (Arm ARM, D8.7.1; RISC-V, 12.5).
+  /// sides: any of them may translate for all (Arm ARM, D8.7.1; RISC-V, 12.5), those among them, too, that
+  /// are not written yet, or are absent again.
   private func checkRun(
     _ page: PageMeaning, at address: UInt64, index: UInt64, _ request: Request, level: Int
   ) throws(Fault) {
@@ -97,10 +98,9 @@ struct PageWalker {
     for other in 0..<count {
       let neighbour = address &+ (other &- place) &* 8
       let entry = try memory.entry(at: neighbour, for: request, level: level)
-      guard
-        case .page(let next) = mmu.meaning(
-          of: entry, level: level, index: index &- place &+ other),
-        next.address == start &+ other &<< shift, next.runShift == page.runShift, next.rights == page.rights,
+      let meaning = mmu.meaning(of: entry, level: level, index: index &- place &+ other)
+      if meaning.isAbsent { continue }
+      guard case .page(let next) = meaning, next.address == start &+ other &<< shift, next.runShift == page.runShift, next.rights == page.rights,
         next.memoryType == page.memoryType, next.isGlobal == page.isGlobal
       else { throw request.fault(.inconsistentRun, level: level, at: neighbour) }
     }

@@ -173,10 +173,13 @@ import Testing
       fill(0)
       #expect(try tables.machine.translation(of: VirtualAddress(granule.address)).leafSize == count * size)
       #expect(tables.machine.cause(.read, first) == nil)
-      // One missing, alone, read-only, elsewhere, of another type, not global; and a run at no multiple of
-      // its size.
+      // One that is not there yet is translated by another all the same.
+      tables[physical: tables.place(level, first + (count - 1) * size)] = 0
+      tables.machine.flushAll()
+      #expect(try tables.machine.translation(of: VirtualAddress(first)).leafSize == count * size)
+      // One alone, read-only, elsewhere, of another type, not global; and a run at no multiple of its size.
       for wrong in [
-        0, (count - 1) * size | kind & ~Self.contiguous, (count - 1) * size | kind | Self.readOnly,
+        (count - 1) * size | kind & ~Self.contiguous, (count - 1) * size | kind | Self.readOnly,
         count * size | kind, (count - 1) * size | kind | 1 << 2, (count - 1) * size | kind | 1 << 11,
       ] {
         fill(0)

@@ -152,9 +152,9 @@ import Testing
       let found = try tables.machine.translation(of: VirtualAddress(first + page * 4096 + 8))
       #expect(found.physicalAddress.rawValue == 4 * GiB + page * 4096 + 8 && found.leafSize == 64 * KiB)
     }
-    // One missing, alone, executable, elsewhere, of another type, not global.
+    // One alone, executable, elsewhere, of another type, not global.
     for wrong in [
-      0, ppn(4 * GiB + 15 * 4096) | Self.page, entry | Self.execute, entry + 16 << 10, entry | 1 << 61,
+      ppn(4 * GiB + 15 * 4096) | Self.page, entry | Self.execute, entry + 16 << 10, entry | 1 << 61,
       entry & ~(1 << 5),
     ] {
       fill()

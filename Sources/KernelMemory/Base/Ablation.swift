@@ -90,17 +90,16 @@ enum Ablation: UInt8 {
   case splitLive
   /// Leaves are written as if nobody had used them.
   case clearFlags
-  /// Leaves of AArch64 say that they are parts of runs, whatever is beside them.
+  /// Leaves of areas say that they are parts of runs, whatever is beside them.
   case runsOfOne
 
   /// The mistake that is made; changed only while no CPU runs.
   nonisolated(unsafe) static var selected: Ablation?
 
-  /// A leaf without its frame, with what is wrong about it: the flag "accessed" is bit 10 on AArch64, where
-  /// bit 52 says that a leaf is part of a run, and bit 6 on RISC-V.
+  /// A leaf without its frame, with what is wrong about it: the flag "accessed" is bit 10 on AArch64, and bit
+  /// 6 on RISC-V.
   static func spoiled(_ leaf: UInt64) -> UInt64 {
-    if clearFlags.isOn { return leaf & ~(1 << 10 | 1 << 6) }
-    return runsOfOne.isOn ? leaf | 1 << 52 : leaf
+    clearFlags.isOn ? leaf & ~(1 << 10 | 1 << 6) : leaf
   }
 
   @inline(__always)

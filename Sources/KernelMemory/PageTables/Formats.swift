@@ -61,8 +61,14 @@ public struct PageTableFormatChoice: Equatable, Sendable {
   ///     knows it.
   ///   - hasPageTypes: whether the hart has the extension Svpbmt. Without it, what is not write-back is
   ///     refused with `cacheTypeUnavailable`.
-  public static func riscv64(levels: RISCV64Levels, hasPageTypes: Bool) -> PageTableFormatChoice {
-    PageTableFormatChoice(RISCV64Format(levels: levels.rawValue, hasPageTypes: hasPageTypes))
+  ///   - hasContiguousPages: whether the hart has the extension Svnapot. Where it has, 64 KiB of an area may
+  ///     be one translation.
+  public static func riscv64(
+    levels: RISCV64Levels, hasPageTypes: Bool, hasContiguousPages: Bool = false
+  ) -> PageTableFormatChoice {
+    PageTableFormatChoice(
+      RISCV64Format(
+        levels: levels.rawValue, hasPageTypes: hasPageTypes, hasContiguousPages: hasContiguousPages))
   }
   #endif
 

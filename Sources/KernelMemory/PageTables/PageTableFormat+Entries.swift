@@ -30,11 +30,36 @@ extension PageTableFormat {
     PhysicalAddress((entry & frameMask) &<< UInt64(truncatingIfNeeded: Int(pageSize.shift) &- frameShift))
   }
 
-  /// The first frame of a leaf of a table of `level`. The bits below a large leaf's frame may say other
-  /// things.
+  /// The first frame of a leaf of a table of `level`, which maps `page`. The bits below a large leaf's frame
+  /// may say other things.
   @inline(__always)
-  func frame(ofLeaf entry: UInt64, level: Int) -> FrameNumber {
-    FrameNumber(nextTable(entry).rawValue & ~(span(level) &- 1))
+  func frame(ofLeaf entry: UInt64, level: Int, _ page: PageNumber) -> FrameNumber {
+    let number = nextTable(entry).rawValue
+    if level == 0 && hidesFrame(entry) {
+      return FrameNumber(number & ~hiddenBits | page.rawValue & hiddenBits)
+    }
+    return FrameNumber(number & ~(span(level) &- 1))
+  }
+
+  /// The bits of a frame's number that a contiguous leaf may hide.
+  @inline(__always)
+  private var hiddenBits: UInt64 { (1 &<< UInt64(truncatingIfNeeded: contiguousOrder)) &- 1 }
+
+  @inline(__always)
+  private func hidesFrame(_ entry: UInt64) -> Bool {
+    contiguousLeafHidesFrame && entry & contiguousMark == contiguousMark
+  }
+
+  /// The bits of leaves of level 0 that map a block of 2^`order` frames, aligned to its size, from an entry
+  /// of their table on: where each group of the block's leaves is one of the table's, they say so.
+  @inline(__always)
+  func bits(_ bits: UInt64, ofBlock order: Int, _ leaves: LeafPolicy, at entryPointer: UInt) -> UInt64 {
+    #if Ablations
+    if Ablation.runsOfOne.isOn, contiguousOrder > 0 { return bits | contiguousMark }
+    #endif
+    guard contiguousOrder > 0, order >= contiguousOrder, leaves == .largeWherePossible else { return bits }
+    let groupBytes = UInt(8) &<< UInt(truncatingIfNeeded: contiguousOrder)
+    return entryPointer & (groupBytes &- 1) == 0 ? bits | contiguousMark : bits
   }
 
   /// An entry that names a table.
@@ -85,7 +110,8 @@ extension PageTableFormat {
   /// A leaf; `frame` is aligned to its size.
   @inline(__always)
   func leaf(_ frame: FrameNumber, bits: UInt64) -> UInt64 {
-    frame.rawValue &<< UInt64(truncatingIfNeeded: frameShift) | bits
+    let number = hidesFrame(bits) ? frame.rawValue & ~hiddenBits : frame.rawValue
+    return number &<< UInt64(truncatingIfNeeded: frameShift) | bits
   }
 
   /// The attributes of a leaf.

@@ -51,6 +51,14 @@ protocol PageTableFormat: Equatable, Sendable {
   var leaf: LeafPattern { get }
   /// Leaves of the levels above it.
   var largeLeaf: LeafPattern { get }
+  /// log2 of how many leaves of level 0 a CPU may keep as one translation, where all of these say that they
+  /// map neighbours, aligned on both sides to as many pages; zero where leaves cannot say so.
+  var contiguousOrder: Int { get }
+  /// The bits by which such a leaf says it, all of which no other leaf has.
+  var contiguousMark: UInt64 { get }
+  /// Whether the lowest `contiguousOrder` bits of its frame's number are not in such a leaf: they are those
+  /// of its page's number.
+  var contiguousLeafHidesFrame: Bool { get }
 
   // MARK: Rules
 

@@ -56,6 +56,15 @@ struct PageTables {
   /// log2 of the pages that a large leaf of an area maps.
   var areaLeafOrder: Int { Int(format.spanShift(format.areaLeafLevel)) }
 
+  /// log2 of the pages that an area of so many is best aligned to: of what can be one translation in it, in
+  /// blocks that there are.
+  @inline(__always)
+  func bestAlignment(of pages: UInt64) -> Int {
+    let fits = { (order: Int) in pages &>> UInt64(truncatingIfNeeded: order) != 0 }
+    if areaLeafOrder <= Frames.largestAreaOrder, fits(areaLeafOrder) { return areaLeafOrder }
+    return fits(format.contiguousOrder) ? format.contiguousOrder : 0
+  }
+
   /// Refuses a type of memory that no entry can ask for.
   /// - Throws: `cacheTypeUnavailable`.
   @inline(__always)

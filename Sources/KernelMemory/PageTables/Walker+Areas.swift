@@ -88,10 +88,11 @@ extension PageTables {
   }
 
   /// Step 3 of a mapping (Walker.swift), for an area: writes its leaves. Cannot fail.
+  /// - Parameter leaves: where that is `base`, they say nothing of their neighbours.
   /// - Returns: the entries written.
   @inline(__always)
   func fill(
-    _ pages: PageRange, area: UInt32, _ attributes: MappingAttributes,
+    _ pages: PageRange, area: UInt32, _ attributes: MappingAttributes, _ leaves: LeafPolicy,
     from source: inout some BlockSource & ~Copyable
   ) -> Int {
     var page = pages.first
@@ -112,6 +113,7 @@ extension PageTables {
         written &+= 1
       } else {
         written &+= Int(truncatingIfNeeded: count)
+        let bits = format.bits(bits, ofBlock: block.order, leaves, at: entries.first.address)
         forEachEntry(count, of: &entries, to: page, before: pages.end) { entry in
           entry.write(format.leaf(FrameNumber(frame), bits: bits))
           frame &+= 1
@@ -141,7 +143,8 @@ extension PageTables {
         page = PageNumber(page.rawValue &+ 1)
         continue
       }
-      let block = UInt32(truncatingIfNeeded: format.frame(ofLeaf: value, level: entries.level).rawValue)
+      let block = UInt32(
+        truncatingIfNeeded: format.frame(ofLeaf: value, level: entries.level, page).rawValue)
       let metadata = table[block]
       let state = metadata.value.state
       metadata.value.setState(state.becoming(.retired, order: state.order))

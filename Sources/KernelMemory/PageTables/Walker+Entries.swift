@@ -41,14 +41,16 @@ extension PageTables {
   }
 
   /// Fills an area with one block of 2^`order` frames; its entries lie in one table.
-  /// - Parameter isSuspended: whether they are to be as `suspend` leaves them.
+  /// - Parameters:
+  ///   - leaves: where that is `base`, they say nothing of their neighbours.
+  ///   - isSuspended: whether they are to be as `suspend` leaves them.
   @inline(__always)
   func fill(
     at entryPointer: UInt, _ block: UInt32, order: Int, area: UInt32, _ attributes: MappingAttributes,
-    isSuspended: Bool = false
+    _ leaves: LeafPolicy, isSuspended: Bool = false
   ) {
     table[block].value.map(order: order, area: area, page: 0)
-    let bits = format.bits(attributes, level: 0)
+    let bits = format.bits(format.bits(attributes, level: 0), ofBlock: order, leaves, at: entryPointer)
     let first = Entry(bitPattern: entryPointer)
     for index in 0..<(1 &<< order) {
       let frame = FrameNumber(UInt64(block) &+ UInt64(truncatingIfNeeded: index))

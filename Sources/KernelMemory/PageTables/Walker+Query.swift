@@ -70,7 +70,7 @@ extension PageTables {
       guard format.isPresent(value) else { return nil }
       if level <= format.highestLeafLevel, format.isLeaf(value, level: level) {
         let offset = page.rawValue & (format.span(level) &- 1)
-        return FrameNumber(format.frame(ofLeaf: value, level: level).rawValue &+ offset)
+        return FrameNumber(format.frame(ofLeaf: value, level: level, page).rawValue &+ offset)
       }
       start = table.address(of: format.nextTableAddress(value))
       level &-= 1
@@ -78,7 +78,7 @@ extension PageTables {
     }
     cmachine_step(cmachine_step_entry_found)
     let value = Entry(at: start)[index].value.load(ordering: .relaxed)
-    return format.isPresent(value) ? format.frame(ofLeaf: value, level: 0) : nil
+    return format.isPresent(value) ? format.frame(ofLeaf: value, level: 0, page) : nil
   }
 
   /// The leaf that maps `page`: all its pages, its first frame, its attributes. O(levels), lock-free.
@@ -101,7 +101,7 @@ extension PageTables {
     return MappedRange(
       pages: PageRange(
         unchecked: PageNumber(page.rawValue & ~(span &- 1)), count: PageCount(span)),
-      frame: format.frame(ofLeaf: value, level: level),
+      frame: format.frame(ofLeaf: value, level: level, page),
       attributes: format.attributes(of: value, level: level))
   }
 

@@ -185,7 +185,7 @@ extension PageTables {
       let new = source.takeTable()
       adopt(new, below: leaf.table, at: index(of: page, level: leaf.level))
       let value = leaf.entry.value.load(ordering: .relaxed)
-      let frame = format.frame(ofLeaf: value, level: leaf.level)
+      let frame = format.frame(ofLeaf: value, level: leaf.level, page)
       let bits = format.bits(format.attributes(of: value, level: leaf.level), level: leaf.level &- 1)
       let span = format.span(leaf.level &- 1)
       #if Ablations

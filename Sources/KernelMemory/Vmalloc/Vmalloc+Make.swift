@@ -3,10 +3,32 @@ internal import CMachine
 // Steps 3 and 4 of vmalloc: addresses, frames, tables, entries. What fails undoes what it did.
 
 extension Vmalloc {
-  /// A new area, all but published; where the frames are its caller's, with tables alone.
+  /// A new area, all but published; where the frames are its caller's, with tables alone. At a multiple of
+  /// what can be one translation, where that may serve and there is room.
   func make(_ request: Request, _ cpu: borrowing CPU) throws(MemoryError) -> Stable<AreaDescriptor> {
+    let (order, traits) = (tables.bestAlignment(of: request.pages), request.area.traits)
+    guard order > traits.alignment, traits.leaves == .largeWherePossible, request.area.place == nil else {
+      return try makeAsAsked(request, cpu)
+    }
+    var aligned = request
+    aligned.area.traits.alignment = order
+    do throws(MemoryError) {
+      return try makeAsAsked(aligned, cpu)
+    } catch {
+      guard case .rangeExhausted = error else { throw error }
+      return try makeAsAsked(request, cpu)
+    }
+  }
+
+  private func makeAsAsked(
+    _ request: Request, _ cpu: borrowing CPU
+  ) throws(MemoryError) -> Stable<AreaDescriptor> {
     if let area = makeSmall(request, cpu) { return area }
-    let number = try arenas.locked(cpu) { () throws(MemoryError) in try reserveAddresses(request.area, cpu) }
+    let number = try arenas.locked(cpu) { () throws(MemoryError) in
+      // Another CPU may have given the range back meanwhile.
+      guard let arena = arenas.find(request.area.traits.arena) else { throw .areasUnavailable }
+      return try arena.reserve(request.area, cpu)
+    }
     do throws(MemoryError) {
       try fill(pool[number], request, cpu)
     } catch {
@@ -14,26 +36,6 @@ extension Vmalloc {
       throw error
     }
     return pool[number]
-  }
-
-  /// At a multiple of a large leaf, where that may serve and there is room.
-  private func reserveAddresses(
-    _ request: Arena.Request, _ cpu: borrowing CPU
-  ) throws(MemoryError) -> UInt32 {
-    // Another CPU may have given the range back meanwhile.
-    guard let arena = arenas.find(request.traits.arena) else { throw .areasUnavailable }
-    let order = tables.areaLeafOrder
-    guard request.traits.leaves == .largeWherePossible, request.traits.alignment < order,
-      request.place == nil, request.pages.rawValue >= 1 &<< UInt64(truncatingIfNeeded: order)
-    else { return try arena.reserve(request, cpu) }
-    var aligned = request
-    aligned.traits.alignment = order
-    do throws(MemoryError) {
-      return try arena.reserve(aligned, cpu)
-    } catch {
-      guard case .rangeExhausted = error else { throw error }
-      return try arena.reserve(request, cpu)
-    }
   }
 
   /// Frames for a new area, and tables for it.
@@ -55,7 +57,8 @@ extension Vmalloc {
       throw error
     }
     let attributes = MappingAttributes(traits.protection, cache: traits.cache)
-    let entries = tables.fill(area.value.pages, area: area.value.number, attributes, from: &blocks)
+    let entries = tables.fill(
+      area.value.pages, area: area.value.number, attributes, traits.leaves, from: &blocks)
     blocks.end()
     noteWritten(area, entries: UInt64(entries), cpu)
     cacheEntryPointer(area, entries: UInt64(entries))

@@ -93,7 +93,9 @@ extension Vmalloc {
     let stride = UInt(first.value.span) &* 8
     var (area, entry, block) = (first, entry, block)
     for _ in 1..<count {
-      tables.fill(at: entry, block, order: order, area: area.value.number, attributes, isSuspended: true)
+      tables.fill(
+        at: entry, block, order: order, area: area.value.number, attributes, traits.leaves,
+        isSuspended: true)
       area.value.entryPointer = entry
       area.value.setState(.retired)
       cpu.perCPU.asleep(.owning).value.push(area, pages)
@@ -101,7 +103,7 @@ extension Vmalloc {
       entry &+= stride
       block &+= UInt32(truncatingIfNeeded: pages)
     }
-    tables.fill(at: entry, block, order: order, area: area.value.number, attributes)
+    tables.fill(at: entry, block, order: order, area: area.value.number, attributes, traits.leaves)
     area.value.entryPointer = entry
     return area
   }

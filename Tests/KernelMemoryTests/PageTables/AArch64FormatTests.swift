@@ -25,6 +25,16 @@ import Testing
     #expect(leaf(MappingAttributes(.readWrite, cache: .writeThrough)) == 0x0060_0000_1234_5713)
   }
 
+  /// Contiguous 52, in 16 entries, in 128, in 32 (D8.7.1).
+  @Test(arguments: [(.size4K, 4), (.size16K, 7), (.size64K, 5)] as [(PageSize, Int)])
+  func contiguousPages(granule: PageSize, order: Int) {
+    let format = AArch64Format(pageSize: granule)
+    let alone = format.bits(MappingAttributes(.readWrite), level: 0)
+    #expect(format.bits(alone, ofBlock: order, .largeWherePossible, at: 8 << UInt(order)) == alone | 1 << 52)
+    #expect(format.bits(alone, ofBlock: order - 1, .largeWherePossible, at: 8 << UInt(order)) == alone)
+    #expect(format.bits(alone, ofBlock: order, .largeWherePossible, at: 8 << UInt(order - 1)) == alone)
+  }
+
   /// The frame's number stands where its address does, whatever the granule; a block has bit 1 clear.
   @Test(arguments: granules)
   func framesAndBlocks(granule: PageSize) {
@@ -94,7 +104,7 @@ import Testing
       #expect(
         format.attributes(of: entry | ignored, level: level) == MappingAttributes(.readOnly, cache: .uncached)
       )
-      #expect(format.frame(ofLeaf: entry | ignored, level: level) == FrameNumber(1 << 18))
+      #expect(format.frame(ofLeaf: entry | ignored, level: level, PageNumber(0)) == FrameNumber(1 << 18))
       #expect(format.isLeaf(entry | ignored, level: level))
     }
   }

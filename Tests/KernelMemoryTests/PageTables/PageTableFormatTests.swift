@@ -30,11 +30,11 @@ import Testing
     }
     // 56 bits of a physical address, 44 without the offset (privileged architecture, 12.4 to 12.6).
     let riscv = [(3, 39), (4, 48), (5, 57)].flatMap { levels, addressBits in
-      [false, true].map { hasPageTypes in
+      [false, true].map { isExtended in
         Known(
-          format: RISCV64Format(levels: levels, hasPageTypes: hasPageTypes), frameBits: 44,
-          addressBits: addressBits,
-          cacheTypes: hasPageTypes ? [.writeBack, .writeCombining, .uncached] : [.writeBack])
+          format: RISCV64Format(levels: levels, hasPageTypes: isExtended, hasContiguousPages: isExtended),
+          frameBits: 44, addressBits: addressBits,
+          cacheTypes: isExtended ? [.writeBack, .writeCombining, .uncached] : [.writeBack])
       }
     }
     let types: [CacheType] = [.writeBack, .writeCombining, .uncached]
@@ -75,9 +75,47 @@ import Testing
             let entry = format.leaf(frame, bits: bits)
             #expect(format.isPresent(entry))
             #expect(format.isLeaf(entry, level: level))
-            #expect(format.frame(ofLeaf: entry, level: level) == frame)
+            #expect(format.frame(ofLeaf: entry, level: level, PageNumber(0)) == frame)
             #expect(format.attributes(of: entry, level: level) == attributes)
             #expect(entries.insert(entry).inserted, "two mappings are written alike")
+          }
+        }
+      }
+    }
+    for known in Self.formats { check(known.format, known.frameBits) }
+  }
+
+  /// Each leaf of a group names its own frame, and says that it is one of a group; what is too short for one,
+  /// or begins elsewhere, does not.
+  @Test func contiguousLeavesSayWhatWasWritten() {
+    func check(_ format: some PageTableFormat, _ frameBits: Int) {
+      let order = format.contiguousOrder
+      let last = UInt64(1) << UInt64(order) - 1
+      for attributes in allAttributes(format) {
+        let alone = format.bits(attributes, level: 0)
+        func bits(_ order: Int, at entry: UInt, _ leaves: LeafPolicy = .largeWherePossible) -> UInt64 {
+          format.bits(alone, ofBlock: order, leaves, at: entry)
+        }
+        let together = bits(order + 1, at: 16 << UInt(order))
+        #expect((together != alone) == (order > 0))
+        guard order > 0 else { continue }
+        #expect(bits(order - 1, at: 16 << UInt(order)) == alone)
+        #expect(bits(order, at: 4 << UInt(order)) == alone)
+        #expect(bits(order, at: 16 << UInt(order), .base) == alone)
+        #expect(alone & format.contiguousMark != format.contiguousMark)
+        for number in [0, (UInt64(1) << UInt64(frameBits)) &- last &- 1] {
+          let first = FrameNumber(number)
+          for step in [0, 1, last / 2, last] {
+            let frame = FrameNumber(first.rawValue + step)
+            let page = PageNumber(7 << UInt64(order) + step)
+            let entry = format.leaf(frame, bits: together)
+            #expect(format.isPresent(entry) && format.isLeaf(entry, level: 0))
+            #expect(format.frame(ofLeaf: entry, level: 0, page) == frame)
+            #expect(format.attributes(of: entry, level: 0) == attributes)
+            let quarantined = format.quarantined(entry)
+            #expect(format.isQuarantined(quarantined) && format.revived(quarantined) == entry)
+            #expect(format.frame(ofLeaf: quarantined, level: 0, page) == frame)
+            #expect(entry != format.leaf(frame, bits: alone))
           }
         }
       }
@@ -134,7 +172,7 @@ import Testing
           for attributes in allAttributes(format) {
             let entry = format.leaf(frame, bits: format.bits(attributes, level: level))
             expectQuarantines(entry, level: level)
-            #expect(format.frame(ofLeaf: format.quarantined(entry), level: level) == frame)
+            #expect(format.frame(ofLeaf: format.quarantined(entry), level: level, PageNumber(0)) == frame)
             #expect(format.quarantinedTable(format.quarantined(entry), level: level) == nil)
           }
         }
@@ -240,7 +278,7 @@ import Testing
     #expect(leaf(MappingAttributes(.readExecute, cache: .writeCombining)) == 0x0000_0000_c000_01a9)
     let withPAT = leaf(MappingAttributes(.readWrite, cache: .writeThrough))
     #expect(withPAT == 0x8000_0000_c000_11fb)
-    #expect(format.frame(ofLeaf: withPAT, level: level) == frame, "PAT is no bit of the address")
+    #expect(format.frame(ofLeaf: withPAT, level: level, PageNumber(0)) == frame, "PAT is no bit of the address")
     #expect(format.attributes(of: withPAT, level: level).cache == .writeThrough)
   }
 
@@ -261,7 +299,7 @@ import Testing
         let entry = format.leaf(FrameNumber(1 << 18), bits: format.bits(attributes, level: level))
         for noise in [ignored, 0x60, ignored | 0x60] {
           #expect(format.attributes(of: entry | noise, level: level) == attributes)
-          #expect(format.frame(ofLeaf: entry | noise, level: level) == FrameNumber(1 << 18))
+          #expect(format.frame(ofLeaf: entry | noise, level: level, PageNumber(0)) == FrameNumber(1 << 18))
         }
       }
     }

@@ -13,10 +13,12 @@
 /// - a bit that takes writing away, and one that allows execution: the wrong way round to x86-64's;
 /// - a bit for what is quarantined, because nothing else of a table's entry need be set (RISC-V: one of RSW);
 /// - three types of memory, which a large leaf says in other bits, instead of five;
-/// - leaves that must not be split while they are in use (AArch64).
+/// - leaves that must not be split while they are in use (AArch64);
+/// - leaves that say that eight neighbours are one translation, and leave out the lowest bits of the frame's
+///   number (RISC-V: Svnapot).
 ///
 ///     63 62 61    48 47                    10 9  8 7 6 5 4  3  2  1  0
-///     |-|large cache|      frame number      |-|A|Q|cache|nG|X |RO|T |V|
+///     |C|large cache|      frame number      |-|A|Q|cache|nG|X |RO|T |V|
 struct ExemplarFormat: PageTableFormat {
   var pageSize: PageSize { .size16K }
   var rootIndexBits: Int { 2 }
@@ -36,6 +38,10 @@ struct ExemplarFormat: PageTableFormat {
   var leafMark: UInt64 { Bit.table }
   var leaf: LeafPattern { Self.leaf(cacheAt: 5) }
   var largeLeaf: LeafPattern { Self.leaf(cacheAt: 61) }
+  /// 128 KiB.
+  var contiguousOrder: Int { 3 }
+  var contiguousMark: UInt64 { Bit.contiguous }
+  var contiguousLeafHidesFrame: Bool { true }
 
   var splitNeedsBreakBeforeMake: Bool { true }
   /// 1 TiB in the upper half, which begins at ffff000000000000.
@@ -51,6 +57,7 @@ struct ExemplarFormat: PageTableFormat {
     static var notGlobal: UInt64 { 1 << 4 }
     static var quarantined: UInt64 { 1 << 7 }
     static var accessed: UInt64 { 1 << 8 }
+    static var contiguous: UInt64 { 1 << 63 }
   }
 
   /// - Parameter bit: the lower of two that say the type of memory: 0 write-back, 1 write-combining, 2

@@ -43,9 +43,9 @@ enum TestFormat: Int, CaseIterable {
     case .aarch64With4K: .aarch64(granule: .size4K)
     case .aarch64With16K: .aarch64(granule: .size16K)
     case .aarch64With64K: .aarch64(granule: .size64K)
-    case .sv39: .riscv64(levels: .sv39, hasPageTypes: true)
+    case .sv39: .riscv64(levels: .sv39, hasPageTypes: true, hasContiguousPages: true)
     case .sv48: .riscv64(levels: .sv48, hasPageTypes: false)
-    case .sv57: .riscv64(levels: .sv57, hasPageTypes: true)
+    case .sv57: .riscv64(levels: .sv57, hasPageTypes: true, hasContiguousPages: true)
     case .exemplar: PageTableFormatChoice(ExemplarFormat())
     }
   }
@@ -100,6 +100,7 @@ extension Hardware {
       guard architecture == .x86_64 else { break }
       hardware = .riscv64(levels: format.format.levels)
       hardware.hasPageTypes = format.format.has(.uncached)
+      hardware.hasContiguousPages = format.format.contiguousOrder > 0
     }
     if format.hasCPU { hardware.pagingLevels = format.format.levels }
     return hardware

@@ -36,6 +36,10 @@ struct AArch64Format: PageTableFormat {
   var leafMark: UInt64 { Bit.table }
   var leaf: LeafPattern { Self.leaf(Bit.valid | Bit.table) }
   var largeLeaf: LeafPattern { Self.leaf(Bit.valid) }
+  /// 64 KiB, 2 MiB, 2 MiB (D8.7.1, the contiguous bit).
+  var contiguousOrder: Int { pageSize == .size4K ? 4 : pageSize == .size16K ? 7 : 5 }
+  var contiguousMark: UInt64 { Bit.contiguous }
+  var contiguousLeafHidesFrame: Bool { false }
 
   var splitNeedsBreakBeforeMake: Bool { true }
 
@@ -53,6 +57,7 @@ struct AArch64Format: PageTableFormat {
     static var innerShareable: UInt64 { 3 << 8 }
     static var accessFlag: UInt64 { 1 << 10 }
     static var notGlobal: UInt64 { 1 << 11 }
+    static var contiguous: UInt64 { 1 << 52 }
     static var privilegedExecuteNever: UInt64 { 1 << 53 }
     static var unprivilegedExecuteNever: UInt64 { 1 << 54 }
   }

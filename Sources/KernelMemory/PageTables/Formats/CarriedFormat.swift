@@ -20,6 +20,9 @@ struct CarriedFormat: PageTableFormat, @unchecked Sendable {
     let leafMark: UInt64
     let leaf: LeafPattern
     let largeLeaf: LeafPattern
+    let contiguousOrder: Int
+    let contiguousMark: UInt64
+    let contiguousLeafHidesFrame: Bool
     let splitNeedsBreakBeforeMake: Bool
     let defaultVmallocRange: PageRange
   }
@@ -33,6 +36,8 @@ struct CarriedFormat: PageTableFormat, @unchecked Sendable {
         highestLeafLevel: format.highestLeafLevel, frameShift: format.frameShift, frameBits: format.frameBits,
         present: format.present, quarantine: format.quarantine, tableEntry: format.tableEntry,
         leafMark: format.leafMark, leaf: format.leaf, largeLeaf: format.largeLeaf,
+        contiguousOrder: format.contiguousOrder, contiguousMark: format.contiguousMark,
+        contiguousLeafHidesFrame: format.contiguousLeafHidesFrame,
         splitNeedsBreakBeforeMake: format.splitNeedsBreakBeforeMake,
         defaultVmallocRange: format.defaultVmallocRange))
     properties = Stable(bitPattern: UInt(bitPattern: memory))
@@ -54,6 +59,9 @@ struct CarriedFormat: PageTableFormat, @unchecked Sendable {
   var leafMark: UInt64 { properties.value.leafMark }
   var leaf: LeafPattern { properties.value.leaf }
   var largeLeaf: LeafPattern { properties.value.largeLeaf }
+  var contiguousOrder: Int { properties.value.contiguousOrder }
+  var contiguousMark: UInt64 { properties.value.contiguousMark }
+  var contiguousLeafHidesFrame: Bool { properties.value.contiguousLeafHidesFrame }
   var splitNeedsBreakBeforeMake: Bool { properties.value.splitNeedsBreakBeforeMake }
   var defaultVmallocRange: PageRange { properties.value.defaultVmallocRange }
 }

@@ -13,6 +13,8 @@ struct RISCV64Format: PageTableFormat {
   /// Whether the hart has Svpbmt. Without it memory has the type that the platform gives it, which is
   /// write-back.
   let hasPageTypes: Bool
+  /// Whether the hart has Svnapot.
+  let hasContiguousPages: Bool
 
   var pageSize: PageSize { .size4K }
   var rootIndexBits: Int { 9 }
@@ -30,6 +32,10 @@ struct RISCV64Format: PageTableFormat {
   var leafMark: UInt64 { Bit.read | Bit.write | Bit.execute }
   var leaf: LeafPattern { pattern }
   var largeLeaf: LeafPattern { pattern }
+  /// Svnapot has groups of 64 KiB alone (12.5): N is set, and the lowest four bits of the frame are 1000.
+  var contiguousOrder: Int { hasContiguousPages ? 4 : 0 }
+  var contiguousMark: UInt64 { Bit.contiguous | 1 << 13 }
+  var contiguousLeafHidesFrame: Bool { hasContiguousPages }
 
   /// Either the old leaf or the new ones may be used until the flush (12.2.1), which say the same.
   var splitNeedsBreakBeforeMake: Bool { false }
@@ -58,6 +64,7 @@ struct RISCV64Format: PageTableFormat {
     static var dirty: UInt64 { 1 << 7 }
     static var quarantined: UInt64 { 1 << 8 }
     static var types: UInt64 { 3 << 61 }
+    static var contiguous: UInt64 { 1 << 63 }
   }
 
   /// Accessed and dirty are set beforehand: a hart may fault instead of setting them (12.3.1). Of the types,

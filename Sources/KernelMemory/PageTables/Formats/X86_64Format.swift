@@ -28,6 +28,10 @@ struct X86_64Format: PageTableFormat {
   var largeLeaf: LeafPattern {
     Self.leaf(Bit.present | Bit.accessed | Bit.pageSize, attribute: 1 << 12)
   }
+  /// A leaf says nothing of its neighbours.
+  var contiguousOrder: Int { 0 }
+  var contiguousMark: UInt64 { 0 }
+  var contiguousLeafHidesFrame: Bool { false }
 
   var splitNeedsBreakBeforeMake: Bool { false }
 

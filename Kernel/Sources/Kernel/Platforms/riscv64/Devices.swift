@@ -12,6 +12,8 @@ enum Devices {
   nonisolated(unsafe) private static var frequency: UInt64 = 10_000_000
   /// Whether an entry of a page table says of which type its memory is (Svpbmt).
   nonisolated(unsafe) private(set) static var hasPageTypes = false
+  /// Whether 16 entries of a page table may be one translation (Svnapot).
+  nonisolated(unsafe) private(set) static var hasContiguousPages = false
   /// Whether harts have a timer that is supervisor mode's own (Sstc).
   nonisolated(unsafe) private(set) static var hasOwnTimer = false
 
@@ -19,6 +21,7 @@ enum Devices {
     if let range = tree.device("ns16550a") { unsafe console = Registers(range) }
     if let range = tree.device("sifive,test0") { unsafe exit = Registers(range) }
     unsafe hasPageTypes = tree.everyHart(has: "svpbmt")
+    unsafe hasContiguousPages = tree.everyHart(has: "svnapot")
     unsafe hasOwnTimer = tree.everyHart(has: "sstc")
     guard let frequency = tree.timebaseFrequency, frequency > 0 else {
       panic("the device tree does not say how fast the harts' real-time counter is")

@@ -50,7 +50,8 @@ extension Platform {
   static var canSplitLeaves: Bool { true }
 
   static func format(for _: Options) -> PageTableFormatChoice {
-    unsafe .riscv64(levels: levels, hasPageTypes: Devices.hasPageTypes)
+    unsafe .riscv64(
+      levels: levels, hasPageTypes: Devices.hasPageTypes, hasContiguousPages: Devices.hasContiguousPages)
   }
 
   static func machine(
