@@ -43,7 +43,8 @@ public struct Machine {
 
   /// Makes new entries for `range` visible to the table walkers of all CPUs: called after they are written,
   /// before anybody is told an address of the range, with interrupts off and, at times, a lock held. It waits
-  /// for nobody. `madeTables` says that tables are new, too. A range that ends at the top of the address
+  /// for nobody. `madeTables` says that entries which name
+  /// tables were written, too. A range that ends at the top of the address
   /// space ends at zero.
   public typealias AfterMap =
     @convention(c) (

@@ -100,7 +100,8 @@ struct PageWalker {
       let entry = try memory.entry(at: neighbour, for: request, level: level)
       let meaning = mmu.meaning(of: entry, level: level, index: index &- place &+ other)
       if meaning.isAbsent { continue }
-      guard case .page(let next) = meaning, next.address == start &+ other &<< shift, next.runShift == page.runShift, next.rights == page.rights,
+      guard case .page(let next) = meaning,
+        next.address == start &+ other &<< shift, next.runShift == page.runShift, next.rights == page.rights,
         next.memoryType == page.memoryType, next.isGlobal == page.isGlobal
       else { throw request.fault(.inconsistentRun, level: level, at: neighbour) }
     }

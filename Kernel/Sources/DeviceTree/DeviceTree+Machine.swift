@@ -77,11 +77,13 @@ extension DeviceTree {
 
   /// Whether all harts, of RISC-V, have an extension, whose name has more than one letter.
   public func everyHart(has name: StaticString) -> Bool {
-    var nodes = nodes
+    var (nodes, isAny) = (nodes, false)
     while let node = nodes.next() {
-      if Self.isCPU(node), !Self.hart(node, has: name) { return false }
+      if !Self.isCPU(node) { continue }
+      guard Self.hart(node, has: name) else { return false }
+      isAny = true
     }
-    return true
+    return isAny
   }
 
   /// By `riscv,isa-extensions`, or, in older trees, by `riscv,isa`, as `rv64imac_zicsr_sstc`.

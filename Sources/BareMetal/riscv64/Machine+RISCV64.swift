@@ -10,12 +10,13 @@ extension Machine {
   /// its call of the firmware.
   ///
   /// Up to 16 pages are flushed one by one, each by an SFENCE.VMA that leaves tables alone, so that a flush
-  /// behind which tables are freed is one of everything. Above that an emptied TLB
-  /// is cheaper than as many fences.
+  /// behind which tables are freed is one of everything. Above that an emptied TLB is cheaper than as many
+  /// fences.
   ///
   /// Entries that were not present may be remembered (Privileged Architecture, 12.2.1): of this hart
-  /// `afterMap` drops them; another one takes a page fault at an address that is mapped, whose handler has it
-  /// forget (`forgetAbsentEntries`) and goes on.
+  /// `afterMap` drops those that it is about; what another one has written this hart takes for absent until a
+  /// page fault at an address that is mapped, whose handler has it forget (`forgetAbsentEntries`) and goes on.
+  /// With several harts every kernel has such a handler.
   ///
   /// Where memory types are used (Svpbmt), and accesses of all types do not find what caches hold,
   /// `cleanMemory` is to be set, too.

@@ -43,6 +43,8 @@ struct Arena {
     /// The guard, the alignment, and all else that is said of an area.
     var traits: AreaTraits
     var place: PageNumber?
+    /// log2 of the pages that it is to begin at a multiple of where that wastes little.
+    var bestAlignment = 0
   }
 
   let state: Stable<State>
@@ -158,8 +160,20 @@ extension Arena {
       }
       return (hole, place.rawValue)
     }
+    if request.bestAlignment > request.traits.alignment, isMostlyOneHole,
+      let found = fit(span, alignment: request.bestAlignment)
+    {
+      return found
+    }
     if let found = fit(span, alignment: request.traits.alignment) { return found }
     throw .rangeExhausted(largestHole: PageCount(largestHole))
+  }
+
+  /// Whether three quarters of the range are one hole: what alignment wastes until then is no more than an
+  /// eighth of the range.
+  private var isMostlyOneHole: Bool {
+    let pages = range.count.rawValue
+    return largestHole >= pages &- pages &>> 2
   }
 
   /// A hole, and where in it an area of `span` pages can start: the smallest hole in which every place would

@@ -51,10 +51,10 @@ extension MemoryManager {
           let missing = try tables.tablesMissing(for: pages, frame: frame, checkingLeaves: true)
           guard missing <= source.count else { return missing }
           var leaves = LeafRun(frame)
-          let made = tables.pin(pages, frame: frame, from: &source)
-          cpu.count(.tablesMade, made)
+          let linked = tables.pin(pages, frame: frame, from: &source)
+          cpu.count(.tablesMade, linked.made)
           cpu.count(.entriesWritten, tables.write(pages, frame: frame, attributes, from: &leaves))
-          machine.synchronizeMapping(pages, pageSize, madeTables: made > 0)
+          machine.synchronizeMapping(pages, pageSize, madeTables: linked.isAny)
           return 0
         }
       }
@@ -104,6 +104,7 @@ extension MemoryManager {
   private func beginUnmap(_ pages: PageRange) throws(MemoryError) -> Quarantine.Unmap? {
     try retrying { (cpu) throws(MemoryError) in
       var slot: Int?
+      var hasSplit = false
       try tables.reserving(from: frames, cpu) { (source) throws(MemoryError) in
         // Decided as by `map`: no range has come to have the pages when their leaves are split and
         // quarantined.
@@ -113,6 +114,7 @@ extension MemoryManager {
             let needed = try tables.tablesToSplit(pages)
             guard needed <= source.count else { return needed }
             let split = tables.split(pages, from: &source)
+            hasSplit = split > 0
             cpu.count(.leavesSplit, split)
             cpu.count(.tablesMade, split)
             slot = quarantine.quarantineLeaves(pages, cpu)
@@ -121,7 +123,7 @@ extension MemoryManager {
         }
       }
       guard let slot else { return nil }
-      return quarantine.beginUnmap(pages, at: slot, cpu)
+      return quarantine.beginUnmap(pages, at: slot, hasSplit: hasSplit, cpu)
     }
   }
 

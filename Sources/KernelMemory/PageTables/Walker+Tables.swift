@@ -70,10 +70,32 @@ extension PageTables {
       return "a page table's count of quarantined tables is wrong"
     }
     if state.count != pins(place, areas) { return "a page table's count of pins is wrong" }
+    if place.level == 0 && !hasWholeGroups(place) { return "a group of contiguous leaves is not whole" }
     if state.count == 0 && !state.isListed && place.level < format.levels &- 2 {
       return "an empty page table is on no list"
     }
     return nil
+  }
+
+  /// Whether contiguous leaves come in groups, aligned on both sides, of which all or none are present.
+  private func hasWholeGroups(_ place: TablePlace) -> Bool {
+    let mark = format.contiguousMark
+    guard mark != 0 else { return true }
+    let group = UInt64(1) &<< UInt64(truncatingIfNeeded: format.contiguousOrder)
+    for slot in 0..<format.entryCount(0) {
+      let first = slot & ~(group &- 1)
+      func leaf(_ slot: UInt64) -> (value: UInt64, frame: UInt64) {
+        let value = entry(place.table, Int(slot)).value.load(ordering: .relaxed)
+        let page = PageNumber(place.page.rawValue &+ slot)
+        return (value, format.frame(ofLeaf: value, level: 0, page).rawValue)
+      }
+      let (one, leader) = (leaf(slot), leaf(first))
+      guard one.value & mark == mark || leader.value & mark == mark else { continue }
+      guard one.value & mark == leader.value & mark, one.frame == leader.frame &+ (slot &- first),
+        leader.frame & (group &- 1) == 0, format.isPresent(one.value) == format.isPresent(leader.value)
+      else { return false }
+    }
+    return true
   }
 
   private func quarantinedEntries(_ frame: FrameNumber, level: Int) -> Int {

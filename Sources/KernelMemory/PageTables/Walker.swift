@@ -160,14 +160,21 @@ extension PageTables {
     }
   }
 
+  /// What `pin` has done: tables that it has put in place, and quarantined ones that lead somewhere again.
+  struct Linked {
+    var made = 0
+    var revived = 0
+    /// Whether entries that name tables were written.
+    var isAny: Bool { made &+ revived > 0 }
+  }
+
   /// Step 2: puts the missing tables in place, revives the quarantined ones, and pins the lowest table of
   /// each piece: for each leaf, or, for an area, once. Cannot fail.
-  /// - Returns: the tables put in place.
   func pin(
     _ pages: PageRange, frame: FrameNumber? = nil, large: PageCount = .zero, eachLeaf: Bool = true,
     from source: inout some TableSource & ~Copyable
-  ) -> Int {
-    var made = 0
+  ) -> Linked {
+    var linked = Linked()
     let largeEnd = PageNumber(pages.first.rawValue &+ large.rawValue)
     forEachChunk(pages, frame: frame) { page, chunk in
       let wanted = levelToPin(page, level: chunk.level, largeBefore: largeEnd)
@@ -179,7 +186,9 @@ extension PageTables {
         let next = quarantined ?? source.takeTable()
         if quarantined == nil {
           adopt(next, below: lowest, at: slot)
-          made &+= 1
+          linked.made &+= 1
+        } else {
+          linked.revived &+= 1
         }
         entry(lowest, slot).publish(format.table(next))
         #if Ablations
@@ -191,7 +200,7 @@ extension PageTables {
       }
       adjust(lowest, pins: eachLeaf ? Int(truncatingIfNeeded: chunk.leaves) : 1)
     }
-    return made
+    return linked
   }
 
   /// Drops an area's pins; tables that have none left go on the list.

@@ -6,8 +6,13 @@ extension Quarantine {
   /// Puts what an unmap of `pages` has detached into the open batch.
   @inline(__always)
   func add(_ detached: consuming Detached, _ pages: PageRange, _ cpu: borrowing CPU) {
-    openBatch(cpu).value.held.add(detached, frames.table)
+    let batch = openBatch(cpu)
+    batch.value.held.add(detached, frames.table)
     cover(pages, cpu)
+    #if Ablations
+    if Ablation.freeFramesBeforeFlush.isOn { frames.free(&batch.value.held.frames, limit: .max, cpu) }
+    if Ablation.freeTableBeforeFlush.isOn { _ = free(&batch.value.held.tables, limit: .max, cpu) }
+    #endif
   }
 
   /// Has the flush of the open batch cover `pages`, which have been cleared.
@@ -16,10 +21,6 @@ extension Quarantine {
     let batch = openBatch(cpu)
     batch.value.ranges.add(pages, frames.table.pageSize, threshold: shootdown.threshold)
     batch.value.generation = shootdown.newest
-    #if Ablations
-    if Ablation.freeFramesBeforeFlush.isOn { frames.free(&batch.value.held.frames, limit: .max, cpu) }
-    if Ablation.freeTableBeforeFlush.isOn { _ = free(&batch.value.held.tables, limit: .max, cpu) }
-    #endif
   }
 
   /// Puts the addresses of an area that is cleared, and pins no table any more, into the open batch.

@@ -21,11 +21,17 @@ extension Quarantine {
   }
 
   /// Asks for their flush.
+  /// - Parameters:
+  ///   - pages: what was quarantined.
+  ///   - slot: its place among those under way.
+  ///   - hasSplit: whether a large leaf has become a table for that.
+  ///   - cpu: this CPU.
   /// - Returns: what `endUnmap` wants when the request is complete.
-  func beginUnmap(_ pages: PageRange, at slot: Int, _ cpu: borrowing CPU) -> Unmap {
+  func beginUnmap(_ pages: PageRange, at slot: Int, hasSplit: Bool, _ cpu: borrowing CPU) -> Unmap {
     cmachine_step(cmachine_step_entries_cleared)
     var ranges = FlushRanges()
     ranges.add(pages, frames.table.pageSize, threshold: shootdown.threshold)
+    if hasSplit && shootdown.rangesSpareTables { ranges.addEverything() }
     return Unmap(request: shootdown.request(ranges, cpu), slot: slot)
   }
 

@@ -41,6 +41,9 @@ extension Vmalloc {
     guard tags.contains(area.traits.tag) else { throw .tagUnavailable }
     try tables.checkType(area.traits.cache)
     if options.alignment != 1 || options.address != nil { try place(&area, options) }
+    if options.leaves == .largeWherePossible {
+      area.bestAlignment = tables.bestAlignment(of: area.pages.rawValue)
+    }
     let limit = frames.managed(in: area.traits.zone)
     guard area.pages <= limit else { throw .sizeTooLarge(pages: area.pages, limit: limit) }
     try checkRoom(for: area)

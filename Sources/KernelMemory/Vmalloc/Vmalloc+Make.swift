@@ -6,23 +6,6 @@ extension Vmalloc {
   /// A new area, all but published; where the frames are its caller's, with tables alone. At a multiple of
   /// what can be one translation, where that may serve and there is room.
   func make(_ request: Request, _ cpu: borrowing CPU) throws(MemoryError) -> Stable<AreaDescriptor> {
-    let (order, traits) = (tables.bestAlignment(of: request.pages), request.area.traits)
-    guard order > traits.alignment, traits.leaves == .largeWherePossible, request.area.place == nil else {
-      return try makeAsAsked(request, cpu)
-    }
-    var aligned = request
-    aligned.area.traits.alignment = order
-    do throws(MemoryError) {
-      return try makeAsAsked(aligned, cpu)
-    } catch {
-      guard case .rangeExhausted = error else { throw error }
-      return try makeAsAsked(request, cpu)
-    }
-  }
-
-  private func makeAsAsked(
-    _ request: Request, _ cpu: borrowing CPU
-  ) throws(MemoryError) -> Stable<AreaDescriptor> {
     if let area = makeSmall(request, cpu) { return area }
     let number = try arenas.locked(cpu) { () throws(MemoryError) in
       // Another CPU may have given the range back meanwhile.
@@ -88,9 +71,9 @@ extension Vmalloc {
       try tables.locked(cpu) { () throws(MemoryError) in
         let missing = try tables.tablesMissing(for: pages, large: large)
         guard missing <= source.count else { return missing }
-        let made = tables.pin(pages, large: large, eachLeaf: false, from: &source)
-        cpu.count(.tablesMade, made)
-        if made > 0 { machine.synchronizeMapping(pages, pageSize, madeTables: true) }
+        let linked = tables.pin(pages, large: large, eachLeaf: false, from: &source)
+        cpu.count(.tablesMade, linked.made)
+        if linked.isAny { machine.synchronizeMapping(pages, pageSize, madeTables: true) }
         return 0
       }
     }

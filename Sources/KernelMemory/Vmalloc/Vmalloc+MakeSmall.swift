@@ -36,7 +36,7 @@ extension Vmalloc {
   private func comesInRuns(_ request: Request, _ cpu: borrowing CPU) -> Bool {
     let traits = request.area.traits
     return mode != .strict && request.pages <= Self.largestOfRun && request.area.place == nil
-      && traits.alignment == 0 && !traits.needsPreparing
+      && traits.alignment == 0 && request.area.bestAlignment == 0 && !traits.needsPreparing
       && cpu.perCPU.asleep(.owning).value.room >= request.pages &<< UInt64(Self.runOrder)
   }
 
@@ -71,12 +71,13 @@ extension Vmalloc {
     return first.map { (pool[$0], entry) }
   }
 
-  /// Pins the one table of a run's pages for each of its areas, and puts it in place before.
+  /// Pins the one table of a run's pages for each of its areas. For several it is put in place before: they
+  /// are worth the time under the arenas' lock.
   /// - Returns: where its first entry is; zero, with nothing pinned, where there are two tables, or none is
   ///   to be had.
   private func pinRun(_ count: Int, _ pages: PageRange, _ cpu: borrowing CPU) -> UInt {
     let entry = tables.locked(cpu) { tables.pinAndFindEntry(of: pages, areas: count) }
-    guard entry == 0, tables.isOfOneTable(pages) else { return entry }
+    guard entry == 0, count > 1, tables.isOfOneTable(pages) else { return entry }
     do throws(MemoryError) { try pin(pages, guess: 1, cpu) } catch { return 0 }
     return tables.locked(cpu) { tables.pinAndFindEntry(of: pages, areas: count &- 1) }
   }

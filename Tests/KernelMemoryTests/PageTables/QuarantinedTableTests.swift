@@ -50,9 +50,16 @@ import Testing
     test.expectValid()
   }
 
+  /// What `afterMap` was told of tables.
+  nonisolated(unsafe) private static var saidOfTables: [Bool] = []
+
   @Test func isRevivedBeforeTheFlush() throws {
     try rest()
     let made = test.manager.counters[.tablesMade]
+    // An entry that names a table is new to a walker that remembers it as absent.
+    Self.saidOfTables = []
+    test.manager.machine.value.afterMap = { _, _, madeTables in Self.saidOfTables.append(madeTables) }
+    defer { #expect(Self.saidOfTables.contains(true)) }
     var options = VmallocOptions()
     // Behind the freed area, which nobody can have yet, in the same table.
     options.address = VirtualAddress(VirtualAddress(other).rawValue + 401 * 4096)

@@ -110,7 +110,7 @@ private let oneGiB = Pages.oneGiB
     let page = PageRange(place + 5, 1)
     #expect(try tables.tablesMissing(for: page) == 3)
     var source = try test.makeTableSource(3)
-    #expect(tables.pin(page, from: &source) == 3)
+    #expect(tables.pin(page, from: &source).made == 3)
     let pinned = test.tablesByLevel
     // Neighbours come and go, in the same table and through its parents.
     for (first, count) in [(place + 6, 1), (place, twoMiB), (place + twoMiB, 1), (place + oneGiB, 1)] {

@@ -59,7 +59,7 @@ import Testing
     let requests = try pages.map { page in
       try manager.cpus.enter { cpu -> Quarantine.Unmap? in
         let slot = manager.tables.locked(cpu) { manager.quarantine.quarantineLeaves(page, cpu) }
-        return slot.map { manager.quarantine.beginUnmap(page, at: $0, cpu) }
+        return slot.map { manager.quarantine.beginUnmap(page, at: $0, hasSplit: false, cpu) }
       }
     }
     simulated.onCPU(1) { manager.serveFlushes() }

@@ -34,4 +34,17 @@ import Testing
     try test.manager.vfree(first)
     test.expectValid()
   }
+
+  /// An entry that named memory names a table then, of which a flush of the page says nothing.
+  @Test(arguments: harts.dropFirst()) func aFlushBehindASplitIsOneOfEverything(hardware: Hardware) throws {
+    let test = try TestMachine.forMappings(format: TestFormat(on: hardware))
+    #expect(test.manager.machine.value.rangesSpareTables)
+    try test.map(Pages.free, Pages.twoMiB, to: Pages.twoMiB)
+    for (page, everything) in [(Pages.free + 5, 1), (Pages.free + 6, 0)] as [(UInt64, UInt64)] {
+      let before = test.manager.counters[.flushesOfAll]
+      try test.unmap(page, 1)
+      #expect(test.manager.counters[.flushesOfAll] - before == everything)
+    }
+    test.expectValid()
+  }
 }
