@@ -50,8 +50,8 @@ enum AreaState: UInt8 {
 /// One cache line. Descriptors are numbered from 1 and live in type-stable memory: a stale number leads to a
 /// descriptor of another generation, and the generation tells.
 struct AreaDescriptor: ~Copyable {
-  /// `AreaState` in bits 0 to 7, the generation above: it grows each time the descriptor is taken from
-  /// the pool.
+  /// `AreaState` in bits 0 to 7, the generation above: it grows each time the descriptor comes to stand for
+  /// another piece (`renew`), and each time its area is handed out again (`resume`).
   private let stateWord: Atomic<UInt64>
   private let firstWord: Atomic<UInt64>
   private let spanWord: Atomic<UInt64>
@@ -60,7 +60,8 @@ struct AreaDescriptor: ~Copyable {
   /// Neighbours in address order; zero for none. Under the lock of the areas.
   var before: UInt32
   var after: UInt32
-  /// Links of the list that the state implies: holes of one size, a batch, the pool.
+  /// The link of the list that the state implies: holes of one size, a queue, a batch, what NMIs dropped, the
+  /// pool.
   var next: UInt32
   /// In a hole: the previous link. In an area: its own number.
   var previous: UInt32

@@ -3,17 +3,17 @@ internal import Synchronization
 
 // The index: from any address of a range to its area
 //
-// A tree beside the page tables, cut by the same bits of the page number, holds for each page the number of
-// the descriptor of the area that has it, guard pages included: four bytes, at the highest level at which one
-// area owns all that a slot covers. So a page's area is found in as many loads as the tree has levels,
-// whatever the number of areas, and a large area costs a few slots at its edges and one for each large piece
-// between.
+// A tree beside the page tables, over a page's offset in the range, ten bits a level, holds for each page the
+// number of the descriptor of the area that has it, guard pages included: four bytes, at the highest level at
+// which one area owns all that a slot covers. So a page's area is found in as many loads as the tree has
+// levels, whatever the number of areas, and a large area costs a few slots at its edges and one for each
+// large piece between.
 //
 //     slot     0                   no area
 //              descriptor number   the area that owns all of it
 //              bit 31 + frame      a node of the level below
 //
-// A node is 1,024 slots, ten bits of the page number a level, in a frame of its own; the root has up to eight
+// A node is 1,024 slots, ten bits of the offset a level, in a frame of its own; the root has up to eight
 // times as many, in neighbouring frames, where that saves a level. Nodes count their slots in their frame's
 // metadata.
 //

@@ -1,4 +1,4 @@
-/// What an area is like, in one word: all but its tag, and the tag.
+/// What an area is like, in one word, the tag on top: all below it is the key by which caches match.
 ///
 ///     63    48  47       46    44 43    40 39       32 31     28 27      20 19      16 15        0
 ///    | tag    | cleared | leaves | zone   | alignment | cache   | arena    | protection | guard     |
@@ -40,7 +40,7 @@ struct AreaTraits: Equatable, Sendable {
     set { self[16, 0xf] = UInt64(newValue.rawValue) }
   }
 
-  /// No manager has number 255.
+  /// 255 is no arena's number.
   @usableFromInline var arena: ArenaID {
     get { ArenaID(index: UInt8(self[20, 0xff])) }
     set { self[20, 0xff] = UInt64(newValue.index) }

@@ -195,7 +195,7 @@ extension Arena {
   fileprivate static var tries: Int { 64 }
 
   /// The fallback of an aligned request when the range is nearly full: holes that are large enough if they
-  /// lie well, the largest of them first. O(`tries`).
+  /// lie well, the largest of them first. O(`tries` × bits of a size).
   private func search(_ span: UInt64, _ mask: UInt64, below end: UInt64) -> (hole: UInt32, start: UInt64)? {
     var left = Self.tries
     var first = state.value.bins.largest(upTo: end &- 1, pool)

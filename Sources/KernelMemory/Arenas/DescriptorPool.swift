@@ -8,9 +8,9 @@
 //
 // The index counts descriptors of 64 bytes in a region of 128 MiB of physical memory; the place says which
 // region, by a table that is made at start. A region takes a place, by hashing, when the first frame of it
-// becomes descriptors, so it does not matter where RAM lies. There are 1,024 places, since the index of areas
-// keeps numbers in 31 bits: on a machine with more memory than 128 GiB frames of regions without a place are
-// passed over.
+// becomes descriptors, so it does not matter where RAM lies. There are at most 1,024 places, since the index
+// of areas keeps numbers in 31 bits: on a machine with more memory than 128 GiB frames of regions without a
+// place are passed over.
 
 /// The descriptors of one manager. It grows by a frame at a time and never shrinks: descriptors are
 /// type-stable.

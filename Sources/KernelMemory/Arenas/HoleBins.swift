@@ -16,7 +16,7 @@
 // A hole that is alone in its bin may change its size there without another step: so a large hole is, out of
 // which areas are cut one after another.
 
-/// The holes of one range, by size. Not copyable: a copy would be 1.7 KiB.
+/// The holes of one range, by size. Not copyable: a copy would be 1.6 KiB.
 struct HoleBins: ~Copyable {
   /// Eight bins to each power of two, for holes below 2⁵² pages: more than 64 address bits hold.
   static let count = 400

@@ -77,7 +77,8 @@ extension PageTableFormat {
   @inline(__always)
   func revived(_ entry: UInt64) -> UInt64 { entry & ~quarantine | present }
 
-  /// Whether an entry is in quarantine: it was present, and its flush may not be complete.
+  /// Whether an entry is absent, but says what it said: one whose flush may not be complete, or a leaf of an
+  /// area that is suspended or asleep.
   @inline(__always)
   func isQuarantined(_ entry: UInt64) -> Bool { entry != 0 && !isPresent(entry) }
 

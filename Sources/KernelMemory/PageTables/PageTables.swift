@@ -46,7 +46,8 @@ struct PageTables {
     try shared.value.lock.with(.tables, cpu, body)
   }
 
-  /// What is quarantined becomes present or zero under the lock alone, so that it becomes one of them.
+  /// Entries that name quarantined tables, and leaves that are unmapped by hand, become present or zero under
+  /// the lock alone, so that each becomes one of them. A suspended leaf is its area's.
   func assertLocked() { assert(shared.value.lock.isHeld, "tables are changed without their lock") }
 
   /// Whether all of `pages` can be translated.

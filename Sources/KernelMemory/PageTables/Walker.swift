@@ -14,11 +14,11 @@ internal import Synchronization
 //
 // Making a mapping has three steps, and only the first can fail, before anything is written: 1.
 // `tablesMissing` counts the tables that the mapping needs; the caller reserves that many frames; 2. `pin`
-// puts them in place, and pins the lowest table of each piece; 3. `write` fills in the leaves. Pins keep a
-// table in place. An area pins each of its lowest tables once, from before its leaves are written until it is
-// gone for good: in between its entries are its own, and are written and cleared without a lock. A mapping of
-// borrowed frames has a pin for each leaf, dropped with the leaf. A table pins the one above it. Counts and
-// the tables' shape change under one lock.
+// puts them in place, and pins the lowest table of each piece; 3. `write`, or `fill` for an area, writes the
+// leaves. Pins hold a table in place. An area, whoever its frames belong to, pins each of its lowest tables
+// once, from before its leaves are written until it is gone for good: in between its entries are its own, and
+// are written and cleared without a lock. A mapping by hand has a pin for each leaf, dropped with the leaf. A
+// table pins the one above it. Counts and the tables' shape change under one lock.
 //
 // A table without a pin goes on a list of emptied tables. Later `detachEmptyTables` quarantines the
 // entries of those that still have none: absent, but naming the table, which CPUs may have in their walk
@@ -31,8 +31,8 @@ internal import Synchronization
 // quarantined entry says that a table is there, and is followed under the lock alone: its table is freed by
 // whoever finds the flush complete, and this CPU may have served that already.
 //
-// Every entry is loaded and stored as a relaxed atomic: a plain loop of clears becomes a memset, which may
-// tear an entry while the MMU reads it.
+// Every entry is loaded and stored as an atomic, relaxed but for the release of one that names a table: a
+// plain loop of clears becomes a memset, which may tear an entry while the MMU reads it.
 
 /// Where page-table frames come from when one must be put in place.
 protocol TableSource: ~Copyable {

@@ -2,7 +2,7 @@ internal import CMachine
 
 /// What a flush must cover: a few ranges, or, when they are too many or too large, everything.
 struct FlushRanges {
-  /// As many as fit in two cache lines with their count; a batch of more ranges is worth a full flush.
+  /// With the two counts they fill two cache lines; a batch of more ranges is worth a full flush.
   static let capacity = 7
 
   private var ranges = InlineArray<7, cmachine_range>(repeating: cmachine_range(start: 0, end: 0))

@@ -16,34 +16,34 @@ extension Quarantine {
   }
 
   /// Asks for a flush where an area of `span` pages more would pass the bound.
-  func makeRoom(for span: UInt64, _ cpu: borrowing CPU) {
-    let held = openBatch(cpu).value.pages &+ cpu.perCPU.quarantine.value.expectedPages &+ span
+  func sealIfOverBound(with span: UInt64, _ cpu: borrowing CPU) {
+    let held = openBatch(cpu).value.pages &+ cpu.perCPU.quarantine.value.queuedPages &+ span
     if !isWithinBound(held, cpu) { seal(cpu) }
   }
 
   /// Counts pages of an area that is queued to be cleared, and of one that is not any more.
-  func expect(_ span: UInt64, _ cpu: borrowing CPU) {
-    cpu.perCPU.quarantine.value.expectedPages &+= span
+  func countQueued(_ span: UInt64, _ cpu: borrowing CPU) {
+    cpu.perCPU.quarantine.value.queuedPages &+= span
   }
 
-  func endExpecting(_ span: UInt64, _ cpu: borrowing CPU) {
-    cpu.perCPU.quarantine.value.expectedPages &-= span
+  func uncountQueued(_ span: UInt64, _ cpu: borrowing CPU) {
+    cpu.perCPU.quarantine.value.queuedPages &-= span
   }
 
   /// Whether, with `span` more, no more is freed and not flushed than this CPU has for itself, and nothing is
   /// left to be cleared.
   @inline(__always)
-  func isCalm(with span: UInt64, _ cpu: borrowing CPU) -> Bool {
+  func hasSlack(for span: UInt64, _ cpu: borrowing CPU) -> Bool {
     let own = cpu.perCPU.quarantine
     return openBatch(cpu).value.pages &+ own.value.awaitedPages &+ span <= own.value.limit
-      && own.value.expectedPages == 0
+      && own.value.queuedPages == 0
   }
 
   /// Whether, with `span` more, more pages are freed and not flushed than this CPU may have.
   @inline(__always)
   func isOverBound(with span: UInt64, _ cpu: borrowing CPU) -> Bool {
     let own = cpu.perCPU.quarantine
-    let held = openBatch(cpu).value.pages &+ own.value.expectedPages &+ own.value.awaitedPages
+    let held = openBatch(cpu).value.pages &+ own.value.queuedPages &+ own.value.awaitedPages
     if held &+ span <= own.value.limit { return false }
     // At most the bound: more would not fit under it, ever.
     return held > 0 && !isWithinBound(held &+ min(span, state.value.bound), cpu)
@@ -76,7 +76,7 @@ extension Quarantine {
   func lowerLimit(_ cpu: borrowing CPU) {
     let own = cpu.perCPU.quarantine
     let share = state.value.share
-    guard own.value.limit > share, openBatch(cpu).value.pages &+ own.value.expectedPages <= share else {
+    guard own.value.limit > share, openBatch(cpu).value.pages &+ own.value.queuedPages <= share else {
       return
     }
     let surplus = own.value.limit &- share

@@ -92,6 +92,8 @@ extension Quarantine {
     _ = release(&batch.value.held.areas, limit: 2 &* Work.release(UInt64(pages)), cpu)
   }
 
+  /// Frees flushed tables that were not revived.
+  /// - Returns: how many.
   func free(_ list: inout FrameList, limit: Int, _ cpu: borrowing CPU) -> Int {
     guard list.count > 0, limit > 0 else { return 0 }
     var taken = tables.locked(cpu) {
@@ -103,6 +105,7 @@ extension Quarantine {
     return count
   }
 
+  /// Gives flushed addresses back to their arenas.
   /// - Returns: in pages, how much work that was.
   func release(_ list: inout AreaList, limit: Int, _ cpu: borrowing CPU) -> Int {
     guard list.count > 0, limit > 0 else { return 0 }

@@ -116,7 +116,7 @@ extension Quarantine {
   func canPush(_ span: UInt64, _ count: UInt64, _ kind: AreaKind, _ cpu: borrowing CPU) -> Bool {
     let (own, batch) = (cpu.perCPU.quarantine, openBatch(cpu))
     return batch.value.ranges.isEverything
-      && batch.value.pages &+ own.value.expectedPages &+ span <= own.value.limit
+      && batch.value.pages &+ own.value.queuedPages &+ span <= own.value.limit
       && cpu.perCPU.suspended(kind).value.open.has(count)
   }
 
@@ -164,9 +164,9 @@ extension Quarantine {
     batch.value.generation = shootdown.newest
   }
 
-  /// Moves slabs that were retired on, with no lock held: frees a share of what is flushed, and has more
-  /// flushed. Never waits.
-  func passOnSlabs(_ cpu: borrowing CPU) {
+  /// Has a batch with many slabs sealed, and frees a share of what is flushed, with no lock held. Never
+  /// waits.
+  func sealSlabs(_ cpu: borrowing CPU) {
     guard openBatch(cpu).value.held.frames.count >= Self.slabFrames else { return }
     seal(cpu)
     completeFrames(limit: Work.share, pages: Self.slabFrames, cpu)

@@ -8,14 +8,15 @@ internal import Synchronization
 //
 //     open      it comes in: what an unmap has detached, ranges of addresses, emptied tables and nodes of the
 //               index, slabs; and suspended areas, which have all but the present bits of their entries
-//     sealed    the flush of all that has been requested: nothing is added to it any more
-//     flushed   every CPU has served the request. It is completed bit by bit: frames, tables, addresses. The
+//     sealed    the flush of all that has been requested. In strict mode the open batch may join it, and both
+//               wait for the later request
+//     flushed   the request is complete. What is in it is freed bit by bit: frames, tables, addresses. The
 //               suspended areas are taken out by whoever put them in, to be used again
 //
 // The order is a matter of types. What the page tables give up goes into a `RetiredBatch`. A `FlushedBatch`
-// takes one in for a `FlushToken`, and only the shootdown makes that, for a request that every CPU has
-// served. The token carries the number of its request: it serves for a batch only if the request was made
-// after the batch was last added to.
+// takes one in for a `FlushToken`, and only the shootdown makes that, for a request that is complete. The
+// token carries the number of its request: it serves for a batch only if the request was made after the batch
+// was last added to.
 //
 // Nothing here waits for another CPU: the façade does (`MemoryManager+CPUs`).
 
@@ -41,13 +42,14 @@ struct Quarantine {
   struct PerCPU: ~Copyable {
     /// Pages of freed areas, guards included, whose entries are to be cleared yet: they count against the
     /// bound as what is open does.
-    var expectedPages: UInt64
+    var queuedPages: UInt64
     /// Pages, guards included, that this CPU may have freed and not flushed.
     var limit: UInt64
     /// The request that the sealed batch waits for; zero where there is no sealed batch.
     var awaited: UInt64
     /// The sealed batch's pages.
     var awaitedPages: UInt64
+    /// Tables that have lost their last pin, and are not quarantined yet.
     var emptied: FrameList
   }
 
@@ -61,8 +63,8 @@ struct Quarantine {
   ) throws(MemoryError) {
     state = try memory.carve(1)
     let cpus = frames.cpus
-    let once = PageCount(bytes: 32 << 20, frames.table.pageSize).rawValue
-    let bound = once &* UInt64(Int.bitWidth - cpus.count.leadingZeroBitCount)
+    let perBit = PageCount(bytes: 32 << 20, frames.table.pageSize).rawValue
+    let bound = perBit &* UInt64(Int.bitWidth - cpus.count.leadingZeroBitCount)
     let share = cpus.count == 1 ? bound : bound / UInt64(2 &* cpus.count)
     unsafe state.pointer.initialize(
       to: State(
@@ -137,7 +139,7 @@ extension Quarantine {
       open.value.held.frameCount &+ sealedBatch(cpu).value.held.frameCount
       &+ flushedBatch(cpu).value.held.frameCount
     return RetainedMemory(
-      unflushed: PageCount(open.value.pages &+ own.value.expectedPages &+ closedPages),
+      unflushed: PageCount(open.value.pages &+ own.value.queuedPages &+ closedPages),
       frames: PageCount(UInt64(frames)), cached: .zero)
   }
 

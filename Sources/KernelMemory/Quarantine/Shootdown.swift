@@ -35,12 +35,12 @@ struct FlushToken: ~Copyable {
 @safe
 struct Shootdown {
   /// Requests whose ranges are remembered, some 2 KiB. A CPU 16 behind has more than a full flush to do.
-  static let memory: UInt64 = 16
+  static let history: UInt64 = 16
 
   struct State: ~Copyable {
     let machine: Stable<Machine>
     let cpus: CPUs
-    /// The ranges of request n are at n / 2 modulo `memory`. Under the lock.
+    /// The ranges of request n are at n / 2 modulo `history`. Under the lock.
     let ranges: Stable<FlushRanges>
     let lock: Stable<SpinLock>
     /// Whether a flush of one CPU is one of all.
@@ -53,8 +53,8 @@ struct Shootdown {
     _ machine: Stable<Machine>, _ cpus: CPUs, carving memory: inout some Carver & ~Copyable
   ) throws(MemoryError) {
     state = try memory.carve(1)
-    let ranges: Stable<FlushRanges> = try memory.carve(Int(Self.memory))
-    unsafe ranges.pointer.initialize(repeating: FlushRanges(), count: Int(Self.memory))
+    let ranges: Stable<FlushRanges> = try memory.carve(Int(Self.history))
+    unsafe ranges.pointer.initialize(repeating: FlushRanges(), count: Int(Self.history))
     unsafe state.pointer.initialize(
       to: State(
         machine: machine, cpus: cpus, ranges: ranges, lock: try memory.carve(1),
@@ -72,7 +72,7 @@ struct Shootdown {
 
   /// The ranges of a request.
   private func ranges(of number: UInt64) -> Stable<FlushRanges> {
-    state.value.ranges[Int((number &>> 1) % Self.memory)]
+    state.value.ranges[Int((number &>> 1) % Self.history)]
   }
 
   /// Works on what all requests share.
@@ -156,11 +156,11 @@ struct Shootdown {
   private func collect(_ ranges: inout FlushRanges, after done: UInt64) -> UInt64 {
     let upTo = newestLocked
     #if Ablations
-    let memory = Self.memory &+ (Ablation.forgetOldestRequest.isOn ? 1 : 0)
+    let history = Self.history &+ (Ablation.forgetOldestRequest.isOn ? 1 : 0)
     #else
-    let memory = Self.memory
+    let history = Self.history
     #endif
-    guard upTo &- done <= 2 &* memory else {
+    guard upTo &- done <= 2 &* history else {
       ranges.addEverything()
       return upTo
     }

@@ -96,7 +96,7 @@ extension Slab {
       }
       returnEmpty(cache, keeping: CacheBlock.emptyLimit, cpu)
     }
-    quarantine.passOnSlabs(cpu)
+    quarantine.sealSlabs(cpu)
   }
 
   private func putBack(_ object: UInt, _ cache: Stable<CacheBlock>) {

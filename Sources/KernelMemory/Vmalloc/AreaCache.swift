@@ -1,17 +1,21 @@
-/// Freed areas that one CPU keeps for the next request of the same kind, by page count: a chain through their
-/// descriptors for each count, the one that was freed last in front. A CPU has two:
+/// Freed areas that one CPU holds for the next request of the same kind: a chain through their descriptors
+/// for each number of entries, the one that was freed last in front. A CPU has one *warm* cache, and for each
+/// `AreaKind` one of areas that are *asleep*:
 ///
 /// - *warm*: areas that are still mapped. A hit takes one out with its frames, entries and addresses, and
 ///   touches no page table.
-/// - *asleep*: areas whose entries are absent, and whose flush is done, with all that they had: frames,
-///   entries that say what they map, addresses, pinned tables. A hit makes the entries present again; it
-///   takes no lock.
+/// - *asleep*: areas whose entries are absent, and whose flush is done. They have their addresses and pinned
+///   tables, and, unless their frames were borrowed, their frames and entries that still name them. A hit
+///   makes the entries present again, or writes those of the borrowed frames; it takes no lock.
+///
+/// Sizes are in entries: pages, but in the cache of `AreaKind.large`, where each entry is a large leaf.
 ///
 /// Aging is generational: `age` turns the young chains into old ones, which `evict` empties; an area that is
 /// taken and pushed again is young. So a pair does nothing for its age.
 struct AreaCache: ~Copyable {
-  /// The largest area in a cache, in pages: 64, so that page counts are the bits of a word. With 4 KiB pages
-  /// that is 256 KiB, which covers what repeats in kernels (stacks, rings, small buffers).
+  /// The most entries of an area in a cache: 64, so that counts are the bits of a word. With 4 KiB pages that
+  /// is 256 KiB, which covers what repeats in kernels (stacks, rings, small buffers), or 128 MiB of large
+  /// leaves.
   static let largest = UInt64(AreaChains.count)
   /// How far a chain is searched for an area with the same key: 4 descriptors cost less than a new area.
   static let depth = 4
@@ -22,17 +26,17 @@ struct AreaCache: ~Copyable {
   /// Bit n: there may be an old area of n + 1 pages.
   private var oldCounts: UInt64
   private var capacity: UInt64
-  /// Pages that still fit, guards not counted.
+  /// Entries that still fit.
   private(set) var room: UInt64
 
   /// Begins, in cleared memory: a value made elsewhere would take its kilobyte through the stack.
-  /// - Parameter capacity: in pages.
+  /// - Parameter capacity: in entries.
   mutating func begin(capacity: UInt64) {
     self.capacity = capacity
     room = capacity
   }
 
-  /// Pages that the areas take, guards not counted.
+  /// Entries that the areas take.
   var pages: UInt64 { capacity &- room }
 
   /// The young area of `count` pages that was pushed last, if it has the key of `traits`. `mutating` only to

@@ -73,7 +73,7 @@ extension Vmalloc {
   /// queued to be.
   @inline(never)
   func suspendOrClear(_ area: Stable<AreaDescriptor>, isBorrowing: Bool, _ cpu: borrowing CPU) {
-    quarantine.makeRoom(for: area.value.span, cpu)
+    quarantine.sealIfOverBound(with: area.value.span, cpu)
     if isBorrowing { return unmapBorrowing(area, cpu) }
     if mode != .strict && sleep(area, cpu) { return }
     let pages = area.value.pageCount
@@ -131,7 +131,7 @@ extension Vmalloc {
   /// Leaves the clearing of an area to purge steps.
   func queue(_ area: Stable<AreaDescriptor>, _ cpu: borrowing CPU) {
     cpu.perCPU.vmalloc.value.queued.push(area.value.number, pool)
-    quarantine.expect(area.value.span, cpu)
+    quarantine.countQueued(area.value.span, cpu)
   }
 }
 
@@ -140,7 +140,7 @@ extension Vmalloc {
 // A `deinit` cannot throw. Where an NMI that has interrupted this package drops a `VirtualBuffer`, nothing
 // but single words may be changed: so its area goes on a stack, by one compare-and-swap, and the next purge
 // frees it. The link is the descriptor's own, which a live area does not use; the stack is only ever taken as
-// a whole, so no area can come back to it between somebody's look at its top and the exchange.
+// a whole, so an area that comes back to the top cannot be mistaken for the one that was read.
 
 extension Vmalloc {
   /// Takes a live area back from its caller, and leaves all else for later. Of several that try, one

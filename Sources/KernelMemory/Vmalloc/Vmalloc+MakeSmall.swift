@@ -2,11 +2,11 @@ internal import CMachine
 
 // Small areas, made alone or four at a time
 //
-// A small area is one block of frames, and entries in one table. Who asks for one that is not there mostly
-// asks for more of its kind. What costs is the way to a new one: locks, a place, the index, a table, a block;
-// for four neighbours all of that is gone through once. The other three fall asleep at once, as if they had
-// been freed and flushed: their entries have never been present. So they count as retained, age, and are
-// taken apart like all that sleeps.
+// A small area is one block of frames, and entries in one table. Whoever asks for a new one mostly asks for
+// more of its kind, and most of its cost is the same for four neighbours: locks, a place, the index, a table,
+// a block. So four are made together. Three of them are asleep from the start, as if they had been freed and
+// flushed: their entries have never been present. They count as retained, age, and are taken apart like all
+// that sleeps.
 
 extension Vmalloc {
   /// log2 of the areas in a run.
@@ -71,8 +71,8 @@ extension Vmalloc {
     return first.map { (pool[$0], entry) }
   }
 
-  /// Pins the one table of a run's pages for each of its areas. For several it is put in place before: they
-  /// are worth the time under the arenas' lock.
+  /// Pins the one table of a run's pages for each of its areas. Where there is none yet, a run of several has
+  /// it made: they are worth the time under the arenas' lock.
   /// - Returns: where its first entry is; zero, with nothing pinned, where there are two tables, or none is
   ///   to be had.
   private func pinRun(_ count: Int, _ pages: PageRange, _ cpu: borrowing CPU) -> UInt {

@@ -94,7 +94,7 @@ extension Vmalloc {
     _ count: UInt64, _ traits: AreaTraits, _ kind: AreaKind, _ cpu: borrowing CPU
   ) -> Stable<AreaDescriptor>? {
     let pages = kind == .large ? count &<< UInt64(truncatingIfNeeded: tables.areaLeafOrder) : count
-    guard quarantine.isCalm(with: pages &+ UInt64(traits.guardPages), cpu),
+    guard quarantine.hasSlack(for: pages &+ UInt64(traits.guardPages), cpu),
       let area = cpu.perCPU.asleep(kind).value.first(count, traits), area.value.entryPointer != 0
     else { return nil }
     return area
@@ -122,16 +122,17 @@ extension Vmalloc {
 // MARK: - Pushing
 
 extension Vmalloc {
-  /// What `push` returns for an area that it has freed, and what its caller makes of a CPU that it could not
-  /// enter: no area has these generations.
+  /// What `push` returns for an area that it has freed. No area has this generation.
   static var freed: UInt64 { .max }
+  /// What the caller of `push` goes on with where it could not enter this CPU: `free` then takes the area at
+  /// the address in whatever generation. No area has this one.
   static var anyGeneration: UInt64 { .max &- 1 }
 
   /// Frees an area that this CPU remembers, or that the index leads to: into the warm cache, or behind the
   /// next flush.
   /// - Parameter state: `live`; or `borrowing`, whose entries alone go.
-  /// - Returns: `freed`; or the generation in which `free` is to do it, so that no other area is freed that
-  ///   is behind the address by then: zero, which none has, where there is none.
+  /// - Returns: `freed`, or what `free` is to be called with: the generation that was found, so that it frees
+  ///   no later area at the address; zero, which no area has, where there was no area.
   @inline(__always)
   func push(_ address: VirtualAddress, _ state: AreaState, _ cpu: borrowing CPU) -> UInt64 {
     guard let area = cpu.perCPU.hints.value.area(at: address.number(pageSize).rawValue),

@@ -3,8 +3,8 @@ internal import Synchronization
 // Reaping: in purge steps with a budget, on the way of allocations, and in drains of all CPUs.
 
 extension Vmalloc {
-  /// One step: completes, ages the caches, clears what is queued, quarantines empty tables, and requests the
-  /// next flush; about `budget` pages of work.
+  /// One step of about `budget` pages of work: `purge`, and, where some of the budget is left then, the
+  /// request of the next flush.
   /// - Parameters:
   ///   - budget: pages.
   ///   - all: empty the caches, whatever the age of what is in them.
@@ -16,7 +16,8 @@ extension Vmalloc {
     return left
   }
 
-  /// A step without the request of the next flush.
+  /// A step without the request of the next flush: frees what is flushed, takes apart what is old in the
+  /// caches and ages the rest, clears what is queued, quarantines empty tables.
   func purge(budget: Int, all: Bool, _ cpu: borrowing CPU) -> Int {
     var left = budget
     left &-= quarantine.complete(limit: left, cpu)
@@ -76,7 +77,7 @@ extension Vmalloc {
     // An area's link serves the queue or the batch.
     while done < limit, let number = cpu.perCPU.vmalloc.value.queued.pop(pool) {
       let area = pool[number]
-      quarantine.endExpecting(area.value.span, cpu)
+      quarantine.uncountQueued(area.value.span, cpu)
       let step = clear(area, limit: limit &- done, cpu)
       done &+= step.work
       if !step.isDone { queue(area, cpu) }

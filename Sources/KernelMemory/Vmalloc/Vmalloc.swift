@@ -21,16 +21,22 @@ internal import Synchronization
 //       5 a completed flush frees all of it
 //
 // Step 3 of vmalloc can fail, and undoes what it did; nothing after it can. `pop` and `push` (Vmalloc+Pairs)
-// are steps 1, 2 and 5 of a pair that stays on this CPU, in straight lines; `allocate` and `free` are what
-// finds that something else is due. `vmap` goes the same ways: its areas have the state `borrowing`, and the
-// frames are their callers'.
+// are steps 1, 2 and 5 of vmalloc and steps 1 to 3 of vfree, in straight lines, for a pair that stays on this
+// CPU; `allocate` and `free` take over where something else is due. `vmap` goes the same ways: its areas have
+// the state `borrowing`, and the frames are their callers'.
 //
 // A freed area is, until it is handed out again or taken apart:
 //
-//     cached    still mapped, in this CPU's warm cache; a request of the same kind takes it out again
-//     queued    large: its entries are still there, and a purge step clears them by budget
-//     retired   small, or of large leaves alone: suspended, in quarantine, with all that it has; then asleep
-//               in this CPU's cache, where a request of the same kind has its entries present again
+//     warm       still mapped, in this CPU's warm cache; a request of the same kind takes it out again
+//     suspended  small, or of large leaves alone: its entries are absent, and it waits for a flush in
+//                quarantine, with all that it has
+//     asleep     the same after the flush, in this CPU's cache: a request of the same kind has its entries
+//                present again
+//     queued     what may not sleep and is too much for a free to clear: purge steps clear it by budget
+//     cleared    its frames, tables and addresses are in quarantine, each for itself
+//
+// The state of a warm area is `cached`, that of the others `retired`, and `unpinned` once their tables are
+// let go of.
 //
 // What has been in a cache too long, or what somebody needs the memory of, is cleared (Vmalloc+Reap).
 
@@ -61,8 +67,8 @@ struct Vmalloc {
 
   let state: Stable<State>
 
-  /// Pages that one CPU's warm cache keeps: 1 MiB.
-  static var warmCapacity: UInt64 { 256 }
+  /// Pages that one CPU's warm cache holds: 1 MiB.
+  var warmCapacity: UInt64 { PageCount(bytes: 1 << 20, pageSize).rawValue }
 
   init(_ state: Stable<State>) { self.state = state }
 
@@ -80,11 +86,11 @@ struct Vmalloc {
     for cpu in 0..<cpus.count { beginCaches(cpus.perCPU(cpu)) }
   }
 
-  /// Room to sleep for what may be behind flushes: all that a CPU may borrow, up to twice its even part, so
-  /// that all CPUs together keep twice the bound at the most. With less, areas that the bound lets be freed
-  /// are taken apart and made anew at each turn.
+  /// Room to sleep for what may be behind flushes: in each kind's cache, all that a CPU may borrow, up to
+  /// twice its even part, so that all CPUs together have at most twice the bound asleep of each kind. With
+  /// less, areas that the bound lets be freed are taken apart and made anew at each turn.
   private func beginCaches(_ perCPU: Stable<KernelMemory.PerCPU>) {
-    if mode == .warm { perCPU.warm.value.begin(capacity: Self.warmCapacity) }
+    if mode == .warm { perCPU.warm.value.begin(capacity: warmCapacity) }
     guard mode != .strict else { return }
     let (bound, share) = (quarantine.state.value.bound, quarantine.state.value.share)
     let part = min(bound &- share &* UInt64(cpus.count &- 1), 2 &* bound / UInt64(cpus.count))
