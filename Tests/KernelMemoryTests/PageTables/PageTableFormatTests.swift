@@ -278,7 +278,8 @@ import Testing
     #expect(leaf(MappingAttributes(.readExecute, cache: .writeCombining)) == 0x0000_0000_c000_01a9)
     let withPAT = leaf(MappingAttributes(.readWrite, cache: .writeThrough))
     #expect(withPAT == 0x8000_0000_c000_11fb)
-    #expect(format.frame(ofLeaf: withPAT, level: level, PageNumber(0)) == frame, "PAT is no bit of the address")
+    #expect(
+      format.frame(ofLeaf: withPAT, level: level, PageNumber(0)) == frame, "PAT is no bit of the address")
     #expect(format.attributes(of: withPAT, level: level).cache == .writeThrough)
   }
 
