@@ -14,9 +14,9 @@ extension Machine {
   /// fences.
   ///
   /// Entries that were not present may be remembered (Privileged Architecture, 12.2.1): of this hart
-  /// `afterMap` drops those that it is about; what another one has written this hart takes for absent until a
-  /// page fault at an address that is mapped, whose handler has it forget (`forgetAbsentEntries`) and goes on.
-  /// With several harts every kernel has such a handler.
+  /// `afterMap` drops those that it is about; what another one has written this hart may take for absent
+  /// until a page fault at an address that is mapped, whose handler has it forget (`forgetAbsentEntries`) and
+  /// goes on. With several harts every kernel has such a handler.
   ///
   /// Where memory types are used (Svpbmt), and accesses of all types do not find what caches hold,
   /// `cleanMemory` is to be set, too.
