@@ -9,7 +9,7 @@ import Testing
   ]
   private static let replay: [(String, Int)] = [
     ("areas.total", 707), ("areas.freed", 426), ("areas.live", 281), ("bytes.peak", 23_318_528),
-    ("violations", 0),
+    ("violations", 0), ("words.read", 72_320), ("touches.guard", 2_828),
   ]
   private static let interrupts: [(String, Int)] = [
     ("interrupt.cpus", 1), ("interrupt.ticks", 4000), ("wrong", 0), ("interrupt.pairs", 1),
