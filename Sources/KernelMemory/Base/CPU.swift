@@ -100,7 +100,7 @@ struct CPUs {
   private let shared: Stable<Shared>
 
   /// The number is masked to 8 bits, so that the directory needs no bounds check (`claim`).
-  static var limit: Int { 256 }
+  static var limit: Int { min(256, Int(cmachine_most_cpus())) }
 
   /// - Parameter end: where the records of the last room end.
   init(

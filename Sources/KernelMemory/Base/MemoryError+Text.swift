@@ -73,7 +73,9 @@ extension TextSink {
     case .areasInUse(let address): write("an area is live in the range: ", address)
     case .cpuCountUnsupported(let count):
       write(decimal: UInt64(clamping: count))
-      write(" CPUs: 1 to 256 are supported")
+      write(" CPUs: 1 to ")
+      write(decimal: UInt64(CPUs.limit))
+      write(" are supported")
     case .notifyMissing: write("several CPUs, and Machine.notify is nil")
     case .wouldWait: write("memory is short, and waiting for it is not allowed here")
     case .wrongContext:

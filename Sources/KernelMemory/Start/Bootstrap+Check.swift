@@ -9,7 +9,7 @@ extension Bootstrap {
   /// - Throws: `cpuCountUnsupported`, `notifyMissing`, `pagingNotPrepared`, `addressWidthDiffers`,
   ///   `rootNotLoaded`, `threadPointerUnusable`, `cpuNumberUnusable`.
   func checkCPU(of machine: Machine) throws(MemoryError) {
-    guard (1...min(CPUs.limit, Int(cmachine_most_cpus()))).contains(machine.cpuCount) else {
+    guard (1...CPUs.limit).contains(machine.cpuCount) else {
       throw .cpuCountUnsupported(machine.cpuCount)
     }
     guard unsafe machine.cpuCount == 1 || machine.notify != nil else { throw .notifyMissing }
