@@ -70,6 +70,15 @@ import Testing
     test.expectValid()
   }
 
+  /// What alignment would waste is left to areas where a range has no more than they take.
+  @Test(arguments: formats)
+  func aSmallRangeHoldsAsManyAreas(format: TestFormat) throws {
+    let group = UInt64(1) << UInt64(format.format.contiguousOrder)
+    let test = try TestMachine(vmallocPages: 3 * (group + 1), format: format, mode: .lazy)
+    for _ in 0..<3 { _ = try test.manager.vmalloc(Int(group * format.pageSize.bytes)) }
+    test.expectValid()
+  }
+
   /// Where only places are left that do not fit.
   @Test(arguments: formats)
   func aPlaceElsewhereServes(format: TestFormat) throws {
